@@ -1,0 +1,92 @@
+//! The element types: `f32` and `f64`, from one source.
+
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
+use crate::kernel::Compiled;
+
+/// `f32` or `f64`: what probes and patterns are made of.
+///
+/// Sealed: the kernels exist for these two.
+pub trait Element:
+    Compiled
+    + Copy
+    + Default
+    + PartialEq
+    + PartialOrd
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + Sum
+    + 'static
+{
+    /// Zero.
+    const ZERO: Self;
+    /// One.
+    const ONE: Self;
+    /// The largest finite number.
+    const MAX: Self;
+    /// Negative infinity, the lse of an empty sum.
+    const NEG_INFINITY: Self;
+    /// Not a number.
+    const NAN: Self;
+    /// Significant bits, the implicit one included: 24 or 53.
+    const DIGITS: u32;
+    /// NumPy's name of the type.
+    const NAME: &'static str;
+
+    /// The nearest element.
+    fn from_f64(value: f64) -> Self;
+    /// The same number in double precision.
+    fn to_f64(self) -> f64;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Absolute value.
+    fn abs(self) -> Self;
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+}
+
+macro_rules! element {
+    ($t:ident) => {
+        impl Element for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const MAX: Self = $t::MAX;
+            const NEG_INFINITY: Self = $t::NEG_INFINITY;
+            const NAN: Self = $t::NAN;
+            const DIGITS: u32 = $t::MANTISSA_DIGITS;
+            const NAME: &'static str = match $t::MANTISSA_DIGITS {
+                24 => "float32",
+                _ => "float64",
+            };
+
+            fn from_f64(value: f64) -> Self {
+                value as $t
+            }
+            fn to_f64(self) -> f64 {
+                self.into()
+            }
+            fn ln(self) -> Self {
+                self.ln()
+            }
+            fn abs(self) -> Self {
+                self.abs()
+            }
+            fn is_finite(self) -> bool {
+                self.is_finite()
+            }
+        }
+    };
+}
+
+element!(f32);
+element!(f64);

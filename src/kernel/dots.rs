@@ -1,0 +1,140 @@
+//! Similarities: every probe of a group with every pattern of a block.
+//!
+//! ```text
+//! for each chunk of d that keeps the probes in L1:
+//!     for each panel of LANES patterns:
+//!         for each tile of Q patterns:
+//!             acc[P][Q] = 0
+//!             for each lane group g of the chunk:
+//!                 acc[i][j] += X[i, g] * M[j, g]          # P·Q multiply-adds for P + Q loads
+//!             fold acc[i][0..Q] onto one another          # log2 Q steps of the horizontal sums
+//!         scores[i][panel] += the remaining steps, for all tiles at once
+//! ```
+//!
+//! 1. Lanes run over d, so a pattern's row is read as it lies and nothing is packed. The price, a
+//!    horizontal sum for each score, is made small by folding the sums of a panel into one another
+//!    (`fold_all`): about one addition for a score instead of four with their shuffles.
+//! 2. A row of the last, incomplete panel stands in for those that are missing: no row is read
+//!    beyond the last, and the surplus scores are copies of the last pattern's.
+//! 3. Chunks depend on D and the type alone, so that the order of every sum does too.
+
+use super::{MAX_LANES, evenly, fold_all, for_group_size, groups_of};
+use crate::simd::Simd;
+use crate::{Element, MatMut, MatRef};
+
+/// Bytes of a probe in one chunk: six probes and four patterns of this length stay in 32 KiB of L1.
+const CHUNK_BYTES: usize = 3200;
+
+/// scores[b][n] = x_b · m_n, for at most `TILE.probes` probes.
+///
+/// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats the
+/// last pattern's.
+#[inline(always)]
+pub(crate) fn dots<T: Element, S: Simd<T>>(
+    simd: S,
+    probes: MatRef<'_, T>,
+    patterns: MatRef<'_, T>,
+    scores: &mut MatMut<'_, T>,
+) {
+    let groups = groups_of(&probes);
+    assert_eq!(groups, groups_of(&patterns));
+    assert_eq!(scores.shape(), (probes.rows(), patterns.rows().next_multiple_of(T::LANES)));
+    let chunk_groups = (CHUNK_BYTES / size_of::<T>() / T::LANES).max(1);
+    for chunk in evenly(groups, chunk_groups) {
+        let block = Block { probes, patterns, chunk };
+        // SAFETY: shapes are checked above, and the chunk lies within the groups.
+        unsafe { block.dispatch(simd, scores) };
+    }
+}
+
+/// The dot products over one chunk of d.
+struct Block<'a, T> {
+    probes: MatRef<'a, T>,
+    patterns: MatRef<'a, T>,
+    /// Lane groups.
+    chunk: std::ops::Range<usize>,
+}
+
+impl<T: Element> Block<'_, T> {
+    /// Picks the tile: as many probes as there are, and patterns for the rest of the registers.
+    ///
+    /// # Safety
+    /// `chunk` lies within the rows of both matrices; `scores` has the shape that [`dots`] asks for.
+    #[inline(always)]
+    unsafe fn dispatch<S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
+        // SAFETY: passed on; there are `P` probes.
+        for_group_size!(self.probes.rows(), |P| unsafe {
+            // One or two probes leave registers for more patterns, whose loads they wait for.
+            match (S::TILE.groups, P) {
+                (4, 1) => self.panels::<S, P, 8>(simd, scores),
+                (4, _) | (2, 1) => self.panels::<S, P, 4>(simd, scores),
+                (2, _) | (1, 1) => self.panels::<S, P, 2>(simd, scores),
+                _ => self.panels::<S, P, 1>(simd, scores),
+            }
+        });
+    }
+
+    /// # Safety
+    /// As for `dispatch`, and there are `P` probes.
+    #[inline(always)]
+    unsafe fn panels<S: Simd<T>, const P: usize, const Q: usize>(
+        &self,
+        simd: S,
+        scores: &mut MatMut<'_, T>,
+    ) {
+        let patterns = self.patterns;
+        let first = self.chunk.start == 0;
+        let (to, to_stride) = (scores.as_mut_ptr(), scores.stride());
+        for panel in (0..patterns.rows()).step_by(T::LANES) {
+            let mut parts = [[simd.splat(T::ZERO); MAX_LANES]; P];
+            for tile in 0..T::LANES / Q {
+                let rows = std::array::from_fn(|j| {
+                    let row = (panel + tile * Q + j).min(patterns.rows() - 1);
+                    patterns.as_ptr().wrapping_add(row * patterns.stride())
+                });
+                // SAFETY: the rows exist, and the caller promises the rest.
+                let mut sums = unsafe { self.tile::<S, P, Q>(simd, rows) };
+                for (parts, sums) in parts.iter_mut().zip(&mut sums) {
+                    parts[tile] = fold_all(simd, sums, 0);
+                }
+            }
+            for (i, parts) in parts.iter_mut().enumerate() {
+                let stage = Q.ilog2() as usize;
+                let sums = simd.unfold(fold_all(simd, &mut parts[..T::LANES / Q], stage));
+                // SAFETY: row i < P of the scores has a whole group at `panel`.
+                unsafe {
+                    let to = to.add(i * to_stride + panel);
+                    let sums = if first { sums } else { simd.add(simd.load(to), sums) };
+                    simd.store(to, sums);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// There are `P` probes, and the chunk lies within them and within the rows that begin at
+    /// `patterns`.
+    #[inline(always)]
+    unsafe fn tile<S: Simd<T>, const P: usize, const Q: usize>(
+        &self,
+        simd: S,
+        patterns: [*const T; Q],
+    ) -> [[S::Group; Q]; P] {
+        let (probes, stride) = (self.probes.as_ptr(), self.probes.stride());
+        let mut acc = [[simd.splat(T::ZERO); Q]; P];
+        for group in self.chunk.clone() {
+            let d = group * T::LANES;
+            // SAFETY: group `group` of every row exists.
+            unsafe {
+                let m = patterns.map(#[inline(always)] |row| simd.load(row.add(d)));
+                for (i, acc) in acc.iter_mut().enumerate() {
+                    let x = simd.load(probes.add(i * stride + d));
+                    for (acc, m) in acc.iter_mut().zip(m) {
+                        *acc = simd.mul_add(x, m, *acc);
+                    }
+                }
+            }
+        }
+        acc
+    }
+}

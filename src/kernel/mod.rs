@@ -1,0 +1,174 @@
+//! The kernels: three streams over the patterns' rows, and the softmax between them.
+//!
+//! | module | computes | accumulators of a tile |
+//! | --- | --- | --- |
+//! | [`dots`] | scores[b][n] = Σ_d X[b,d] M[n,d] | probes x patterns |
+//! | [`separation`] | weights[b][n] = exp2(scale (score - peak)), and their sum | |
+//! | [`combine`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x lane groups of d |
+//! | [`outer`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], and decay | patterns x lane groups of d |
+//! | [`recall`] | the first three over blocks of patterns that stay in L2 | |
+//!
+//! Each is written once, over the [`Simd`](crate::simd::Simd) lanes, and is `#[inline(always)]` so
+//! that it is compiled for the level that runs it. They take *padded* matrices, whose number of
+//! columns is a whole number of lane groups (the padding is zeros), check that at their door, and
+//! then run on pointers without bounds checks.
+
+pub mod combine;
+pub mod dots;
+pub mod exp2;
+pub mod outer;
+pub mod recall;
+pub mod rows;
+pub mod separation;
+
+use crate::simd::sealed::Lanes;
+use crate::simd::{Level, Simd};
+use crate::{Element, MatRef};
+
+/// Does `$work` with `$p` the constant that `$size`, the size of a group of rows, is.
+macro_rules! for_group_size {
+    ($size:expr, |$p:ident| $work:expr) => {
+        for_group_size!(@ $size, $p, $work, 1 => 1, 2 => 2, 3 => 3, 4 => 6, 5 => 6, 6 => 6)
+    };
+    (@ $size:expr, $p:ident, $work:expr, $($count:literal => $needs:literal),*) => {
+        match $size {
+            // Only levels with tiles that high have code for them.
+            $($count if <S as $crate::simd::Simd<T>>::TILE.probes >= $needs => {
+                const $p: usize = $count;
+                $work
+            })*
+            size => unreachable!("a group of {size} rows"),
+        }
+    };
+}
+use for_group_size;
+
+/// Does `$work` for each piece of `$groups` lane groups, from left to right: `$g`, the constant size
+/// of a piece, is 4 while there are as many and the tile has registers for them, then 2, then 1.
+macro_rules! for_each_piece {
+    ($groups:expr, |$at:ident, $g:ident| $work:expr) => {{
+        let mut $at = 0;
+        for_each_piece!(@ $groups, $at, $g, $work, 4 2 1);
+    }};
+    (@ $groups:expr, $at:ident, $g:ident, $work:expr, $($size:literal)*) => {$(
+        if <S as $crate::simd::Simd<T>>::TILE.groups >= $size {
+            const $g: usize = $size;
+            while $at + $g <= $groups {
+                $work;
+                $at += $g;
+            }
+        }
+    )*};
+}
+use for_each_piece;
+
+/// The kernels, compiled here for both element types, and not again by every crate that uses them.
+pub trait Compiled: Lanes {
+    /// Recall from a shard.
+    fn recall(level: Level, kernel: recall::Shard<'_, Self>);
+    /// The sum of two recalls.
+    fn merge(level: Level, kernel: recall::Merge<'_, Self>);
+    /// Sums become retrieved probes.
+    fn finish(level: Level, kernel: recall::Finish<'_, Self>);
+    /// Softmax of rows.
+    fn softmax(level: Level, kernel: separation::Softmax<'_, Self>);
+    /// Plasticity.
+    fn outer(level: Level, kernel: outer::Outer<'_, Self>);
+    /// Recall's weights, again, and plasticity.
+    fn learn(level: Level, kernel: outer::Learn<'_, Self>);
+    /// Norms of patterns.
+    fn squared_norms(level: Level, kernel: rows::SquaredNorms<'_, Self>);
+    /// Norms of features.
+    fn feature_squares(level: Level, kernel: rows::FeatureSquares<'_, Self>);
+}
+
+macro_rules! compiled {
+    ($t:ident: $($name:ident($kernel:ty))*) => {
+        impl Compiled for $t {
+            $(fn $name(level: Level, kernel: $kernel) {
+                Self::dispatch(level, kernel)
+            })*
+        }
+    };
+    ($($t:ident)*) => {$(
+        compiled! { $t:
+            recall(recall::Shard<'_, $t>)
+            merge(recall::Merge<'_, $t>)
+            finish(recall::Finish<'_, $t>)
+            softmax(separation::Softmax<'_, $t>)
+            outer(outer::Outer<'_, $t>)
+            learn(outer::Learn<'_, $t>)
+            squared_norms(rows::SquaredNorms<'_, $t>)
+            feature_squares(rows::FeatureSquares<'_, $t>)
+        }
+    )*};
+}
+
+compiled! { f32 f64 }
+
+/// Panics unless a row is a whole number of lane groups: the precondition of every kernel.
+#[inline(always)]
+fn groups_of<T: Element>(matrix: &MatRef<'_, T>) -> usize {
+    assert!(matrix.cols().is_multiple_of(T::LANES), "rows are padded to whole lane groups");
+    matrix.cols() / T::LANES
+}
+
+/// `LANES` sums at once: lane i of the result is the sum of the lanes of `accumulators[i]`.
+///
+/// A horizontal sum of one group wastes most of the lanes of each step. Here every step works on
+/// two groups and fills all lanes (for 16 lanes, 15 additions for 16 sums):
+///
+/// ```text
+/// stage 0: (a, b)           -> [a's upper half + lower half | b's]
+/// stage 1: ([a b], [c d])   -> [a b c d], each the sum of two halves again
+/// ...
+/// ```
+///
+/// Whatever the tile, each sum is that of lanes i and i + 8, then i + 4, i + 2, i + 1: one order for
+/// every level. `stage` is the number of steps that the groups have behind them.
+#[inline(always)]
+fn fold_all<T, S: Simd<T>>(simd: S, groups: &mut [S::Group], mut stage: usize) -> S::Group {
+    let mut count = groups.len();
+    while count > 1 {
+        for i in 0..count / 2 {
+            groups[i] = simd.fold(stage, groups[2 * i], groups[2 * i + 1]);
+        }
+        count /= 2;
+        stage += 1;
+    }
+    groups[0]
+}
+
+/// The sum of one group's lanes, in the order of [`fold_all`].
+#[inline(always)]
+pub(crate) fn sum<T: Element, S: Simd<T>>(simd: S, group: S::Group) -> T {
+    reduce(simd, group, |a, b| a + b)
+}
+
+/// One value from a group's lanes: halves onto one another, log2(LANES) times.
+#[inline(always)]
+fn reduce<T: Element, S: Simd<T>>(simd: S, group: S::Group, join: impl Fn(T, T) -> T) -> T {
+    let mut lanes = [T::ZERO; MAX_LANES];
+    // SAFETY: the array holds the widest group.
+    unsafe { simd.store(lanes.as_mut_ptr(), group) };
+    let mut half = T::LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Lanes of the widest group.
+const MAX_LANES: usize = 16;
+
+/// Splits `count` into pieces of at most `most` whose sizes differ by at most one.
+pub(crate) fn evenly(
+    count: usize,
+    most: usize,
+) -> impl ExactSizeIterator<Item = std::ops::Range<usize>> {
+    let pieces = count.div_ceil(most.max(1));
+    (0..pieces).map(move |piece| piece * count / pieces..(piece + 1) * count / pieces)
+}

@@ -1,0 +1,102 @@
+//! Row chores around the streams: norms, merging, finishing.
+
+use super::{groups_of, sum};
+use crate::simd::{Kernel, Simd};
+use crate::{Element, MatRef};
+
+/// The squared norm of every row, summed in the order of a dot product.
+pub struct SquaredNorms<'a, T> {
+    /// Padded rows.
+    pub rows: MatRef<'a, T>,
+    /// One for each row.
+    pub norms: &'a mut [T],
+}
+
+impl<T: Element> Kernel<T> for SquaredNorms<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        groups_of(&self.rows);
+        for (row, norm) in self.rows.iter().zip(self.norms) {
+            *norm = squared_norm(simd, row);
+        }
+    }
+}
+
+/// The squared norm of a padded row.
+#[inline(always)]
+pub(crate) fn squared_norm<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> T {
+    assert!(row.len().is_multiple_of(T::LANES));
+    let mut acc = simd.splat(T::ZERO);
+    for at in (0..row.len()).step_by(T::LANES) {
+        // SAFETY: the row is whole lane groups.
+        let m = unsafe { simd.load(row.as_ptr().add(at)) };
+        acc = simd.mul_add(m, m, acc);
+    }
+    sum(simd, acc)
+}
+
+/// Adds the squares of the features over some patterns: squares[d] += Σ_n M[n,d]².
+pub struct FeatureSquares<'a, T> {
+    /// Padded rows.
+    pub rows: MatRef<'a, T>,
+    /// One for each padded column.
+    pub squares: &'a mut [T],
+}
+
+impl<T: Element> Kernel<T> for FeatureSquares<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        groups_of(&self.rows);
+        assert_eq!(self.squares.len(), self.rows.cols());
+        for row in self.rows.iter() {
+            for at in (0..row.len()).step_by(T::LANES) {
+                // SAFETY: the row is whole lane groups, and there are as many squares.
+                unsafe {
+                    let to = self.squares.as_mut_ptr().add(at);
+                    let m = simd.load(row.as_ptr().add(at));
+                    simd.store(to, simd.mul_add(m, m, simd.load(to)));
+                }
+            }
+        }
+    }
+}
+
+/// Makes a sum of weighted patterns a retrieved probe: to[:] = factor sum[:].
+///
+/// A zero is made a positive one, so that a pattern of weight zero never shows, not even in a sign.
+#[inline(always)]
+pub(crate) fn finish<T: Element, S: Simd<T>>(simd: S, sum: &[T], factor: T, to: &mut [T]) {
+    assert!(sum.len().is_multiple_of(T::LANES) && to.len() <= sum.len());
+    let (zero, factor) = (simd.splat(T::ZERO), simd.splat(factor));
+    for at in (0..to.len()).step_by(T::LANES) {
+        let lanes = T::LANES.min(to.len() - at);
+        // SAFETY: the sum is whole lane groups; `lanes` elements of `to` follow `at`.
+        unsafe {
+            let group = simd.mul(simd.load(sum.as_ptr().add(at)), factor);
+            let group = simd.add(group, zero);
+            match lanes == T::LANES {
+                true => simd.store(to.as_mut_ptr().add(at), group),
+                false => simd.store_first(to.as_mut_ptr().add(at), group, lanes),
+            }
+        }
+    }
+}
+
+/// sum[:] = a sum[:] + b later[:]
+#[inline(always)]
+pub(crate) fn join<T: Element, S: Simd<T>>(simd: S, sum: &mut [T], a: T, later: &[T], b: T) {
+    assert!(sum.len() == later.len() && sum.len().is_multiple_of(T::LANES));
+    let (a, b) = (simd.splat(a), simd.splat(b));
+    for at in (0..sum.len()).step_by(T::LANES) {
+        // SAFETY: both rows are whole lane groups.
+        unsafe {
+            let to = sum.as_mut_ptr().add(at);
+            let later = simd.mul(simd.load(later.as_ptr().add(at)), b);
+            simd.store(to, simd.mul_add(simd.load(to), a, later));
+        }
+    }
+}

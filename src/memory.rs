@@ -1,0 +1,274 @@
+//! The stored patterns: aligned, padded rows and their norms.
+
+use aligned_vec::{AVec, ConstAlign};
+
+use crate::kernel::rows::{FeatureSquares, SquaredNorms};
+use crate::{Element, Error, Level, MatMut, MatRef, Result};
+
+/// A cache line: where every row begins.
+const LINE: usize = 64;
+/// Row strides that are a multiple of this put all rows into the same L1 sets.
+const PAGE: usize = 4096;
+
+pub(crate) type Aligned<T> = AVec<T, ConstAlign<LINE>>;
+
+/// Columns of a padded row: whole lane groups.
+pub(crate) fn padded_cols<T: Element>(dim: usize) -> usize {
+    dim.next_multiple_of(T::LANES)
+}
+
+/// Elements from one padded row to the next: whole lane groups, and one more where the stride would
+/// be a multiple of 4096 bytes.
+pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
+    let cols = padded_cols::<T>(dim);
+    let clash = (cols * size_of::<T>()).is_multiple_of(PAGE);
+    cols + if clash { T::LANES } else { 0 }
+}
+
+/// N stored patterns of dimension D (M, N x D), ready for the kernels.
+///
+/// Rows begin on cache lines and are padded with zeros to whole lane groups; their squared norms are
+/// kept true under every change.
+///
+/// ```
+/// use hopfield_kernels::{MatRef, Memory};
+///
+/// // Two patterns of three features, as rows ...
+/// let rows = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0];
+/// let memory = Memory::from_rows(MatRef::new(&rows, 2, 3)?)?;
+/// assert_eq!((memory.patterns(), memory.dim()), (2, 3));
+/// assert_eq!(memory.squared_norms(), [14.0, 77.0]);
+///
+/// // ... and as the columns that ngc-learn's weight matrix W = Mᵀ has.
+/// assert_eq!(memory.to_columns(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+/// let columns = memory.to_columns();
+/// assert_eq!(Memory::from_columns(MatRef::new(&columns, 3, 2)?)?.pattern(1), memory.pattern(1));
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Memory<T> {
+    rows: Aligned<T>,
+    patterns: usize,
+    dim: usize,
+    stride: usize,
+    norms: Vec<T>,
+}
+
+impl<T: Element> Memory<T> {
+    /// `patterns` patterns of `dim` zeros.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without patterns or without features; [`Error::Slice`] where the memory
+    /// would be larger than the address space.
+    pub fn zeros(patterns: usize, dim: usize) -> Result<Self> {
+        if patterns == 0 || dim == 0 {
+            let operand = if patterns == 0 { "patterns" } else { "features of a pattern" };
+            return Err(Error::Empty { operand });
+        }
+        let too_large = Error::Slice {
+            operand: "memory",
+            rows: patterns,
+            cols: dim,
+            needed: usize::MAX,
+            found: isize::MAX as usize / size_of::<T>(),
+        };
+        let most = isize::MAX as usize / size_of::<T>();
+        if dim > most / 2 || padded_stride::<T>(dim) > most / patterns {
+            return Err(too_large);
+        }
+        let stride = padded_stride::<T>(dim);
+        let rows = AVec::__from_elem(LINE, T::ZERO, patterns * stride);
+        Ok(Self { rows, patterns, dim, stride, norms: vec![T::ZERO; patterns] })
+    }
+
+    /// Stores the rows of an N x D matrix.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when N = 0 or D = 0, [`Error::Level`] as [`Level::detect`] says.
+    pub fn from_rows(rows: MatRef<'_, T>) -> Result<Self> {
+        let mut memory = Self::zeros(rows.rows(), rows.cols())?;
+        memory.set_rows(rows)?;
+        Ok(memory)
+    }
+
+    /// Stores the columns of a D x N matrix, as ngc-learn has it.
+    ///
+    /// # Errors
+    /// As for [`from_rows`](Self::from_rows).
+    pub fn from_columns(columns: MatRef<'_, T>) -> Result<Self> {
+        let mut memory = Self::zeros(columns.cols(), columns.rows())?;
+        memory.set_columns(columns)?;
+        Ok(memory)
+    }
+
+    /// Replaces all patterns by the rows of an N x D matrix.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the matrix is not N x D.
+    pub fn set_rows(&mut self, rows: MatRef<'_, T>) -> Result<()> {
+        expect_shape("rows", rows.shape(), (self.patterns, self.dim))?;
+        let level = Level::detect()?;
+        for (n, row) in rows.iter().enumerate() {
+            self.row_mut(n).copy_from_slice(row);
+        }
+        self.refresh_norms(level);
+        Ok(())
+    }
+
+    /// Replaces all patterns by the columns of a D x N matrix.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the matrix is not D x N.
+    pub fn set_columns(&mut self, columns: MatRef<'_, T>) -> Result<()> {
+        expect_shape("columns", columns.shape(), (self.dim, self.patterns))?;
+        let level = Level::detect()?;
+        for (d, feature) in columns.iter().enumerate() {
+            for (n, &element) in feature.iter().enumerate() {
+                self.rows[n * self.stride + d] = element;
+            }
+        }
+        self.refresh_norms(level);
+        Ok(())
+    }
+
+    /// Replaces one pattern.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when it is not D long; [`Error::Parameter`] when there is no pattern
+    /// `index`.
+    pub fn set_pattern(&mut self, index: usize, pattern: &[T]) -> Result<()> {
+        if index >= self.patterns {
+            let (name, expected) = ("index", "less than the number of patterns");
+            return Err(Error::Parameter { name, expected, found: index as f64 });
+        }
+        expect_length("pattern", pattern.len(), self.dim)?;
+        let level = Level::detect()?;
+        self.row_mut(index).copy_from_slice(pattern);
+        let norms = &mut self.norms[index..=index];
+        let row = padded(&self.rows, self.patterns, self.dim, self.stride);
+        T::squared_norms(level, SquaredNorms { rows: row.subrows(index..index + 1), norms });
+        Ok(())
+    }
+
+    /// Number of patterns, N.
+    pub fn patterns(&self) -> usize {
+        self.patterns
+    }
+
+    /// Features of a pattern, D.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Pattern `index`.
+    ///
+    /// # Panics
+    /// When `index >= patterns()`.
+    pub fn pattern(&self, index: usize) -> &[T] {
+        self.as_mat().row(index)
+    }
+
+    /// The patterns as an N x D matrix.
+    pub fn as_mat(&self) -> MatRef<'_, T> {
+        MatRef::with_stride(&self.rows, self.patterns, self.dim, self.stride)
+            .expect("rows are made to measure")
+    }
+
+    /// A copy of the patterns, row after row (N x D).
+    pub fn to_rows(&self) -> Vec<T> {
+        self.as_mat().iter().flatten().copied().collect()
+    }
+
+    /// A copy of the patterns, feature after feature (D x N, ngc-learn's W).
+    pub fn to_columns(&self) -> Vec<T> {
+        let rows = self.as_mat();
+        (0..self.dim).flat_map(|d| rows.iter().map(move |row| row[d])).collect()
+    }
+
+    /// ‖m_n‖² for every pattern.
+    pub fn squared_norms(&self) -> &[T] {
+        &self.norms
+    }
+
+    /// max_n ‖m_n‖², the M*² of the standard energy (Ramsauer et al. 2020, eq. 2). NaN when a
+    /// pattern is not a number.
+    pub fn max_squared_norm(&self) -> T {
+        highest(&self.norms)
+    }
+
+    /// max_d Σ_n M[n,d]², which stands in place of M*² in ngc-learn's energy. One pass over the
+    /// patterns.
+    ///
+    /// # Errors
+    /// [`Error::Level`] as [`Level::detect`] says.
+    pub fn max_squared_feature_norm(&self) -> Result<T> {
+        let mut squares = vec![T::ZERO; padded_cols::<T>(self.dim)];
+        let mut block = squares.clone();
+        let level = Level::detect()?;
+        for rows in crate::kernel::evenly(self.patterns, FEATURE_BLOCK) {
+            block.fill(T::ZERO);
+            let rows = self.padded().subrows(rows);
+            T::feature_squares(level, FeatureSquares { rows, squares: &mut block });
+            squares.iter_mut().zip(&block).for_each(|(sum, part)| *sum += *part);
+        }
+        Ok(highest(&squares[..self.dim]))
+    }
+
+    /// The rows with their padding.
+    pub(crate) fn padded(&self) -> MatRef<'_, T> {
+        padded(&self.rows, self.patterns, self.dim, self.stride)
+    }
+
+    /// The rows with their padding and their norms, for an update that keeps the norms true.
+    pub(crate) fn padded_mut(&mut self) -> (MatMut<'_, T>, &mut [T]) {
+        let cols = padded_cols::<T>(self.dim);
+        let rows = MatMut::with_stride(&mut self.rows, self.patterns, cols, self.stride);
+        (rows.expect("rows are made to measure"), &mut self.norms)
+    }
+
+    /// Sets to zero what a mask of connections (N x D, row after row) leaves out.
+    pub(crate) fn disconnect(&mut self, connected: &[bool]) -> Result<()> {
+        let level = Level::detect()?;
+        for (n, connected) in connected.chunks_exact(self.dim).enumerate() {
+            let row = self.row_mut(n).iter_mut().zip(connected);
+            row.filter(|(_, connected)| !**connected).for_each(|(element, _)| *element = T::ZERO);
+        }
+        self.refresh_norms(level);
+        Ok(())
+    }
+
+    fn row_mut(&mut self, index: usize) -> &mut [T] {
+        &mut self.rows[index * self.stride..][..self.dim]
+    }
+
+    fn refresh_norms(&mut self, level: Level) {
+        let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
+        T::squared_norms(level, SquaredNorms { rows, norms: &mut self.norms });
+    }
+}
+
+/// Patterns whose squares are summed at a time, so that the sum over all of them is less deep.
+const FEATURE_BLOCK: usize = 512;
+
+fn padded<T: Element>(rows: &[T], patterns: usize, dim: usize, stride: usize) -> MatRef<'_, T> {
+    MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)
+        .expect("rows are made to measure")
+}
+
+/// The highest, or NaN where there is one.
+fn highest<T: Element>(values: &[T]) -> T {
+    let higher = |a: T, &b: &T| if b > a || b != b { b } else { a };
+    values.iter().fold(T::ZERO, |a, b| if a != a { a } else { higher(a, b) })
+}
+
+pub(crate) fn expect_shape(
+    operand: &'static str,
+    found: (usize, usize),
+    expected: (usize, usize),
+) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(Error::Shape { operand, expected, found }) }
+}
+
+pub(crate) fn expect_length(operand: &'static str, found: usize, expected: usize) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(Error::Length { operand, expected, found }) }
+}

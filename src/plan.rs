@@ -1,0 +1,65 @@
+//! How a recall is cut up: what may change a result depends on (N, D, type) alone.
+//!
+//! The patterns are cut into *shards*, whose recalls are merged in order, and each shard into
+//! *blocks*, after each of which the softmax has a new peak. Both are places where a sum is
+//! rounded, so that neither may depend on the batch, the threads or the machine. Probes are
+//! independent of one another: how the batch is cut is free.
+
+use std::ops::Range;
+
+use crate::Element;
+use crate::kernel::recall::{MAX_GROUP, blocks, scores_stride};
+use crate::memory::{padded_cols, padded_stride};
+
+/// Bytes of patterns in a block: with the probes and what is retrieved, they stay in 1 MiB of L2
+/// from the similarities to the combination.
+const BLOCK_BYTES: usize = 384 << 10;
+/// Patterns in the longest block: six rows of f32 scores are 12 KiB of L1.
+const BLOCK_PATTERNS: usize = 512;
+/// Bytes of patterns that are worth a shard of their own.
+const SHARD_BYTES: usize = 512 << 10;
+/// As many threads as can work on one probe; more would wait for memory.
+const SHARDS: usize = 32;
+/// Bytes of a task's probes, and of what it retrieves for them.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// The cuts for N patterns of dimension D.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub patterns: usize,
+    /// Elements of a padded row, and from row to row.
+    pub cols: usize,
+    pub stride: usize,
+    /// Most patterns in a shard.
+    pub shard: usize,
+    /// Most patterns in a block.
+    pub block: usize,
+}
+
+impl Plan {
+    pub fn new<T: Element>(patterns: usize, dim: usize) -> Self {
+        let (cols, stride) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
+        let row_bytes = stride * size_of::<T>();
+        let block = (BLOCK_BYTES / row_bytes).clamp(T::LANES, BLOCK_PATTERNS);
+        let block = block / T::LANES * T::LANES;
+        let panels = patterns.div_ceil(T::LANES);
+        let shards = (patterns * row_bytes / SHARD_BYTES).next_power_of_two().min(SHARDS);
+        Self { patterns, cols, stride, shard: panels.div_ceil(shards) * T::LANES, block }
+    }
+
+    /// The patterns of every shard.
+    pub fn shards<T: Element>(self) -> impl ExactSizeIterator<Item = Range<usize>> {
+        blocks::<T>(self.patterns, self.shard)
+    }
+
+    /// Elements of scores and entries of the list that a task needs.
+    pub fn scores<T: Element>(self) -> (usize, usize) {
+        (MAX_GROUP * scores_stride::<T>(self.block), self.block + T::LANES)
+    }
+
+    /// Most probes that a task recalls at a time.
+    pub fn batch<T: Element>(self) -> usize {
+        let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
+        rows.clamp(4 * MAX_GROUP, 32 * MAX_GROUP) / MAX_GROUP * MAX_GROUP
+    }
+}

@@ -1,0 +1,221 @@
+//! Recall: X̂ = softmax(β X Mᵀ) M, and everything that the same pass over the patterns can tell.
+
+mod outputs;
+mod tasks;
+
+pub use outputs::Outputs;
+
+use crate::energy::beta_of;
+use crate::kernel::recall::MAX_GROUP;
+use crate::kernel::separation::Sharpness;
+use crate::memory::{expect_length, expect_shape};
+use crate::parallel::for_each_piece;
+use crate::plan::Plan;
+use crate::workspace::take;
+use crate::{Element, Error, MatMut, MatRef, Memory, Result, Workspace};
+use tasks::{Job, ProbeTask, Recall, ShardTask};
+
+/// How to recall: the inverse temperature and which patterns take part.
+///
+/// For B probes X (B x D) and N patterns M (N x D), every row of X̂ = softmax(β X Mᵀ) M (Ramsauer et
+/// al. 2020, arXiv 2008.02217, eq. 3). The B x N weights are never stored unless asked for.
+///
+/// | input | answer |
+/// | --- | --- |
+/// | NaN or an infinite similarity in a probe's row | that probe's outputs are NaN, the others' are untouched |
+/// | NaN in a pattern that takes part | every probe's outputs are NaN |
+/// | all patterns masked | zeros, lse = -inf |
+/// | B = 0 | nothing to do |
+///
+/// Results are the same bits for any number of threads, any batch and position in it, and any level
+/// with fused multiply-add.
+///
+/// ```
+/// use hopfield_kernels::{MatMut, MatRef, Memory, Outputs, Retrieval, Workspace};
+///
+/// let patterns = [1.0_f32, 0.0, 0.0, 1.0];
+/// let memory = Memory::from_rows(MatRef::new(&patterns, 2, 2)?)?;
+/// let probes = [0.9, 0.2];
+/// let (mut retrieved, mut best) = ([f32::NAN; 2], [0]);
+///
+/// let mut workspace = Workspace::new();
+/// Retrieval::new(16.0)?.run(
+///     MatRef::new(&probes, 1, 2)?,
+///     &memory,
+///     Outputs {
+///         retrieved: Some(MatMut::new(&mut retrieved, 1, 2)?),
+///         best: Some(&mut best),
+///         ..Outputs::default()
+///     },
+///     &mut workspace,
+/// )?;
+/// assert_eq!(best, [0]);
+/// assert!(retrieved[0] > 0.9999 && retrieved[1] < 0.0001);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Retrieval<'k, T> {
+    beta: T,
+    gain: T,
+    keep: Option<&'k [bool]>,
+}
+
+impl<'k, T: Element> Retrieval<'k, T> {
+    /// With inverse temperature `beta`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless `beta` is finite and above 0.
+    pub fn new(beta: T) -> Result<Self> {
+        Ok(Self { beta: beta_of(beta)?, gain: T::ONE, keep: None })
+    }
+
+    /// Recalls from the patterns multiplied by `gain`: similarities, retrieved probes and energies
+    /// are those of `gain M`, which is never formed. (ngc-learn's `resist_scale`.)
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless `gain` is finite and above 0.
+    pub fn with_gain(self, gain: T) -> Result<Self> {
+        if !(gain > T::ZERO && gain.is_finite()) {
+            let expected = "a finite number above 0";
+            return Err(Error::Parameter { name: "gain", expected, found: gain.to_f64() });
+        }
+        Ok(Self { gain, ..self })
+    }
+
+    /// Recalls from those of the N patterns alone that have `true`. The weight of the others is
+    /// exactly 0, whatever they hold.
+    #[must_use]
+    pub fn with_mask(self, keep: &'k [bool]) -> Self {
+        Self { keep: Some(keep), ..self }
+    }
+
+    /// Recalls, and writes what `outputs` has room for.
+    ///
+    /// Outputs are only written: what they held before has no influence.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Level`] as
+    /// [`Workspace::level`] says. Nothing has been written then.
+    pub fn run(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        outputs: Outputs<'_, T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let (patterns, dim) = (memory.patterns(), memory.dim());
+        expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
+        if let Some(keep) = self.keep {
+            expect_length("mask", keep.len(), patterns)?;
+        }
+        outputs.check(probes.rows(), patterns, dim)?;
+        let sharpness = Sharpness::new(self.beta.to_f64() * self.gain.to_f64(), patterns);
+        let recall = Recall {
+            level: workspace.level()?,
+            plan: Plan::new::<T>(patterns, dim),
+            memory: memory.padded(),
+            job: Job::Recall(sharpness),
+            keep: self.keep,
+            beta: self.beta,
+            gain: self.gain,
+            max_squared_norm: outputs.energy.as_ref().map(|_| memory.max_squared_norm()),
+        };
+        run(&recall, probes, outputs, workspace);
+        Ok(())
+    }
+}
+
+/// Divides a job into tasks and does them.
+///
+/// Many probes: each thread takes some of them through all of the patterns. Few: each thread takes
+/// all of them through some of the shards. The shards are merged in the same order either way, so
+/// that the results are too.
+fn run<T: Element>(
+    recall: &Recall<'_, T>,
+    input: MatRef<'_, T>,
+    mut outputs: Outputs<'_, T>,
+    workspace: &mut Workspace<T>,
+) {
+    let plan = recall.plan;
+    let batch = input.rows();
+    if batch == 0 {
+        return;
+    }
+    let threads = workspace.parallelism().threads(batch * plan.patterns * plan.cols);
+    let shards = plan.shards::<T>().len();
+    let (scores, list) = plan.scores::<T>();
+    let rows = |count: usize| count * plan.stride;
+    let sums = |count: usize| if outputs.retrieved.is_some() { rows(count) } else { 0 };
+    if threads == 1 || shards == 1 || batch >= 2 * MAX_GROUP * threads {
+        let pieces = if threads == 1 { 1 } else { (2 * threads).min(batch.div_ceil(MAX_GROUP)) };
+        let most = plan.batch::<T>().min(batch.div_ceil(pieces));
+        let later = if shards > 1 { most } else { 0 };
+        let floats = rows(most) + sums(most) + sums(later) + scores;
+        workspace.memory.reserve(pieces * floats, batch + pieces * later, pieces * list);
+        let memory = &mut workspace.memory;
+        let (states, laters) = memory.states.split_at_mut(batch);
+        let task = ProbeTask {
+            pieces,
+            most,
+            input,
+            outputs,
+            states,
+            later: &mut laters[..pieces * later],
+            floats: &mut memory.floats[..pieces * floats],
+            list: &mut memory.list[..pieces * list],
+        };
+        for_each_piece(task, threads, &|task| task.run(recall));
+    } else {
+        let floats = rows(batch) + sums(batch * shards) + shards * scores;
+        workspace.memory.reserve(floats, batch * (1 + shards), shards * list);
+        let memory = &mut workspace.memory;
+        let (states, parts) = memory.states.split_at_mut(batch);
+        let parts = &mut parts[..batch * shards];
+        let mut floats = &mut memory.floats[..floats];
+        let source = recall.source(input, take(&mut floats, rows(batch)));
+        let partial = take(&mut floats, sums(batch * shards));
+        let task = ShardTask {
+            plan,
+            shards: 0..shards,
+            source,
+            similarities: outputs.scores(),
+            states: &mut *parts,
+            sums: &mut *partial,
+            scores: floats,
+            list: &mut memory.list[..shards * list],
+        };
+        for_each_piece(task, threads, &|task| task.run(recall));
+        recall.merge(states, parts, partial);
+        recall.finish(input, states, partial, outputs);
+    }
+}
+
+/// S = X Mᵀ into `similarities`.
+pub(crate) fn similarities<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    similarities: MatMut<'_, T>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    let (patterns, dim) = (memory.patterns(), memory.dim());
+    expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
+    expect_shape("similarities", similarities.shape(), (probes.rows(), patterns))?;
+    let outputs = Outputs { similarities: Some(similarities), ..Outputs::default() };
+    run(&Recall::plain(Job::Similarities, memory, workspace)?, probes, outputs, workspace);
+    Ok(())
+}
+
+/// X̂ = P M into `retrieved`.
+pub(crate) fn combine<T: Element>(
+    weights: MatRef<'_, T>,
+    memory: &Memory<T>,
+    retrieved: MatMut<'_, T>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    let (patterns, dim) = (memory.patterns(), memory.dim());
+    expect_shape("memory_weights", weights.shape(), (weights.rows(), patterns))?;
+    expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
+    let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
+    run(&Recall::plain(Job::Combine, memory, workspace)?, weights, outputs, workspace);
+    Ok(())
+}

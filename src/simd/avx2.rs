@@ -1,0 +1,300 @@
+//! AVX2 with FMA: a lane group is two ymm registers, the lower and the upper half.
+
+use std::arch::x86_64::*;
+
+use super::{Simd, Tile};
+
+/// Proof that AVX2 and FMA are there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        found.then_some(Self(()))
+    }
+}
+
+/// The halves of a lane group.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<V>(V, V);
+
+/// The methods of both element types, from the intrinsics' suffixes.
+macro_rules! common {
+    (
+        $t:ident, half: $half:literal, $integers:ident,
+        $set1:ident $loadu:ident $storeu:ident $maskload:ident $maskstore:ident
+        $add:ident $sub:ident $mul:ident $fmadd:ident $max:ident $min:ident
+        $cmp:ident $blendv:ident $movemask:ident
+    ) => {
+        // 6 groups are 12 accumulators of 16 registers, and 12 multiply-adds for 10 loads.
+        const TILE: Tile = Tile { probes: 3, groups: 2 };
+
+        #[inline(always)]
+        fn splat(self, x: $t) -> Self::Group {
+            // SAFETY: `self` proves avx2.
+            let half = unsafe { $set1(x) };
+            Pair(half, half)
+        }
+        #[inline(always)]
+        unsafe fn load(self, from: *const $t) -> Self::Group {
+            // SAFETY: `self` proves avx2; the caller promises a group of readable elements.
+            unsafe { Pair($loadu(from), $loadu(from.add($half))) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut $t, group: Self::Group) {
+            // SAFETY: `self` proves avx2; the caller promises a group of writable elements.
+            unsafe {
+                $storeu(to, group.0);
+                $storeu(to.add($half), group.1);
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Group {
+            let Pair(low, high) = <Self as Simd<$t>>::first(self, n);
+            // SAFETY: `self` proves avx2; lanes from `n` on are masked and not accessed. The upper
+            // half's address may lie beyond the elements, so it is computed without a promise.
+            unsafe {
+                Pair(
+                    $maskload(from, $integers(low)),
+                    $maskload(from.wrapping_add($half), $integers(high)),
+                )
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_first(self, to: *mut $t, group: Self::Group, n: usize) {
+            let Pair(low, high) = <Self as Simd<$t>>::first(self, n);
+            // SAFETY: as for `load_first`.
+            unsafe {
+                $maskstore(to, $integers(low), group.0);
+                $maskstore(to.wrapping_add($half), $integers(high), group.1);
+            }
+        }
+        #[inline(always)]
+        fn add(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx2.
+            unsafe { Pair($add(a.0, b.0), $add(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn sub(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx2.
+            unsafe { Pair($sub(a.0, b.0), $sub(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn mul(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx2.
+            unsafe { Pair($mul(a.0, b.0), $mul(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn mul_add(self, a: Self::Group, b: Self::Group, c: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves fma.
+            unsafe { Pair($fmadd(a.0, b.0, c.0), $fmadd(a.1, b.1, c.1)) }
+        }
+        #[inline(always)]
+        fn max(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx2.
+            unsafe { Pair($max(a.0, b.0), $max(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn min(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx2.
+            unsafe { Pair($min(a.0, b.0), $min(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn lt(self, a: Self::Group, b: Self::Group) -> Self::Mask {
+            // SAFETY: `self` proves avx2.
+            unsafe { Pair($cmp::<_CMP_LT_OQ>(a.0, b.0), $cmp::<_CMP_LT_OQ>(a.1, b.1)) }
+        }
+        #[inline(always)]
+        fn select(self, mask: Self::Mask, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx2.
+            unsafe { Pair($blendv(b.0, a.0, mask.0), $blendv(b.1, a.1, mask.1)) }
+        }
+        #[inline(always)]
+        fn nonzero(self, a: Self::Group) -> u32 {
+            let zero = <Self as Simd<$t>>::splat(self, 0.0);
+            // SAFETY: `self` proves avx2.
+            unsafe {
+                let low = $movemask($cmp::<_CMP_NEQ_UQ>(a.0, zero.0)) as u32;
+                let high = $movemask($cmp::<_CMP_NEQ_UQ>(a.1, zero.1)) as u32;
+                low | high << $half
+            }
+        }
+        #[inline(always)]
+        fn prefetch(self, at: *const $t) {
+            // SAFETY: a prefetch of any address is harmless.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        }
+    };
+}
+
+impl Simd<f32> for Avx2 {
+    type Group = Pair<__m256>;
+    type Mask = Pair<__m256>;
+
+    common! {
+        f32, half: 8, _mm256_castps_si256,
+        _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_maskload_ps _mm256_maskstore_ps
+        _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_fmadd_ps _mm256_max_ps _mm256_min_ps
+        _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps
+    }
+
+    #[inline(always)]
+    fn first(self, n: usize) -> Pair<__m256> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            let n = _mm256_set1_epi32(n as i32);
+            let low = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let high = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
+            Pair(
+                _mm256_castsi256_ps(_mm256_cmpgt_epi32(n, low)),
+                _mm256_castsi256_ps(_mm256_cmpgt_epi32(n, high)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn pow2(self, n: Pair<__m256>) -> Pair<__m256> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            let bias = _mm256_set1_epi32(127);
+            let low = _mm256_add_epi32(_mm256_cvtps_epi32(n.0), bias);
+            let high = _mm256_add_epi32(_mm256_cvtps_epi32(n.1), bias);
+            Pair(
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(low)),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(high)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn fold(self, stage: usize, a: Pair<__m256>, b: Pair<__m256>) -> Pair<__m256> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            match stage {
+                0 => Pair(_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1)),
+                // 128-bit quarters a0 a1 a2 a3: [a0 a2] + [a1 a3].
+                1 => Pair(
+                    _mm256_add_ps(
+                        _mm256_permute2f128_ps::<0x20>(a.0, a.1),
+                        _mm256_permute2f128_ps::<0x31>(a.0, a.1),
+                    ),
+                    _mm256_add_ps(
+                        _mm256_permute2f128_ps::<0x20>(b.0, b.1),
+                        _mm256_permute2f128_ps::<0x31>(b.0, b.1),
+                    ),
+                ),
+                // In every quarter, [a0 a1 b2 b3] + [a2 a3 b0 b1] ...
+                2 => Pair(
+                    _mm256_add_ps(
+                        _mm256_blend_ps::<0xcc>(a.0, b.0),
+                        _mm256_shuffle_ps::<0b01_00_11_10>(a.0, b.0),
+                    ),
+                    _mm256_add_ps(
+                        _mm256_blend_ps::<0xcc>(a.1, b.1),
+                        _mm256_shuffle_ps::<0b01_00_11_10>(a.1, b.1),
+                    ),
+                ),
+                // ... and [a0 a2 b0 b2] + [a1 a3 b1 b3].
+                _ => Pair(
+                    _mm256_add_ps(
+                        _mm256_shuffle_ps::<0b10_00_10_00>(a.0, b.0),
+                        _mm256_shuffle_ps::<0b11_01_11_01>(a.0, b.0),
+                    ),
+                    _mm256_add_ps(
+                        _mm256_shuffle_ps::<0b10_00_10_00>(a.1, b.1),
+                        _mm256_shuffle_ps::<0b11_01_11_01>(a.1, b.1),
+                    ),
+                ),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn unfold(self, a: Pair<__m256>) -> Pair<__m256> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            // 128-bit quarter j holds sums j, 4 + j, 8 + j, 12 + j.
+            let even_odd = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            Pair(
+                _mm256_permutevar8x32_ps(_mm256_unpacklo_ps(a.0, a.1), even_odd),
+                _mm256_permutevar8x32_ps(_mm256_unpackhi_ps(a.0, a.1), even_odd),
+            )
+        }
+    }
+}
+
+impl Simd<f64> for Avx2 {
+    type Group = Pair<__m256d>;
+    type Mask = Pair<__m256d>;
+
+    common! {
+        f64, half: 4, _mm256_castpd_si256,
+        _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_maskload_pd _mm256_maskstore_pd
+        _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_fmadd_pd _mm256_max_pd _mm256_min_pd
+        _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd
+    }
+
+    #[inline(always)]
+    fn first(self, n: usize) -> Pair<__m256d> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            let n = _mm256_set1_epi64x(n as i64);
+            let low = _mm256_setr_epi64x(0, 1, 2, 3);
+            let high = _mm256_setr_epi64x(4, 5, 6, 7);
+            Pair(
+                _mm256_castsi256_pd(_mm256_cmpgt_epi64(n, low)),
+                _mm256_castsi256_pd(_mm256_cmpgt_epi64(n, high)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn pow2(self, n: Pair<__m256d>) -> Pair<__m256d> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            let bias = _mm_set1_epi32(1023);
+            let low = _mm256_cvtepi32_epi64(_mm_add_epi32(_mm256_cvtpd_epi32(n.0), bias));
+            let high = _mm256_cvtepi32_epi64(_mm_add_epi32(_mm256_cvtpd_epi32(n.1), bias));
+            Pair(
+                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(low)),
+                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(high)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn fold(self, stage: usize, a: Pair<__m256d>, b: Pair<__m256d>) -> Pair<__m256d> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            match stage {
+                0 => Pair(_mm256_add_pd(a.0, a.1), _mm256_add_pd(b.0, b.1)),
+                // 128-bit quarters a0 a1 a2 a3: [a0 a2] + [a1 a3].
+                1 => Pair(
+                    _mm256_add_pd(
+                        _mm256_permute2f128_pd::<0x20>(a.0, a.1),
+                        _mm256_permute2f128_pd::<0x31>(a.0, a.1),
+                    ),
+                    _mm256_add_pd(
+                        _mm256_permute2f128_pd::<0x20>(b.0, b.1),
+                        _mm256_permute2f128_pd::<0x31>(b.0, b.1),
+                    ),
+                ),
+                // In every quarter, [a0 b0] + [a1 b1].
+                _ => Pair(_mm256_hadd_pd(a.0, b.0), _mm256_hadd_pd(a.1, b.1)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn unfold(self, a: Pair<__m256d>) -> Pair<__m256d> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            // 128-bit quarter j holds sums j and 4 + j.
+            Pair(
+                _mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_unpacklo_pd(a.0, a.1)),
+                _mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_unpackhi_pd(a.0, a.1)),
+            )
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! AVX-512: a lane group is one zmm register. Asks for `avx512f` alone (with the AVX2 and FMA that
+//! every such machine has), not for a CPU generation.
+
+use std::arch::x86_64::*;
+
+use super::{Simd, Tile};
+
+/// Proof that AVX-512F is there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    pub(super) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma");
+        found.then_some(Self(()))
+    }
+}
+
+/// The methods of both element types, from the intrinsics' suffixes.
+macro_rules! common {
+    (
+        $t:ident, mask: $mask:ident,
+        $set1:ident $loadu:ident $storeu:ident $maskz_loadu:ident $mask_storeu:ident
+        $add:ident $sub:ident $mul:ident $fmadd:ident $max:ident $min:ident
+        $cmp_mask:ident $blend:ident
+    ) => {
+        type Mask = $mask;
+
+        // 24 accumulators, 4 loads and a broadcast: 29 of 32 registers, and 24 multiply-adds for
+        // 10 loads.
+        const TILE: Tile = Tile { probes: 6, groups: 4 };
+
+        #[inline(always)]
+        fn splat(self, x: $t) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $set1(x) }
+        }
+        #[inline(always)]
+        unsafe fn load(self, from: *const $t) -> Self::Group {
+            // SAFETY: `self` proves avx512f; the caller promises a group of readable elements.
+            unsafe { $loadu(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut $t, group: Self::Group) {
+            // SAFETY: `self` proves avx512f; the caller promises a group of writable elements.
+            unsafe { $storeu(to, group) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Group {
+            let mask = <Self as Simd<$t>>::first(self, n);
+            // SAFETY: `self` proves avx512f; lanes from `n` on are masked and not accessed.
+            unsafe { $maskz_loadu(mask, from) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(self, to: *mut $t, group: Self::Group, n: usize) {
+            let mask = <Self as Simd<$t>>::first(self, n);
+            // SAFETY: `self` proves avx512f; lanes from `n` on are masked and not accessed.
+            unsafe { $mask_storeu(to, mask, group) }
+        }
+        #[inline(always)]
+        fn add(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $add(a, b) }
+        }
+        #[inline(always)]
+        fn sub(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $sub(a, b) }
+        }
+        #[inline(always)]
+        fn mul(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $mul(a, b) }
+        }
+        #[inline(always)]
+        fn mul_add(self, a: Self::Group, b: Self::Group, c: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $fmadd(a, b, c) }
+        }
+        #[inline(always)]
+        fn max(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $max(a, b) }
+        }
+        #[inline(always)]
+        fn min(self, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $min(a, b) }
+        }
+        #[inline(always)]
+        fn lt(self, a: Self::Group, b: Self::Group) -> Self::Mask {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $cmp_mask::<_CMP_LT_OQ>(a, b) }
+        }
+        #[inline(always)]
+        fn first(self, n: usize) -> Self::Mask {
+            ((1_u32 << n) - 1) as $mask
+        }
+        #[inline(always)]
+        fn select(self, mask: Self::Mask, a: Self::Group, b: Self::Group) -> Self::Group {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $blend(mask, b, a) }
+        }
+        #[inline(always)]
+        fn nonzero(self, a: Self::Group) -> u32 {
+            let zero = <Self as Simd<$t>>::splat(self, 0.0);
+            // SAFETY: `self` proves avx512f.
+            unsafe { $cmp_mask::<_CMP_NEQ_UQ>(a, zero) }.into()
+        }
+        #[inline(always)]
+        fn prefetch(self, at: *const $t) {
+            // SAFETY: a prefetch of any address is harmless.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        }
+    };
+}
+
+impl Simd<f32> for Avx512 {
+    type Group = __m512;
+
+    common! {
+        f32, mask: __mmask16,
+        _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps
+        _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
+        _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_fmadd_ps _mm512_max_ps _mm512_min_ps
+        _mm512_cmp_ps_mask _mm512_mask_blend_ps
+    }
+
+    #[inline(always)]
+    fn pow2(self, n: __m512) -> __m512 {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            let biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
+        }
+    }
+
+    #[inline(always)]
+    fn fold(self, stage: usize, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            match stage {
+                // 128-bit quarters a0 a1 a2 a3: [a0 a1 b2 b3] + [a2 a3 b0 b1].
+                0 => _mm512_add_ps(
+                    _mm512_mask_blend_ps(0xff00, a, b),
+                    _mm512_shuffle_f32x4::<0b01_00_11_10>(a, b),
+                ),
+                // [a0 a2 b0 b2] + [a1 a3 b1 b3].
+                1 => _mm512_add_ps(
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+                ),
+                // In every quarter, [a0 a1 b2 b3] + [a2 a3 b0 b1] ...
+                2 => _mm512_add_ps(
+                    _mm512_mask_blend_ps(0xcccc, a, b),
+                    _mm512_shuffle_ps::<0b01_00_11_10>(a, b),
+                ),
+                // ... and [a0 a2 b0 b2] + [a1 a3 b1 b3].
+                _ => _mm512_add_ps(
+                    _mm512_shuffle_ps::<0b10_00_10_00>(a, b),
+                    _mm512_shuffle_ps::<0b11_01_11_01>(a, b),
+                ),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn unfold(self, a: __m512) -> __m512 {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            // Quarter j holds sums j, 4 + j, 8 + j, 12 + j.
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            _mm512_permutexvar_ps(order, a)
+        }
+    }
+}
+
+impl Simd<f64> for Avx512 {
+    type Group = __m512d;
+
+    common! {
+        f64, mask: __mmask8,
+        _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd
+        _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
+        _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_fmadd_pd _mm512_max_pd _mm512_min_pd
+        _mm512_cmp_pd_mask _mm512_mask_blend_pd
+    }
+
+    #[inline(always)]
+    fn pow2(self, n: __m512d) -> __m512d {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            let biased = _mm256_add_epi32(_mm512_cvtpd_epi32(n), _mm256_set1_epi32(1023));
+            _mm512_castsi512_pd(_mm512_slli_epi64::<52>(_mm512_cvtepi32_epi64(biased)))
+        }
+    }
+
+    #[inline(always)]
+    fn fold(self, stage: usize, a: __m512d, b: __m512d) -> __m512d {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            match stage {
+                // 128-bit quarters a0 a1 a2 a3: [a0 a1 b2 b3] + [a2 a3 b0 b1].
+                0 => _mm512_add_pd(
+                    _mm512_mask_blend_pd(0xf0, a, b),
+                    _mm512_shuffle_f64x2::<0b01_00_11_10>(a, b),
+                ),
+                // [a0 a2 b0 b2] + [a1 a3 b1 b3].
+                1 => _mm512_add_pd(
+                    _mm512_shuffle_f64x2::<0b10_00_10_00>(a, b),
+                    _mm512_shuffle_f64x2::<0b11_01_11_01>(a, b),
+                ),
+                // In every quarter, [a0 b0] + [a1 b1].
+                _ => _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn unfold(self, a: __m512d) -> __m512d {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            // Quarter j holds sums j and 4 + j.
+            let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+            _mm512_permutexvar_pd(order, a)
+        }
+    }
+}

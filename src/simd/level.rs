@@ -1,0 +1,192 @@
+//! Levels: which instruction sets there are, and which one a call uses.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use super::portable::Portable;
+use super::sealed::Lanes;
+use super::{Kernel, Simd};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2::Avx2, avx512::Avx512};
+use crate::{Error, Result};
+
+/// A way to hold a lane group that this machine can run.
+///
+/// There is no way to make a `Level` of instructions that the machine lacks, so that holding one is
+/// the proof that its kernels can run. Results are the same bits at every level with fused
+/// multiply-add (all but `portable` on x86-64).
+///
+/// ```
+/// use hopfield_kernels::Level;
+///
+/// for level in Level::available() {
+///     println!("{level}");
+/// }
+/// let portable: Level = "portable".parse()?;
+/// assert!(Level::available().any(|level| level == portable));
+/// assert!("mmx".parse::<Level>().is_err());
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Level(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    Portable(Portable),
+}
+
+impl Level {
+    /// The environment variable that forces a level on every call that does not name one.
+    pub const VARIABLE: &'static str = "HOPFIELD_KERNELS_LEVEL";
+
+    /// The levels of this machine, the best first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let wide = [Avx512::detect().map(Kind::Avx512), Avx2::detect().map(Kind::Avx2)];
+        #[cfg(not(target_arch = "x86_64"))]
+        let wide = [None];
+        wide.into_iter().flatten().chain([Kind::Portable(Portable::new())]).map(Self)
+    }
+
+    /// The level that calls use when none is forced: the one that the environment variable
+    /// [`VARIABLE`](Self::VARIABLE) names, or the machine's best. Found once, then remembered.
+    ///
+    /// # Errors
+    /// [`Error::Level`] when the variable names a level that does not exist or that this machine
+    /// lacks: a forced level never falls back to another.
+    pub fn detect() -> Result<Self> {
+        static DETECTED: OnceLock<Result<Level>> = OnceLock::new();
+        DETECTED.get_or_init(|| Self::choose(std::env::var_os(Self::VARIABLE))).clone()
+    }
+
+    fn choose(forced: Option<std::ffi::OsString>) -> Result<Self> {
+        match forced {
+            Some(name) if !name.is_empty() => name.to_string_lossy().parse(),
+            _ => Ok(Self::available().next().unwrap_or(Self(Kind::Portable(Portable::new())))),
+        }
+    }
+
+    /// `avx512`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => "avx2",
+            Kind::Portable(_) => "portable",
+        }
+    }
+
+    /// Whether a b + c is rounded once. Levels that agree in this agree in every bit.
+    pub fn has_fused_multiply_add(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(_) | Kind::Avx2(_) => true,
+            Kind::Portable(_) => cfg!(any(target_feature = "fma", target_arch = "aarch64")),
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::available().find(|level| level.name() == name).ok_or_else(|| Error::Level {
+            available: Self::available().map(Self::name).collect::<Vec<_>>().join(", "),
+            found: name.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Level({self})")
+    }
+}
+
+macro_rules! lanes {
+    ($t:ident, lanes: $lanes:literal, exp2: $exp2:expr) => {
+        impl Lanes for $t {
+            const LANES: usize = $lanes;
+            const EXP2: &'static [Self] = $exp2;
+            const EXP2_CUT: Self = ($t::MIN_EXP - 1) as $t;
+            const ROUNDER: Self = 1.5 / $t::EPSILON;
+
+            fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
+                match level.0 {
+                    #[cfg(target_arch = "x86_64")]
+                    Kind::Avx512(token) => token.run(kernel),
+                    #[cfg(target_arch = "x86_64")]
+                    Kind::Avx2(token) => token.run(kernel),
+                    Kind::Portable(token) => token.run(kernel),
+                }
+            }
+        }
+    };
+}
+
+use crate::kernel::exp2;
+
+lanes!(f32, lanes: 16, exp2: &exp2::F32);
+lanes!(f64, lanes: 8, exp2: &exp2::F64);
+
+/// Runs a kernel with a token's lanes, compiled for the token's target features.
+macro_rules! run_with_features {
+    ($token:ident, $features:literal) => {
+        impl $token {
+            pub(super) fn run<T, K: Kernel<T>>(self, kernel: K) -> K::Output
+            where
+                Self: Simd<T>,
+            {
+                #[target_feature(enable = $features)]
+                fn featured<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
+                    kernel.run(simd)
+                }
+                // SAFETY: a token exists only where detection has found these features.
+                unsafe { featured(self, kernel) }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+run_with_features!(Avx512, "avx512f,avx2,fma");
+#[cfg(target_arch = "x86_64")]
+run_with_features!(Avx2, "avx2,fma");
+
+impl Portable {
+    fn run<T, K: Kernel<T>>(self, kernel: K) -> K::Output
+    where
+        Self: Simd<T>,
+    {
+        kernel.run(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forced_level_is_that_level_or_an_error() {
+        for level in Level::available() {
+            assert_eq!(Level::choose(Some(level.name().into())), Ok(level));
+        }
+        assert_eq!(Level::choose(None).ok(), Level::available().next());
+        assert_eq!(Level::choose(Some("".into())).ok(), Level::available().next());
+        let refused = Level::choose(Some("avx1024".into())).unwrap_err();
+        assert!(refused.to_string().contains("avx1024"), "{refused}");
+        assert!(refused.to_string().contains("portable"), "{refused}");
+    }
+}

@@ -1,0 +1,139 @@
+//! Lanes: the one vector type that the kernels are written over.
+//!
+//! A *lane group* is 16 x f32 or 8 x f64, whatever the machine's registers are: one zmm, two ymm, or
+//! what `wide` makes of it. Because the group never changes, neither does the order of any sum, and
+//! every level with fused multiply-add computes the same bits. A *level* says how a group is held.
+//!
+//! How code reaches an instruction set (the whole safety argument of dispatch):
+//!
+//! 1. A token (`Avx512`, `Avx2`, `Portable`) can only be had from [`Level`], which makes one only
+//!    after run-time detection. Holding it proves that its instructions exist.
+//! 2. `Lanes::dispatch` takes the token out of the level and calls [`Kernel::run`] inside a function
+//!    compiled with the token's target features. It is the only `unsafe` call of that kind.
+//! 3. Everything below is `#[inline(always)]` and so ends up inside that function. A kernel must not
+//!    call through a function that is not: it would be compiled without the features (and, for
+//!    closures given to other crates, is: rayon is therefore called outside of kernels only).
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod level;
+mod portable;
+
+pub use level::Level;
+
+/// Work that runs at a level: a closure that is generic over the lanes.
+pub trait Kernel<T> {
+    /// What the work returns.
+    type Output;
+
+    /// Does the work. Implementations are `#[inline(always)]`.
+    fn run<S: Simd<T>>(self, simd: S) -> Self::Output;
+}
+
+/// The part of `Element` that its users never see.
+pub mod sealed {
+    use super::{Kernel, Level};
+
+    /// A type that the levels have lanes of.
+    pub trait Lanes: Sized + 'static {
+        /// Lanes in a group.
+        const LANES: usize;
+        /// Polynomial of 2^f on [-1/2, 1/2], from the coefficient of f upwards.
+        const EXP2: &'static [Self];
+        /// Least t for which exp2 is not flushed to 0: the exponent of the least normal number.
+        const EXP2_CUT: Self;
+        /// 1.5 ulp⁻¹: a small number plus this, minus this, is rounded to the nearest integer.
+        const ROUNDER: Self;
+
+        /// Runs `kernel` with the instructions of `level`.
+        fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output;
+    }
+}
+
+/// How many accumulators of a kind a level's registers hold.
+///
+/// Tiles never change a result: each accumulator belongs to one sum, whose order is fixed.
+#[derive(Debug, Clone, Copy)]
+pub struct Tile {
+    /// Probes that share the loads of a pattern (and, in sums of rows, destinations that share a
+    /// row).
+    pub probes: usize,
+    /// Patterns, or lane groups, beside one another.
+    pub groups: usize,
+}
+
+/// A level's lanes of `T`.
+///
+/// Every method is `#[inline(always)]` and compiles to a handful of instructions. Methods that take
+/// pointers are unsafe for that reason alone; the instruction set is proved by `self`.
+pub trait Simd<T>: Copy {
+    /// A lane group.
+    type Group: Copy;
+    /// One truth value for each lane.
+    type Mask: Copy;
+
+    /// The register tile.
+    const TILE: Tile;
+
+    /// Every lane `x`.
+    fn splat(self, x: T) -> Self::Group;
+
+    /// Reads a whole group.
+    ///
+    /// # Safety
+    /// `LANES` elements at `from` are readable.
+    unsafe fn load(self, from: *const T) -> Self::Group;
+
+    /// Writes a whole group.
+    ///
+    /// # Safety
+    /// `LANES` elements at `to` are writable.
+    unsafe fn store(self, to: *mut T, group: Self::Group);
+
+    /// Reads the first `n < LANES` lanes; the others are zero.
+    ///
+    /// # Safety
+    /// `n` elements at `from` are readable.
+    unsafe fn load_first(self, from: *const T, n: usize) -> Self::Group;
+
+    /// Writes the first `n < LANES` lanes.
+    ///
+    /// # Safety
+    /// `n` elements at `to` are writable.
+    unsafe fn store_first(self, to: *mut T, group: Self::Group, n: usize);
+
+    /// a + b
+    fn add(self, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// a - b
+    fn sub(self, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// a b
+    fn mul(self, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// a b + c, rounded once where the level has fused multiply-add.
+    fn mul_add(self, a: Self::Group, b: Self::Group, c: Self::Group) -> Self::Group;
+    /// The larger; either, where one is NaN.
+    fn max(self, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// The smaller; either, where one is NaN.
+    fn min(self, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// 2^n for integers n with a normal 2^n; anything for other n.
+    fn pow2(self, n: Self::Group) -> Self::Group;
+
+    /// a < b; false where one is NaN.
+    fn lt(self, a: Self::Group, b: Self::Group) -> Self::Mask;
+    /// The first `n <= LANES` lanes.
+    fn first(self, n: usize) -> Self::Mask;
+    /// `a` where the mask is set, `b` elsewhere.
+    fn select(self, mask: Self::Mask, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// Bit i: lane i is not zero (NaN is not).
+    fn nonzero(self, a: Self::Group) -> u32;
+
+    /// One step of summing the lanes of two groups, the halves of each item of `2^(log2 LANES -
+    /// stage)` lanes onto one another. See [`sums`](crate::kernel) for how the steps make sums.
+    fn fold(self, stage: usize, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// The order of `LANES` sums after the last fold, made natural.
+    fn unfold(self, a: Self::Group) -> Self::Group;
+
+    /// Asks for the cache line at `at` to be brought to L2. Any address will do.
+    fn prefetch(self, at: *const T);
+}

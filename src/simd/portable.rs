@@ -1,0 +1,129 @@
+//! The portable level: lanes by `wide`, for whatever the target's baseline is (SSE2, NEON, simd128).
+//!
+//! `wide` is told the instruction set at build time and cannot follow run-time detection, so this
+//! is the level for machines and targets that have no other.
+
+use wide::{f32x16, f64x8};
+
+use super::{Simd, Tile};
+
+/// Needs no proof: its instructions are the target's baseline.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Portable(());
+
+impl Portable {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+macro_rules! lanes {
+    ($t:ident, $bits:ident, $group:ident, lanes: $lanes:literal, bias: $bias:literal) => {
+        impl Simd<$t> for Portable {
+            type Group = $group;
+            type Mask = $group;
+
+            // A group is four registers of SSE2's sixteen or NEON's thirty-two.
+            const TILE: Tile = Tile { probes: 2, groups: 1 };
+
+            #[inline(always)]
+            fn splat(self, x: $t) -> $group {
+                $group::splat(x)
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $t) -> $group {
+                // SAFETY: the caller promises a group of readable elements.
+                $group::new(unsafe { from.cast::<[$t; $lanes]>().read_unaligned() })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $t, group: $group) {
+                // SAFETY: the caller promises a group of writable elements.
+                unsafe { to.cast::<[$t; $lanes]>().write_unaligned(group.to_array()) }
+            }
+            #[inline(always)]
+            unsafe fn load_first(self, from: *const $t, n: usize) -> $group {
+                let mut lanes = [0.0; $lanes];
+                // SAFETY: the caller promises `n` readable elements; `n` is checked by the slice.
+                unsafe { from.copy_to_nonoverlapping(lanes[..n].as_mut_ptr(), n) };
+                $group::new(lanes)
+            }
+            #[inline(always)]
+            unsafe fn store_first(self, to: *mut $t, group: $group, n: usize) {
+                let lanes = group.to_array();
+                // SAFETY: the caller promises `n` writable elements; `n` is checked by the slice.
+                unsafe { to.copy_from_nonoverlapping(lanes[..n].as_ptr(), n) };
+            }
+            #[inline(always)]
+            fn add(self, a: $group, b: $group) -> $group {
+                a + b
+            }
+            #[inline(always)]
+            fn sub(self, a: $group, b: $group) -> $group {
+                a - b
+            }
+            #[inline(always)]
+            fn mul(self, a: $group, b: $group) -> $group {
+                a * b
+            }
+            #[inline(always)]
+            fn mul_add(self, a: $group, b: $group, c: $group) -> $group {
+                a.mul_add(b, c)
+            }
+            #[inline(always)]
+            fn max(self, a: $group, b: $group) -> $group {
+                a.fast_max(b)
+            }
+            #[inline(always)]
+            fn min(self, a: $group, b: $group) -> $group {
+                a.fast_min(b)
+            }
+            #[inline(always)]
+            fn pow2(self, n: $group) -> $group {
+                // n + 1.5 ulp⁻¹ holds n in its lowest bits, from where it moves to the exponent.
+                let shifted = (n + $group::splat(1.5 / $t::EPSILON)).to_array();
+                let bits = shifted.map(|x| x.to_bits().wrapping_add($bias) << ($t::MANTISSA_DIGITS - 1));
+                $group::new(bits.map($t::from_bits))
+            }
+            #[inline(always)]
+            fn lt(self, a: $group, b: $group) -> $group {
+                a.simd_lt(b)
+            }
+            #[inline(always)]
+            fn first(self, n: usize) -> $group {
+                let all = $t::from_bits($bits::MAX);
+                $group::new(std::array::from_fn(|lane| if lane < n { all } else { 0.0 }))
+            }
+            #[inline(always)]
+            fn select(self, mask: $group, a: $group, b: $group) -> $group {
+                mask.bitselect(a, b)
+            }
+            #[inline(always)]
+            fn nonzero(self, a: $group) -> u32 {
+                let bit = |(lane, x): (usize, &$t)| u32::from(*x != 0.0) << lane;
+                a.to_array().iter().enumerate().map(bit).sum()
+            }
+            #[inline(always)]
+            fn fold(self, stage: usize, a: $group, b: $group) -> $group {
+                let (a, b) = (a.to_array(), b.to_array());
+                let half = $lanes >> (stage + 1);
+                let item = |lanes: &[$t; $lanes], at: usize| {
+                    let lane = at / half * 2 * half + at % half;
+                    lanes[lane] + lanes[lane + half]
+                };
+                $group::new(std::array::from_fn(|at| match at.checked_sub($lanes / 2) {
+                    None => item(&a, at),
+                    Some(at) => item(&b, at),
+                }))
+            }
+            #[inline(always)]
+            fn unfold(self, a: $group) -> $group {
+                a
+            }
+            #[inline(always)]
+            fn prefetch(self, _: *const $t) {}
+        }
+    };
+}
+
+lanes!(f32, u32, f32x16, lanes: 16, bias: 127);
+lanes!(f64, u64, f64x8, lanes: 8, bias: 1023);
