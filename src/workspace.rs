@@ -23,6 +23,10 @@ pub struct Workspace<T> {
     level: Option<Level>,
     parallelism: Parallelism,
     pub(crate) memory: Scratch<T>,
+    /// What learning keeps while it recalls: padded vectors and states.
+    pub(crate) desk: Scratch<T>,
+    /// Similarities kept from a recall to the learning from it.
+    pub(crate) kept: Vec<T>,
 }
 
 /// The memory itself: floats, states and lists that only grow.
@@ -31,6 +35,8 @@ pub(crate) struct Scratch<T> {
     pub floats: Aligned<T>,
     pub states: Vec<State<T>>,
     pub list: Vec<u32>,
+    /// Probes of the last recall, whose states are still the first ones.
+    pub recalled: usize,
 }
 
 impl<T: Element> Default for Workspace<T> {
@@ -42,8 +48,13 @@ impl<T: Element> Default for Workspace<T> {
 impl<T: Element> Workspace<T> {
     /// Empty, for [`Level::detect`] and the default [`Parallelism`].
     pub fn new() -> Self {
-        let memory = Scratch { floats: Aligned::new(0), states: Vec::new(), list: Vec::new() };
-        Self { level: None, parallelism: Parallelism::default(), memory }
+        Self {
+            level: None,
+            parallelism: Parallelism::default(),
+            memory: Scratch::default(),
+            desk: Scratch::default(),
+            kept: Vec::new(),
+        }
     }
 
     /// Forces a level.
@@ -72,6 +83,12 @@ impl<T: Element> Workspace<T> {
     /// Whether calls use threads.
     pub fn parallelism(&self) -> Parallelism {
         self.parallelism
+    }
+}
+
+impl<T> Default for Scratch<T> {
+    fn default() -> Self {
+        Self { floats: Aligned::new(0), states: Vec::new(), list: Vec::new(), recalled: 0 }
     }
 }
 

@@ -77,7 +77,10 @@ pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, c
         unsafe {
             let k = rows.index(k);
             let row = from.add(k * stride);
-            let v: [S::Group; G] = std::array::from_fn(#[inline(always)] |g| simd.load(row.add(g * T::LANES)));
+            let v: [S::Group; G] = std::array::from_fn(
+                #[inline(always)]
+                |g| simd.load(row.add(g * T::LANES)),
+            );
             for (i, acc) in acc.iter_mut().enumerate() {
                 let w = simd.splat(*weights.at[i].add(k * weights.along));
                 for (acc, v) in acc.iter_mut().zip(v) {
@@ -136,7 +139,8 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
     ) {
         let (to, stride) = (retrieved.as_mut_ptr(), retrieved.stride());
         let (at, across) = (self.weights.as_ptr(), self.weights.stride());
-        let weights = Weights { at: std::array::from_fn(|i| at.wrapping_add(i * across)), along: 1 };
+        let weights =
+            Weights { at: std::array::from_fn(|i| at.wrapping_add(i * across)), along: 1 };
         // SAFETY: rows i < P of the destination and all rows of the patterns have these groups.
         unsafe {
             let mut acc = [[simd.splat(T::ZERO); G]; P];

@@ -126,7 +126,10 @@ impl<T: Element> Block<'_, T> {
             let d = group * T::LANES;
             // SAFETY: group `group` of every row exists.
             unsafe {
-                let m = patterns.map(#[inline(always)] |row| simd.load(row.add(d)));
+                let m = patterns.map(
+                    #[inline(always)]
+                    |row| simd.load(row.add(d)),
+                );
                 for (i, acc) in acc.iter_mut().enumerate() {
                     let x = simd.load(probes.add(i * stride + d));
                     for (acc, m) in acc.iter_mut().zip(m) {

@@ -73,8 +73,6 @@ pub trait Compiled: Lanes {
     /// Softmax of rows.
     fn softmax(level: Level, kernel: separation::Softmax<'_, Self>);
     /// Plasticity.
-    fn outer(level: Level, kernel: outer::Outer<'_, Self>);
-    /// Recall's weights, again, and plasticity.
     fn learn(level: Level, kernel: outer::Learn<'_, Self>);
     /// Norms of patterns.
     fn squared_norms(level: Level, kernel: rows::SquaredNorms<'_, Self>);
@@ -96,7 +94,6 @@ macro_rules! compiled {
             merge(recall::Merge<'_, $t>)
             finish(recall::Finish<'_, $t>)
             softmax(separation::Softmax<'_, $t>)
-            outer(outer::Outer<'_, $t>)
             learn(outer::Learn<'_, $t>)
             squared_norms(rows::SquaredNorms<'_, $t>)
             feature_squares(rows::FeatureSquares<'_, $t>)

@@ -11,6 +11,8 @@
 //!
 //! With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
 
+use std::ops::Range;
+
 use super::combine::{Weights, sum_rows};
 use super::dots::dots;
 use super::recall::{blocks, scores_stride};
@@ -33,41 +35,42 @@ pub struct Step<T> {
     pub l1: T,
 }
 
-/// M += rate share Pᵀ Z - decay M - l1 sign(M), for some of the patterns.
-pub struct Outer<'a, T> {
-    /// P: a row for each vector, a column for each pattern (and perhaps more).
-    pub weights: MatRef<'a, T>,
-    /// Z: padded.
-    pub vectors: MatRef<'a, T>,
-    /// M: padded.
-    pub patterns: MatMut<'a, T>,
-    /// The patterns' squared norms, kept true.
-    pub norms: &'a mut [T],
-    /// ΔM (not padded); written when there.
-    pub delta: Option<MatMut<'a, T>>,
-    /// The factors.
-    pub step: Step<T>,
-    /// Scratch: one entry for each pattern.
-    pub list: &'a mut [u32],
+/// Where the weights of some rows of Z come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a, T> {
+    /// They are given: a row for each row of Z, a column for each pattern.
+    Weights(MatRef<'a, T>),
+    /// From given similarities and the softmax that recall has found for each row.
+    Scores(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
+    /// From padded probes, whose similarities are computed again.
+    Probes(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
 }
 
-/// A recall whose weights the update is to use: [`Learn`] computes them again, block by block.
-#[derive(Debug)]
-pub struct Association<'a, T> {
-    /// Padded probes.
-    pub probes: MatRef<'a, T>,
-    /// Their softmax, as recall has found it.
-    pub states: &'a [State<T>],
-    /// β
-    pub sharpness: Sharpness<T>,
+impl<'a, T: Element> Source<'a, T> {
+    /// Rows of Z.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Weights(rows) | Self::Scores(rows, ..) | Self::Probes(rows, ..) => rows.rows(),
+        }
+    }
+
+    /// The same for some of the patterns.
+    pub fn of(self, patterns: Range<usize>) -> Self {
+        match self {
+            Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
+            Self::Scores(scores, states, sharpness) => {
+                Self::Scores(scores.subcols(patterns), states, sharpness)
+            }
+            probes => probes,
+        }
+    }
 }
 
-/// An update whose weights are never all there: for each block of patterns, similarities, memory
-/// weights, outer products. The patterns are read and written once.
+/// An update of some of the patterns, block by block: weights, then outer products. The weights are
+/// never all there unless they are given, and a pattern is read and written once.
 pub struct Learn<'a, T> {
-    /// What the weights are computed from: the first rows of Z belong to the first association's
-    /// probes, and so on.
-    pub associations: [Option<Association<'a, T>>; 2],
+    /// The weights of the first rows of Z, and those of the rows after them.
+    pub sources: [Option<Source<'a, T>>; 2],
     /// Which patterns take part; all without.
     pub keep: Option<&'a [bool]>,
     /// Z: padded.
@@ -76,6 +79,8 @@ pub struct Learn<'a, T> {
     pub patterns: MatMut<'a, T>,
     /// The patterns' squared norms, kept true.
     pub norms: &'a mut [T],
+    /// ΔM (not padded); written when there.
+    pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
     /// Most patterns in a block.
@@ -92,33 +97,23 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
         let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
+        let scratch = std::mem::take(&mut self.weights);
         for block in blocks::<T>(self.patterns.rows(), self.block) {
-            let count = block.len();
-            let padded = count.next_multiple_of(T::LANES);
-            let mut weights = MatMut::with_stride(self.weights, rows, padded, stride)
+            let cols = block.len().next_multiple_of(T::LANES);
+            let mut weights = MatMut::with_stride(scratch, rows, cols, stride)
                 .expect("scratch is made to measure");
             let mut rest = weights.reborrow();
-            for association in self.associations.iter().flatten() {
-                let Association { probes, states, sharpness } = *association;
-                let (mut scores, later) = rest.split_at_row(probes.rows());
-                rest = later;
-                for group in evenly(probes.rows(), S::TILE.probes) {
-                    let patterns = self.patterns.as_ref().subrows(block.clone());
-                    let mut scores = scores.rows_mut(group.clone());
-                    dots(simd, probes.subrows(group.clone()), patterns, &mut scores);
-                    for (b, state) in states[group].iter().enumerate() {
-                        let row = &mut scores.row_mut(b)[..count];
-                        let keep = self.keep.map(|keep| &keep[block.clone()]);
-                        memory_weights(simd, row, keep, sharpness, state);
-                    }
-                }
+            for source in self.sources.iter().flatten() {
+                let (mut upper, lower) = rest.split_at_row(source.rows());
+                rest = lower;
+                self.weigh(simd, *source, block.clone(), &mut upper);
             }
             Outer {
                 weights: weights.as_ref(),
                 vectors: self.vectors,
                 patterns: self.patterns.rows_mut(block.clone()),
-                norms: &mut self.norms[block],
-                delta: None,
+                norms: &mut self.norms[block.clone()],
+                delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
                 step: self.step,
                 list: &mut *self.list,
             }
@@ -127,9 +122,50 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
     }
 }
 
-impl<T: Element> Kernel<T> for Outer<'_, T> {
-    type Output = ();
+impl<T: Element> Learn<'_, T> {
+    /// The weights of a block of patterns for the rows of one source.
+    #[inline(always)]
+    fn weigh<S: Simd<T>>(
+        &self,
+        simd: S,
+        source: Source<'_, T>,
+        block: Range<usize>,
+        weights: &mut MatMut<'_, T>,
+    ) {
+        if let Source::Probes(probes, ..) = source {
+            for group in evenly(probes.rows(), S::TILE.probes) {
+                let patterns = self.patterns.as_ref().subrows(block.clone());
+                dots(simd, probes.subrows(group.clone()), patterns, &mut weights.rows_mut(group));
+            }
+        }
+        for b in 0..weights.rows() {
+            let row = &mut weights.row_mut(b)[..block.len()];
+            if let Source::Weights(given) | Source::Scores(given, ..) = source {
+                row.copy_from_slice(&given.row(b)[block.clone()]);
+            }
+            if let Source::Scores(_, states, sharpness) | Source::Probes(_, states, sharpness) =
+                source
+            {
+                let keep = self.keep.map(|keep| &keep[block.clone()]);
+                memory_weights(simd, row, keep, sharpness, &states[b]);
+            }
+        }
+    }
+}
 
+/// M += rate share Pᵀ Z - decay M - l1 sign(M), for a block of patterns.
+struct Outer<'a, T> {
+    /// P: a row for each vector, a column for each pattern (and perhaps more).
+    weights: MatRef<'a, T>,
+    vectors: MatRef<'a, T>,
+    patterns: MatMut<'a, T>,
+    norms: &'a mut [T],
+    delta: Option<MatMut<'a, T>>,
+    step: Step<T>,
+    list: &'a mut [u32],
+}
+
+impl<T: Element> Outer<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
         let groups = groups_of(&self.vectors);
@@ -157,9 +193,7 @@ impl<T: Element> Kernel<T> for Outer<'_, T> {
             });
         }
     }
-}
 
-impl<T: Element> Outer<'_, T> {
     /// Lists the patterns that some vector weighs.
     #[inline(always)]
     fn weighed(&mut self, count: usize) -> usize {

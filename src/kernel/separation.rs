@@ -169,19 +169,24 @@ fn extremes<T: Element, S: Simd<T>>(simd: S, row: &[T], keep: Option<&[bool]>) -
     let lowest = simd.splat(T::NEG_INFINITY);
     let highest = simd.splat(-T::NEG_INFINITY);
     let (mut high, mut low) = (lowest, highest);
-    for_each_group(simd, row, #[inline(always)] |at, lanes, scores| {
-        let (mut to_high, mut to_low) = (scores, scores);
-        if lanes < T::LANES || keep.is_some() {
-            let mask = match keep {
-                None => simd.first(lanes),
-                Some(keep) => kept::<T, S>(simd, keep, at, lanes),
-            };
-            to_high = simd.select(mask, scores, lowest);
-            to_low = simd.select(mask, scores, highest);
-        }
-        high = simd.max(high, to_high);
-        low = simd.min(low, to_low);
-    });
+    for_each_group(
+        simd,
+        row,
+        #[inline(always)]
+        |at, lanes, scores| {
+            let (mut to_high, mut to_low) = (scores, scores);
+            if lanes < T::LANES || keep.is_some() {
+                let mask = match keep {
+                    None => simd.first(lanes),
+                    Some(keep) => kept::<T, S>(simd, keep, at, lanes),
+                };
+                to_high = simd.select(mask, scores, lowest);
+                to_low = simd.select(mask, scores, highest);
+            }
+            high = simd.max(high, to_high);
+            low = simd.min(low, to_low);
+        },
+    );
     let high = reduce(simd, high, |a, b| if b > a { b } else { a });
     let low = reduce(simd, low, |a, b| if b < a { b } else { a });
     (high, low)
@@ -266,7 +271,16 @@ pub(crate) fn separate<T: Element, S: Simd<T>>(
     }
     let in_place = (row.as_ptr(), row.as_mut_ptr(), row.len());
     // SAFETY: the row itself.
-    let (mass, heat) = unsafe { weigh(simd, in_place, state.peak, sharpness, #[inline(always)] |w| w) };
+    let (mass, heat) = unsafe {
+        weigh(
+            simd,
+            in_place,
+            state.peak,
+            sharpness,
+            #[inline(always)]
+            |w| w,
+        )
+    };
     // A score of -inf would weigh nothing and hide that the probe is not a number any more.
     let poison = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
     state.mass = state.mass + mass + poison;
@@ -286,7 +300,16 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     let in_place = (row.as_ptr(), row.as_mut_ptr(), row.len());
     let normaliser = simd.splat(state.normaliser());
     // SAFETY: the row itself.
-    unsafe { weigh(simd, in_place, state.peak, sharpness, #[inline(always)] |w| simd.mul(w, normaliser)) };
+    unsafe {
+        weigh(
+            simd,
+            in_place,
+            state.peak,
+            sharpness,
+            #[inline(always)]
+            |w| simd.mul(w, normaliser),
+        )
+    };
     for (weight, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
         *weight = T::ZERO;
     }
@@ -320,12 +343,29 @@ fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<
     for block in row.chunks_mut(SOFTMAX_BLOCK) {
         let in_place = (block.as_ptr(), block.as_mut_ptr(), block.len());
         // SAFETY: the block itself.
-        mass += unsafe { weigh(simd, in_place, high, sharpness, #[inline(always)] |w| w) }.0;
+        mass += unsafe {
+            weigh(
+                simd,
+                in_place,
+                high,
+                sharpness,
+                #[inline(always)]
+                |w| w,
+            )
+        }
+        .0;
     }
     let normaliser = simd.splat(T::ONE / mass);
     let in_place = (row.as_ptr(), row.as_mut_ptr(), row.len());
     // SAFETY: the row itself.
-    unsafe { map_groups(simd, in_place, #[inline(always)] |_, weights| simd.mul(weights, normaliser)) };
+    unsafe {
+        map_groups(
+            simd,
+            in_place,
+            #[inline(always)]
+            |_, weights| simd.mul(weights, normaliser),
+        )
+    };
 }
 
 /// Weights summed at a time.

@@ -109,19 +109,34 @@ impl<'k, T: Element> Retrieval<'k, T> {
             expect_length("mask", keep.len(), patterns)?;
         }
         outputs.check(probes.rows(), patterns, dim)?;
-        let sharpness = Sharpness::new(self.beta.to_f64() * self.gain.to_f64(), patterns);
         let recall = Recall {
             level: workspace.level()?,
             plan: Plan::new::<T>(patterns, dim),
             memory: memory.padded(),
-            job: Job::Recall(sharpness),
+            job: Job::Recall(self.sharpness(patterns)),
             keep: self.keep,
             beta: self.beta,
             gain: self.gain,
             max_squared_norm: outputs.energy.as_ref().map(|_| memory.max_squared_norm()),
         };
         run(&recall, probes, outputs, workspace);
+        workspace.memory.recalled = probes.rows();
         Ok(())
+    }
+
+    /// β and the number of patterns, as the separation takes them.
+    pub(crate) fn sharpness(&self, patterns: usize) -> Sharpness<T> {
+        Sharpness::new(self.beta.to_f64() * self.gain.to_f64(), patterns)
+    }
+
+    /// The same at another inverse temperature, which has been checked.
+    pub(crate) fn with_beta(self, beta: T) -> Self {
+        Self { beta, ..self }
+    }
+
+    /// Which patterns take part.
+    pub(crate) fn mask(&self) -> Option<&'k [bool]> {
+        self.keep
     }
 }
 

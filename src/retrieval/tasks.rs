@@ -310,7 +310,8 @@ impl<T: Element> Divide for ShardTask<'_, T> {
         let columns = plan.shards::<T>().skip(shards.start).take(pieces).map(|s| s.len()).sum();
         let (similarities, similarities_) =
             self.similarities.map(|all| all.split_at_col(columns)).unzip();
-        let (first, second) = (shards.start..shards.start + pieces, shards.start + pieces..shards.end);
+        let (first, second) =
+            (shards.start..shards.start + pieces, shards.start + pieces..shards.end);
         (
             Self { plan, shards: first, source, similarities, states, sums, scores, list },
             Self {

@@ -81,7 +81,8 @@ macro_rules! lanes {
             fn pow2(self, n: $group) -> $group {
                 // n + 1.5 ulp⁻¹ holds n in its lowest bits, from where it moves to the exponent.
                 let shifted = (n + $group::splat(1.5 / $t::EPSILON)).to_array();
-                let bits = shifted.map(|x| x.to_bits().wrapping_add($bias) << ($t::MANTISSA_DIGITS - 1));
+                let bits =
+                    shifted.map(|x| x.to_bits().wrapping_add($bias) << ($t::MANTISSA_DIGITS - 1));
                 $group::new(bits.map($t::from_bits))
             }
             #[inline(always)]

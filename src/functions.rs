@@ -1,0 +1,280 @@
+//! The kernels as functions, for programs that embed one of them. Each has a `_with` form that takes
+//! a [`Workspace`] and allocates nothing once that has grown.
+
+use crate::energy::beta_of;
+use crate::kernel::separation::{Sharpness, Softmax};
+use crate::memory::expect_shape;
+use crate::plasticity::{Update, update};
+use crate::{Element, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace, retrieval};
+
+/// S = X Mᵀ: the similarity (dot product) of B probes with N patterns (B x N).
+///
+/// ```
+/// use hopfield_kernels::{MatMut, MatRef, Memory, similarities};
+///
+/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let mut s = [0.0; 2];
+/// similarities(MatRef::new(&[1.0, 10.0], 1, 2)?, &memory, MatMut::new(&mut s, 1, 2)?)?;
+/// assert_eq!(s, [21.0, 43.0]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless `probes` is B x D and `out` B x N.
+pub fn similarities<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    out: MatMut<'_, T>,
+) -> Result<()> {
+    similarities_with(probes, memory, out, &mut Workspace::new())
+}
+
+/// [`similarities`], with a workspace.
+///
+/// # Errors
+/// As for [`similarities`].
+pub fn similarities_with<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    out: MatMut<'_, T>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    retrieval::similarities(probes, memory, out, workspace)
+}
+
+/// softmax(β s) for every row s, in place: the largest is subtracted before the exponential, so that
+/// none overflows.
+///
+/// A row that holds a NaN or an infinity becomes NaN.
+///
+/// ```
+/// use hopfield_kernels::{MatMut, softmax};
+///
+/// let mut row = [1000.0, 1000.0 + std::f64::consts::LN_2];
+/// softmax(MatMut::new(&mut row, 1, 2)?, 1.0)?;
+/// assert!((row[0] - 1.0 / 3.0).abs() < 1e-13);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Parameter`](crate::Error::Parameter) unless `beta` is finite and above 0.
+pub fn softmax<T: Element>(scores: MatMut<'_, T>, beta: T) -> Result<()> {
+    softmax_with(scores, beta, &mut Workspace::new())
+}
+
+/// [`softmax`], with a workspace.
+///
+/// # Errors
+/// As for [`softmax`].
+pub fn softmax_with<T: Element>(
+    scores: MatMut<'_, T>,
+    beta: T,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    let sharpness = Sharpness::new(beta_of(beta)?.to_f64(), scores.cols());
+    let level = workspace.level()?;
+    if scores.cols() > 0 {
+        T::softmax(level, Softmax { rows: scores, sharpness });
+    }
+    Ok(())
+}
+
+/// softmax(β s) for every row s of `scores`, into `out`.
+///
+/// ```
+/// use hopfield_kernels::{MatMut, MatRef, softmax_into};
+///
+/// let mut weights = [f32::NAN; 4];
+/// softmax_into(MatRef::new(&[3.0; 4], 1, 4)?, 8.0, MatMut::new(&mut weights, 1, 4)?)?;
+/// assert_eq!(weights, [0.25; 4]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// As for [`softmax`], and [`Error::Shape`](crate::Error::Shape) unless `out` is as large as
+/// `scores`.
+pub fn softmax_into<T: Element>(scores: MatRef<'_, T>, beta: T, out: MatMut<'_, T>) -> Result<()> {
+    softmax_into_with(scores, beta, out, &mut Workspace::new())
+}
+
+/// [`softmax_into`], with a workspace.
+///
+/// # Errors
+/// As for [`softmax_into`].
+pub fn softmax_into_with<T: Element>(
+    scores: MatRef<'_, T>,
+    beta: T,
+    mut out: MatMut<'_, T>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    expect_shape("out", out.shape(), scores.shape())?;
+    beta_of(beta)?;
+    workspace.level()?;
+    for (b, row) in scores.iter().enumerate() {
+        out.row_mut(b).copy_from_slice(row);
+    }
+    softmax_with(out, beta, workspace)
+}
+
+/// X̂ = P M: for each of B rows of weights (B x N), the weighted sum of the patterns (B x D).
+///
+/// A weight of exactly 0 leaves its pattern out, whatever that holds.
+///
+/// ```
+/// use hopfield_kernels::{MatMut, MatRef, Memory, combine};
+///
+/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let mut sum = [0.0; 2];
+/// combine(MatRef::new(&[10.0, 1.0], 1, 2)?, &memory, MatMut::new(&mut sum, 1, 2)?)?;
+/// assert_eq!(sum, [13.0, 24.0]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `out` B x D.
+pub fn combine<T: Element>(
+    weights: MatRef<'_, T>,
+    memory: &Memory<T>,
+    out: MatMut<'_, T>,
+) -> Result<()> {
+    combine_with(weights, memory, out, &mut Workspace::new())
+}
+
+/// [`combine`], with a workspace.
+///
+/// # Errors
+/// As for [`combine`].
+pub fn combine_with<T: Element>(
+    weights: MatRef<'_, T>,
+    memory: &Memory<T>,
+    out: MatMut<'_, T>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    retrieval::combine(weights, memory, out, workspace)
+}
+
+/// X̂ = softmax(β X Mᵀ) M: one update of B probes (Ramsauer et al. 2020, eq. 3), fused.
+///
+/// [`Retrieval`] tells more from the same pass.
+///
+/// ```
+/// use hopfield_kernels::{MatMut, MatRef, Memory, retrieve};
+///
+/// let memory = Memory::from_rows(MatRef::new(&[1.0_f32, 0.0, 0.0, 1.0], 2, 2)?)?;
+/// let mut retrieved = [0.0; 2];
+/// retrieve(MatRef::new(&[0.9, 0.2], 1, 2)?, &memory, 16.0, MatMut::new(&mut retrieved, 1, 2)?)?;
+/// assert!(retrieved[0] > 0.9999 && retrieved[1] < 0.0001);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// As for [`Retrieval::new`] and [`Retrieval::run`].
+pub fn retrieve<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    beta: T,
+    out: MatMut<'_, T>,
+) -> Result<()> {
+    retrieve_with(probes, memory, beta, out, &mut Workspace::new())
+}
+
+/// [`retrieve`], with a workspace.
+///
+/// # Errors
+/// As for [`retrieve`].
+pub fn retrieve_with<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    beta: T,
+    out: MatMut<'_, T>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    let outputs = Outputs { retrieved: Some(out), ..Outputs::default() };
+    Retrieval::new(beta)?.run(probes, memory, outputs, workspace)
+}
+
+/// The standard energy of B probes (B): E(x) = -β⁻¹ ln Σ_n exp(β m_n·x) + ½ x·x + β⁻¹ ln N + ½ M*²
+/// (Ramsauer et al. 2020, eq. 2). It never rises under [`retrieve`].
+///
+/// ```
+/// use hopfield_kernels::{MatRef, Memory, energy};
+///
+/// let memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+/// let mut energies = [0.0; 2];
+/// energy(MatRef::new(&[1.0, 0.0, 0.5, 0.5], 2, 2)?, &memory, 8.0, &mut energies)?;
+/// assert!(energies[0] < energies[1], "a stored pattern lies lower than what is between two");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// As for [`Retrieval::new`] and [`Retrieval::run`].
+pub fn energy<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    beta: T,
+    out: &mut [T],
+) -> Result<()> {
+    energy_with(probes, memory, beta, out, &mut Workspace::new())
+}
+
+/// [`energy`], with a workspace.
+///
+/// # Errors
+/// As for [`energy`].
+pub fn energy_with<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    beta: T,
+    out: &mut [T],
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    let outputs = Outputs { energy: Some(out), ..Outputs::default() };
+    Retrieval::new(beta)?.run(probes, memory, outputs, workspace)
+}
+
+/// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M): a batch of rank-1 updates, decay in the same pass.
+///
+/// With λ = λ₁ = 0, patterns whose weights are all 0 are neither read nor written.
+///
+/// ```
+/// use hopfield_kernels::{MatRef, Memory, Update, outer_product_update};
+///
+/// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let (weights, vectors) = ([1.0, 0.0], [10.0, 20.0]);
+/// outer_product_update(
+///     &mut memory,
+///     MatRef::new(&weights, 1, 2)?,
+///     MatRef::new(&vectors, 1, 2)?,
+///     Update { eta: 0.5, ..Update::default() },
+/// )?;
+/// assert_eq!(memory.to_rows(), [6.0, 12.0, 3.0, 4.0]);
+/// assert_eq!(memory.squared_norms(), [180.0, 25.0]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `vectors` B x D,
+/// [`Error::Parameter`](crate::Error::Parameter) unless the factors are finite.
+pub fn outer_product_update<T: Element>(
+    memory: &mut Memory<T>,
+    weights: MatRef<'_, T>,
+    vectors: MatRef<'_, T>,
+    factors: Update<T>,
+) -> Result<()> {
+    outer_product_update_with(memory, weights, vectors, factors, None, &mut Workspace::new())
+}
+
+/// [`outer_product_update`], with a workspace, and with ΔM = Pᵀ Z / B (N x D) kept where wanted.
+///
+/// # Errors
+/// As for [`outer_product_update`].
+pub fn outer_product_update_with<T: Element>(
+    memory: &mut Memory<T>,
+    weights: MatRef<'_, T>,
+    vectors: MatRef<'_, T>,
+    factors: Update<T>,
+    delta: Option<MatMut<'_, T>>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    update(memory, weights, vectors, factors, delta, workspace)
+}

@@ -1,0 +1,464 @@
+//! Local learning: the update rules, as batches of outer products.
+//!
+//! With P = softmax(β X Mᵀ), X̂ = P M and B probes,
+//!
+//! | rule | ΔM |
+//! | --- | --- |
+//! | delta | Pᵀ (X - X̂) / B |
+//! | contrastive (Movellan 1991) | (Pᵀ X - P⁻ᵀ X⁻) / B, P⁻ = softmax(β X⁻ Mᵀ) |
+//!
+//! where X⁻ = X̂, or what further recalls make of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).
+
+use std::str::FromStr;
+
+use crate::kernel::outer::{Learn, Source, Step};
+use crate::kernel::recall::scores_stride;
+use crate::kernel::separation::State;
+use crate::memory::expect_shape;
+use crate::parallel::{Divide, for_each_piece};
+use crate::plan::Plan;
+use crate::workspace::take;
+use crate::{Element, Error, Level, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace};
+
+/// Which rule changes the patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum UpdateRule {
+    /// The error of recall: ΔM = Pᵀ (X - X̂) / B.
+    #[default]
+    Delta,
+    /// The positive phase against the negative one: ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B.
+    Contrastive,
+}
+
+impl FromStr for UpdateRule {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "delta" => Ok(Self::Delta),
+            "contrastive" => Ok(Self::Contrastive),
+            _ => Err(Error::Unknown {
+                what: "update_rule",
+                known: "delta, contrastive",
+                found: name.to_string(),
+            }),
+        }
+    }
+}
+
+/// The factors of an update: M ← M + η ΔM - λ M - λ₁ sign(M).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update<T> {
+    /// η, the learning rate.
+    pub eta: T,
+    /// λ, the decay. Not scaled by η.
+    pub reg_lambda: T,
+    /// λ₁, the decay towards 0 at a constant rate.
+    pub l1_lambda: T,
+}
+
+impl<T: Element> Default for Update<T> {
+    /// η = 1, no decay.
+    fn default() -> Self {
+        Self { eta: T::ONE, reg_lambda: T::ZERO, l1_lambda: T::ZERO }
+    }
+}
+
+impl<T: Element> Update<T> {
+    /// Refuses factors that are not finite.
+    pub(crate) fn check(&self) -> Result<()> {
+        let named =
+            [("eta", self.eta), ("reg_lambda", self.reg_lambda), ("l1_lambda", self.l1_lambda)];
+        match named.into_iter().find(|(_, factor)| !factor.is_finite()) {
+            None => Ok(()),
+            Some((name, factor)) => {
+                let expected = "a finite number";
+                Err(Error::Parameter { name, expected, found: factor.to_f64() })
+            }
+        }
+    }
+}
+
+/// How recall changes the patterns.
+///
+/// ```
+/// use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
+///
+/// let mut memory = Memory::from_rows(MatRef::new(&[0.5_f32, 0.0, 0.0, 0.5], 2, 2)?)?;
+/// let probe = [1.0, 0.0];
+/// let probes = MatRef::new(&probe, 1, 2)?;
+/// let (retrieval, mut workspace) = (Retrieval::new(8.0)?, Workspace::new());
+/// for _ in 0..50 {
+///     let mut retrieved = [0.0; 2];
+///     let retrieved = MatMut::new(&mut retrieved, 1, 2)?;
+///     Plasticity::default().recall_and_learn(
+///         &retrieval, probes, retrieved, &mut memory, &mut workspace)?;
+/// }
+/// assert!((memory.pattern(0)[0] - 1.0).abs() < 1e-3, "the nearest pattern has become the probe");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plasticity<T> {
+    /// The rule.
+    pub rule: UpdateRule,
+    /// Its factors.
+    pub update: Update<T>,
+    /// β of the contrastive rule's negative phase; that of the recall without.
+    pub negative_beta: Option<T>,
+    /// The contrastive rule's X⁻ is the result of so many recalls, the first of which is X̂.
+    pub negative_steps: usize,
+}
+
+impl<T: Element> Default for Plasticity<T> {
+    /// The delta rule with η = 1 and no decay; one negative step.
+    fn default() -> Self {
+        let (rule, update) = (UpdateRule::default(), Update::default());
+        Self { rule, update, negative_beta: None, negative_steps: 1 }
+    }
+}
+
+/// What an update learns from.
+#[derive(Debug)]
+pub struct Lesson<'a, T> {
+    /// X (B x D).
+    pub probes: MatRef<'a, T>,
+    /// X̂ (B x D), as recalled from them.
+    pub retrieved: MatRef<'a, T>,
+    /// P (B x N) where it is at hand. Without, it is computed again from the probes and what the
+    /// workspace remembers of their recall, block by block.
+    pub memory_weights: Option<MatRef<'a, T>>,
+    /// Where ΔM (N x D) is to be kept.
+    pub delta: Option<MatMut<'a, T>>,
+}
+
+impl<T: Element> Plasticity<T> {
+    fn check(&self) -> Result<()> {
+        self.update.check()?;
+        if self.negative_steps == 0 {
+            let (name, expected) = ("negative_steps", "at least 1");
+            return Err(Error::Parameter { name, expected, found: 0.0 });
+        }
+        self.negative_beta.map_or(Ok(()), |beta| crate::energy::beta_of(beta).map(drop))
+    }
+
+    /// Learns from a recall: one read and one write of the patterns (and, for the contrastive rule,
+    /// one read for each negative step).
+    ///
+    /// Without `memory_weights`, `workspace` has to be the one that the probes' recall by
+    /// `retrieval` used last, and neither probes nor memory may have changed since.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for operands that do not fit, [`Error::Parameter`] for factors that are not
+    /// finite or no negative step, [`Error::NoRecall`] when the workspace remembers no recall of so
+    /// many probes. Nothing has changed then.
+    pub fn learn(
+        &self,
+        retrieval: &Retrieval<'_, T>,
+        lesson: Lesson<'_, T>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        self.check()?;
+        let Lesson { probes, retrieved, memory_weights, delta } = lesson;
+        let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
+        expect_shape("probes", probes.shape(), (batch, dim))?;
+        expect_shape("retrieved", retrieved.shape(), (batch, dim))?;
+        if let Some(weights) = &memory_weights {
+            expect_shape("memory_weights", weights.shape(), (batch, patterns))?;
+        } else if workspace.memory.recalled != batch {
+            return Err(Error::NoRecall { found: "a workspace that has recalled other probes" });
+        }
+        if let Some(delta) = &delta {
+            expect_shape("delta", delta.shape(), (patterns, dim))?;
+        }
+        let positive = memory_weights.map_or(Positive::Probes, Positive::Weights);
+        self.apply(retrieval, (probes, retrieved, positive), delta, memory, workspace)
+    }
+
+    /// Recalls and learns at once, for online learning: the patterns are read once to recall, and
+    /// read and written once to learn. For few probes their B x N similarities are kept in between.
+    ///
+    /// # Errors
+    /// As for [`Retrieval::run`] and [`learn`](Self::learn).
+    pub fn recall_and_learn(
+        &self,
+        retrieval: &Retrieval<'_, T>,
+        probes: MatRef<'_, T>,
+        mut retrieved: MatMut<'_, T>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        self.check()?;
+        let (batch, patterns) = (probes.rows(), memory.patterns());
+        let mut kept = std::mem::take(&mut workspace.kept);
+        let result = (|| {
+            let mut outputs =
+                Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
+            if batch > KEPT_PROBES {
+                retrieval.run(probes, memory, outputs, workspace)?;
+                let lesson = (probes, retrieved.as_ref(), Positive::Probes);
+                return self.apply(retrieval, lesson, None, memory, workspace);
+            }
+            if kept.len() < batch * patterns {
+                kept.resize(batch * patterns, T::ZERO);
+            }
+            outputs.similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
+            retrieval.run(probes, memory, outputs, workspace)?;
+            let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
+            let lesson = (probes, retrieved.as_ref(), scores);
+            self.apply(retrieval, lesson, None, memory, workspace)
+        })();
+        workspace.kept = kept;
+        result
+    }
+
+    /// The update itself, from operands that have been checked.
+    fn apply(
+        &self,
+        retrieval: &Retrieval<'_, T>,
+        (probes, retrieved, positive): (MatRef<'_, T>, MatRef<'_, T>, Positive<'_, T>),
+        delta: Option<MatMut<'_, T>>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let (batch, patterns) = (probes.rows(), memory.patterns());
+        if batch == 0 {
+            return Ok(());
+        }
+        let plan = Plan::new::<T>(patterns, memory.dim());
+        let contrastive = self.rule == UpdateRule::Contrastive;
+        let mut desk = std::mem::take(&mut workspace.desk);
+        let rows = batch * plan.stride;
+        desk.reserve(4 * rows, 2 * batch, 0);
+        let (states, negative_states) = desk.states.split_at_mut(batch);
+        states.copy_from_slice(&workspace.memory.states[..batch]);
+        let mut floats = &mut desk.floats[..];
+        // Z: for the delta rule X - X̂, for the contrastive one X and then -X⁻.
+        let vectors = take(&mut floats, 2 * rows);
+        let (padded, negative) = (take(&mut floats, rows), take(&mut floats, rows));
+        pad(probes, padded, plan.stride);
+        pad(retrieved, negative, plan.stride);
+        let negative_phase =
+            self.negative_beta.map_or(*retrieval, |beta| retrieval.with_beta(beta));
+        let (z, z_negative) = vectors.split_at_mut(rows);
+        if contrastive {
+            // Its recalls use the first part of Z as scratch.
+            let states = &mut negative_states[..batch];
+            self.negative(&negative_phase, (&mut *negative, z, states), memory, workspace)?;
+            z.copy_from_slice(padded);
+            z_negative.iter_mut().zip(&*negative).for_each(|(z, x)| *z = -*x);
+        } else {
+            let differences = padded.iter().zip(&*negative);
+            z.iter_mut().zip(differences).for_each(|(z, (x, retrieved))| *z = *x - *retrieved);
+        }
+        let matrix = |rows, count| MatRef::with_stride(rows, count, plan.cols, plan.stride);
+        let sharpness = retrieval.sharpness(patterns);
+        let positive = match positive {
+            Positive::Weights(weights) => Source::Weights(weights),
+            Positive::Scores(scores) => Source::Scores(scores, states, sharpness),
+            Positive::Probes => Source::Probes(matrix(padded, batch)?, states, sharpness),
+        };
+        let sharpness = negative_phase.sharpness(patterns);
+        let negative = Source::Probes(matrix(negative, batch)?, negative_states, sharpness);
+        let vectors = matrix(vectors, if contrastive { 2 * batch } else { batch })?;
+        let update = Batch {
+            sources: [Some(positive), contrastive.then_some(negative)],
+            keep: retrieval.mask(),
+            vectors,
+            batch,
+        };
+        update.apply(self.update, delta, memory, workspace)?;
+        workspace.desk = desk;
+        workspace.memory.recalled = 0;
+        Ok(())
+    }
+
+    /// The negative phase: turns X̂ into X⁻ and finds its softmax. `other` is as large as X̂.
+    fn negative(
+        &self,
+        phase: &Retrieval<'_, T>,
+        (negative, other, states): (&mut [T], &mut [T], &mut [State<T>]),
+        memory: &Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let (batch, dim) = (states.len(), memory.dim());
+        let stride = negative.len() / batch;
+        for _ in 1..self.negative_steps {
+            other.copy_from_slice(negative);
+            let from = MatRef::with_stride(other, batch, dim, stride)?;
+            let to = MatMut::with_stride(negative, batch, dim, stride)?;
+            let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };
+            phase.run(from, memory, outputs, workspace)?;
+        }
+        let from = MatRef::with_stride(negative, batch, dim, stride)?;
+        phase.run(from, memory, Outputs::default(), workspace)?;
+        states.copy_from_slice(&workspace.memory.states[..batch]);
+        Ok(())
+    }
+}
+
+/// Probes up to which their similarities are kept from recall to learning: N numbers each, against
+/// a second product with every pattern.
+const KEPT_PROBES: usize = 8;
+
+/// Where the weights of the positive phase come from.
+enum Positive<'a, T> {
+    Weights(MatRef<'a, T>),
+    Scores(MatRef<'a, T>),
+    Probes,
+}
+
+/// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), with P given.
+pub(crate) fn update<T: Element>(
+    memory: &mut Memory<T>,
+    weights: MatRef<'_, T>,
+    vectors: MatRef<'_, T>,
+    factors: Update<T>,
+    delta: Option<MatMut<'_, T>>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    factors.check()?;
+    let (batch, patterns, dim) = (weights.rows(), memory.patterns(), memory.dim());
+    expect_shape("weights", weights.shape(), (batch, patterns))?;
+    expect_shape("vectors", vectors.shape(), (batch, dim))?;
+    if let Some(delta) = &delta {
+        expect_shape("delta", delta.shape(), (patterns, dim))?;
+    }
+    let plan = Plan::new::<T>(patterns, dim);
+    let mut desk = std::mem::take(&mut workspace.desk);
+    desk.reserve(batch * plan.stride, 0, 0);
+    pad(vectors, &mut desk.floats, plan.stride);
+    let sources = [Some(Source::Weights(weights)), None];
+    let vectors = MatRef::with_stride(&desk.floats, batch, plan.cols, plan.stride)?;
+    let result =
+        Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, workspace);
+    workspace.desk = desk;
+    result
+}
+
+/// Copies rows into padded ones.
+fn pad<T: Element>(rows: MatRef<'_, T>, padded: &mut [T], stride: usize) {
+    for (row, padded) in rows.iter().zip(padded.chunks_exact_mut(stride)) {
+        padded[..row.len()].copy_from_slice(row);
+        padded[row.len()..].fill(T::ZERO);
+    }
+}
+
+/// A batch of outer products.
+struct Batch<'a, T> {
+    sources: [Option<Source<'a, T>>; 2],
+    keep: Option<&'a [bool]>,
+    /// Z: padded.
+    vectors: MatRef<'a, T>,
+    /// B
+    batch: usize,
+}
+
+/// Bytes of weights of a block of patterns: half of L2, beside the rows.
+const WEIGHTS_BYTES: usize = 256 << 10;
+
+impl<T: Element> Batch<'_, T> {
+    /// Adds the batch to the patterns.
+    fn apply(
+        self,
+        factors: Update<T>,
+        delta: Option<MatMut<'_, T>>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        if self.batch == 0 {
+            return Ok(());
+        }
+        let level = workspace.level()?;
+        let plan = Plan::new::<T>(memory.patterns(), memory.dim());
+        let rows = self.vectors.rows();
+        // Every pattern's update is a sum of its own: how patterns are cut has no influence on it.
+        let fitting = WEIGHTS_BYTES / (rows * size_of::<T>()) / T::LANES * T::LANES;
+        let block = fitting.clamp(T::LANES, plan.block);
+        let threads = workspace.parallelism().threads(rows * plan.patterns * plan.cols);
+        let panels = plan.patterns.div_ceil(T::LANES);
+        let pieces = if threads == 1 { 1 } else { (4 * threads).min(panels) };
+        let (weights, list) = (rows * scores_stride::<T>(block), block + T::LANES);
+        workspace.memory.reserve(pieces * weights, 0, pieces * list);
+        let (patterns, norms) = memory.padded_mut();
+        let step = Step {
+            share: T::ONE / T::from_f64(self.batch as f64),
+            rate: factors.eta,
+            decay: factors.reg_lambda,
+            l1: factors.l1_lambda,
+        };
+        let task = LearnTask {
+            pieces,
+            first: 0,
+            patterns,
+            norms,
+            delta,
+            weights: &mut workspace.memory.floats[..pieces * weights],
+            list: &mut workspace.memory.list[..pieces * list],
+        };
+        for_each_piece(task, threads, &|task| self.run(task, level, block, step));
+        Ok(())
+    }
+
+    fn run(&self, task: LearnTask<'_, T>, level: Level, block: usize, step: Step<T>) {
+        let LearnTask { first, patterns, norms, delta, weights, list, .. } = task;
+        let range = first..first + patterns.rows();
+        let kernel = Learn {
+            sources: self.sources.map(|source| source.map(|source| source.of(range.clone()))),
+            keep: self.keep.map(|keep| &keep[range.clone()]),
+            vectors: self.vectors,
+            patterns,
+            norms,
+            delta,
+            step,
+            block,
+            weights,
+            list,
+        };
+        T::learn(level, kernel);
+    }
+}
+
+/// Some of the patterns, and scratch.
+struct LearnTask<'a, T> {
+    /// Tasks that this is to become.
+    pieces: usize,
+    /// Index of the first pattern.
+    first: usize,
+    patterns: MatMut<'a, T>,
+    norms: &'a mut [T],
+    delta: Option<MatMut<'a, T>>,
+    weights: &'a mut [T],
+    list: &'a mut [u32],
+}
+
+impl<T: Element> Divide for LearnTask<'_, T> {
+    fn pieces(&self) -> usize {
+        self.pieces
+    }
+
+    fn divide(self, pieces: usize) -> (Self, Self) {
+        let share = |count: usize| count / self.pieces * pieces;
+        let panels = self.patterns.rows().div_ceil(T::LANES);
+        let at = (panels * pieces / self.pieces * T::LANES).min(self.patterns.rows());
+        let (patterns, patterns_) = self.patterns.split_at_row(at);
+        let (norms, norms_) = self.norms.split_at_mut(at);
+        let (delta, delta_) = self.delta.map(|delta| delta.split_at_row(at)).unzip();
+        let (weights, weights_) = self.weights.split_at_mut(share(self.weights.len()));
+        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
+        let first = self.first;
+        (
+            Self { pieces, first, patterns, norms, delta, weights, list },
+            Self {
+                pieces: self.pieces - pieces,
+                first: first + at,
+                patterns: patterns_,
+                norms: norms_,
+                delta: delta_,
+                weights: weights_,
+                list: list_,
+            },
+        )
+    }
+}
