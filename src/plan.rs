@@ -11,17 +11,25 @@ use crate::Element;
 use crate::kernel::recall::{MAX_GROUP, blocks, scores_stride};
 use crate::memory::{padded_cols, padded_stride};
 
-/// Bytes of patterns in a block: with the probes and what is retrieved, they stay in 1 MiB of L2
-/// from the similarities to the combination.
-const BLOCK_BYTES: usize = 384 << 10;
+/// Bytes of patterns in a block: with the next block, the probes and what is retrieved, they stay in
+/// 1 MiB of L2 from the similarities to the combination.
+const BLOCK_BYTES: usize = 256 << 10;
+/// Patterns in the shortest block: what is retrieved is read and written once for each block, which
+/// has to be little beside the sums over its patterns.
+const MIN_BLOCK: usize = 32;
 /// Patterns in the longest block: six rows of f32 scores are 12 KiB of L1.
-const BLOCK_PATTERNS: usize = 512;
+const MAX_BLOCK: usize = 512;
 /// Bytes of patterns that are worth a shard of their own.
 const SHARD_BYTES: usize = 512 << 10;
 /// As many threads as can work on one probe; more would wait for memory.
 const SHARDS: usize = 32;
-/// Bytes of a task's probes, and of what it retrieves for them.
+/// Bytes of a task's probes, and of what it retrieves for them. More of them share a pass over the
+/// patterns, fewer stay in L2.
 const BATCH_BYTES: usize = 512 << 10;
+
+/// Bytes of patterns beyond which the next block is prefetched: from DRAM that hides a wait, from L3
+/// it costs more than it brings.
+const PREFETCH_BYTES: usize = 8 << 20;
 
 /// The cuts for N patterns of dimension D.
 #[derive(Debug, Clone, Copy)]
@@ -34,17 +42,26 @@ pub(crate) struct Plan {
     pub shard: usize,
     /// Most patterns in a block.
     pub block: usize,
+    /// Whether blocks are prefetched.
+    pub prefetches: bool,
 }
 
 impl Plan {
     pub fn new<T: Element>(patterns: usize, dim: usize) -> Self {
         let (cols, stride) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
         let row_bytes = stride * size_of::<T>();
-        let block = (BLOCK_BYTES / row_bytes).clamp(T::LANES, BLOCK_PATTERNS);
+        let block = (BLOCK_BYTES / row_bytes).clamp(MIN_BLOCK, MAX_BLOCK);
         let block = block / T::LANES * T::LANES;
         let panels = patterns.div_ceil(T::LANES);
         let shards = (patterns * row_bytes / SHARD_BYTES).next_power_of_two().min(SHARDS);
-        Self { patterns, cols, stride, shard: panels.div_ceil(shards) * T::LANES, block }
+        Self {
+            patterns,
+            cols,
+            stride,
+            shard: panels.div_ceil(shards) * T::LANES,
+            block,
+            prefetches: patterns * row_bytes > PREFETCH_BYTES,
+        }
     }
 
     /// The patterns of every shard.
@@ -60,6 +77,6 @@ impl Plan {
     /// Most probes that a task recalls at a time.
     pub fn batch<T: Element>(self) -> usize {
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
-        rows.clamp(4 * MAX_GROUP, 32 * MAX_GROUP) / MAX_GROUP * MAX_GROUP
+        rows.clamp(8 * MAX_GROUP, 32 * MAX_GROUP) / MAX_GROUP * MAX_GROUP
     }
 }

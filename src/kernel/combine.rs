@@ -9,6 +9,8 @@
 //! neither needs its weights transposed. Rows can be picked by a list: a gather of whole rows
 //! costs nothing, which is how rows of weight zero are left out.
 
+use std::ops::Range;
+
 use super::{for_each_piece, for_group_size, groups_of};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
@@ -58,6 +60,21 @@ impl Rows for &[u32] {
     }
 }
 
+/// Rows further on in memory that will be needed next: the summing of rows leaves the memory idle,
+/// as its rows are in L2.
+#[derive(Clone)]
+pub(crate) struct Ahead {
+    /// Rows from one that is summed to the one to prefetch.
+    pub rows: usize,
+    /// For which of the summed rows.
+    pub share: Range<usize>,
+}
+
+impl Ahead {
+    /// Nothing to prefetch.
+    pub const NONE: Self = Self { rows: 0, share: 0..0 };
+}
+
 /// One register tile of a sum of rows.
 ///
 /// # Safety
@@ -70,6 +87,7 @@ pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, c
     weights: Weights<T, P>,
     from: (*const T, usize),
     rows: R,
+    ahead: Ahead,
 ) -> [[S::Group; G]; P] {
     let (from, stride) = from;
     for k in 0..rows.count() {
@@ -77,6 +95,13 @@ pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, c
         unsafe {
             let k = rows.index(k);
             let row = from.add(k * stride);
+            if ahead.share.contains(&k) {
+                let next = row.wrapping_add(ahead.rows * stride);
+                (0..G).for_each(
+                    #[inline(always)]
+                    |g| simd.prefetch(next.wrapping_add(g * T::LANES)),
+                );
+            }
             let v: [S::Group; G] = std::array::from_fn(
                 #[inline(always)]
                 |g| simd.load(row.add(g * T::LANES)),
@@ -104,7 +129,7 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     simd: S,
     weights: MatRef<'_, T>,
     patterns: MatRef<'_, T>,
-    rows: R,
+    (rows, ahead): (R, Ahead),
     rescale: &[T],
     retrieved: &mut MatMut<'_, T>,
 ) {
@@ -112,7 +137,7 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     assert_eq!(retrieved.shape(), (weights.rows(), patterns.cols()));
     assert_eq!(rescale.len(), weights.rows());
     assert!(weights.cols() >= patterns.rows());
-    let sum = Combine { weights, patterns, rows, rescale };
+    let sum = Combine { weights, patterns, rows, ahead, rescale };
     // SAFETY: shapes are checked above; the caller promises that the rows exist.
     for_group_size!(weights.rows(), |P| unsafe {
         for_each_piece!(groups, |at, G| sum.piece::<S, P, G>(simd, at * T::LANES, retrieved));
@@ -123,6 +148,7 @@ struct Combine<'a, T, R> {
     weights: MatRef<'a, T>,
     patterns: MatRef<'a, T>,
     rows: R,
+    ahead: Ahead,
     rescale: &'a [T],
 }
 
@@ -152,7 +178,7 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
                 }
             }
             let from = (self.patterns.as_ptr().add(d), self.patterns.stride());
-            let acc = sum_rows(simd, acc, weights, from, self.rows);
+            let acc = sum_rows(simd, acc, weights, from, self.rows, self.ahead.clone());
             for (i, acc) in acc.iter().enumerate() {
                 for (g, acc) in acc.iter().enumerate() {
                     simd.store(to.add(i * stride + d + g * T::LANES), *acc);

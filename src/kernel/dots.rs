@@ -18,12 +18,15 @@
 //!    beyond the last, and the surplus scores are copies of the last pattern's.
 //! 3. Chunks depend on D and the type alone, so that the order of every sum does too.
 
+use std::mem::MaybeUninit;
+
 use super::{MAX_LANES, evenly, fold_all, for_group_size, groups_of};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
 
-/// Bytes of a probe in one chunk: six probes and four patterns of this length stay in 32 KiB of L1.
-const CHUNK_BYTES: usize = 3200;
+/// Bytes of a probe in one chunk: six probes of this length and the patterns that stream past them
+/// stay in 32 to 48 KiB of L1.
+const CHUNK_BYTES: usize = 4096;
 
 /// scores[b][n] = x_b · m_n, for at most `TILE.probes` probes.
 ///
@@ -86,8 +89,10 @@ impl<T: Element> Block<'_, T> {
         let first = self.chunk.start == 0;
         let (to, to_stride) = (scores.as_mut_ptr(), scores.stride());
         for panel in (0..patterns.rows()).step_by(T::LANES) {
-            let mut parts = [[simd.splat(T::ZERO); MAX_LANES]; P];
-            for tile in 0..T::LANES / Q {
+            // Tiles' sums, half folded. Not initialised: that would be a memset for every panel.
+            let mut parts = [[const { MaybeUninit::<S::Group>::uninit() }; MAX_LANES]; P];
+            let tiles = T::LANES / Q;
+            for tile in 0..tiles {
                 let rows = std::array::from_fn(|j| {
                     let row = (panel + tile * Q + j).min(patterns.rows() - 1);
                     patterns.as_ptr().wrapping_add(row * patterns.stride())
@@ -95,14 +100,16 @@ impl<T: Element> Block<'_, T> {
                 // SAFETY: the rows exist, and the caller promises the rest.
                 let mut sums = unsafe { self.tile::<S, P, Q>(simd, rows) };
                 for (parts, sums) in parts.iter_mut().zip(&mut sums) {
-                    parts[tile] = fold_all(simd, sums, 0);
+                    parts[tile].write(fold_all(simd, sums, 0));
                 }
             }
             for (i, parts) in parts.iter_mut().enumerate() {
-                let stage = Q.ilog2() as usize;
-                let sums = simd.unfold(fold_all(simd, &mut parts[..T::LANES / Q], stage));
-                // SAFETY: row i < P of the scores has a whole group at `panel`.
+                // SAFETY: the first `tiles` parts have been written; row i < P of the scores has a
+                // whole group at `panel`.
                 unsafe {
+                    let parts = parts.as_mut_ptr().cast::<S::Group>();
+                    let parts = std::slice::from_raw_parts_mut(parts, tiles);
+                    let sums = simd.unfold(fold_all(simd, parts, Q.ilog2() as usize));
                     let to = to.add(i * to_stride + panel);
                     let sums = if first { sums } else { simd.add(simd.load(to), sums) };
                     simd.store(to, sums);

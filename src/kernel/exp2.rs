@@ -39,15 +39,15 @@ pub const F64: [f64; 11] = [
 #[inline(always)]
 pub(crate) fn power<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> S::Group {
     let rounder = simd.splat(T::ROUNDER);
-    let n = simd.sub(simd.add(t, rounder), rounder);
-    let f = simd.sub(t, n);
+    let shifted = simd.add(t, rounder);
+    let f = simd.sub(t, simd.sub(shifted, rounder));
     let mut polynomial = simd.splat(T::EXP2[T::EXP2.len() - 1]);
     for &coefficient in T::EXP2[..T::EXP2.len() - 1].iter().rev() {
         polynomial = simd.mul_add(polynomial, f, simd.splat(coefficient));
     }
     polynomial = simd.mul_add(polynomial, f, simd.splat(T::ONE));
     // Multiplied, not added to the exponent: a NaN must stay one.
-    simd.mul(polynomial, simd.pow2(n))
+    simd.mul(polynomial, simd.pow2(shifted))
 }
 
 /// 2^t for every lane; t must not be above 0. 0 where the result would not be a normal number.

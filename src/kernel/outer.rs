@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::combine::{Weights, sum_rows};
+use super::combine::{Ahead, Weights, sum_rows};
 use super::dots::dots;
 use super::recall::{blocks, scores_stride};
 use super::rows::squared_norm;
@@ -231,7 +231,7 @@ impl<T: Element> Outer<'_, T> {
                 at: rows.map(|n| self.weights.as_ptr().add(n)),
                 along: self.weights.stride(),
             };
-            let acc = sum_rows(simd, acc, weights, from, self.vectors.rows());
+            let acc = sum_rows(simd, acc, weights, from, self.vectors.rows(), Ahead::NONE);
             for (acc, n) in acc.iter().zip(rows) {
                 for (g, &acc) in acc.iter().enumerate() {
                     let d = d + g * T::LANES;

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::combine::combine;
+use super::combine::{Ahead, combine};
 use super::dots::dots;
 use super::separation::{Sharpness, State, memory_weights, separate, survivors};
 use super::{evenly, rows};
@@ -69,6 +69,8 @@ pub struct Shard<'a, T> {
     pub first: usize,
     /// Most patterns in a block.
     pub block: usize,
+    /// Whether the next block is to be prefetched while one is combined.
+    pub prefetches: bool,
     /// One for each probe; written.
     pub states: &'a mut [State<T>],
     /// The sums of weighted patterns, relative to the states' peaks, padded; written. Without, only
@@ -113,8 +115,10 @@ impl<T: Element> Shard<'_, T> {
             dots(simd, probes.subrows(group.clone()), patterns, &mut scores);
         }
         let keep = self.keep.map(|keep| &keep[block.clone()]);
+        let batch = self.states.len();
         let states = &mut self.states[group.clone()];
         let mut rescale = [T::ONE; MAX_GROUP];
+        let mut all_dense = matches!(self.source, Source::Probes(..));
         for (b, state) in states.iter_mut().enumerate() {
             let (row, surplus) = scores.row_mut(b).split_at_mut(count);
             surplus.fill(T::ZERO);
@@ -126,21 +130,34 @@ impl<T: Element> Shard<'_, T> {
             }
             if let Source::Probes(_, sharpness) = self.source {
                 let first = self.first + block.start;
-                rescale[b] = separate(simd, row, keep, first, sharpness, state);
+                let (factor, dense) = separate(simd, row, keep, first, sharpness, state);
+                rescale[b] = factor;
+                all_dense &= dense;
             }
         }
         if let Source::Similarities(_) = self.source {
             return;
         }
-        let survivors = survivors(simd, scores.as_ref(), count, states, self.scratch.list);
+        let survivors =
+            survivors(simd, scores.as_ref(), count, all_dense, states, self.scratch.list);
         if let Some(retrieved) = &mut self.retrieved {
             let (weights, rescale) = (scores.as_ref(), &rescale[..group.len()]);
+            // Every group prefetches its share of the next block.
+            let share = |b: usize| count * b / batch;
+            let ahead = Ahead { rows: count, share: share(group.start)..share(group.end) };
+            let ahead = if self.prefetches { ahead } else { Ahead::NONE };
             let mut retrieved = retrieved.rows_mut(group);
             // SAFETY: the list names columns below `count`, whose weights are not zero.
             unsafe {
                 match survivors {
-                    None => combine(simd, weights, patterns, count, rescale, &mut retrieved),
-                    Some(list) => combine(simd, weights, patterns, list, rescale, &mut retrieved),
+                    None => {
+                        let rows = (count, ahead);
+                        combine(simd, weights, patterns, rows, rescale, &mut retrieved);
+                    }
+                    Some(list) => {
+                        let rows = (list, Ahead::NONE);
+                        combine(simd, weights, patterns, rows, rescale, &mut retrieved);
+                    }
                 }
             }
         }

@@ -25,6 +25,8 @@ pub struct Sharpness<T> {
     pub scale: T,
     /// Weights below 2^cut are 0.
     pub cut: T,
+    /// Whether Σ weight log2 weight is wanted.
+    pub heat: bool,
 }
 
 impl<T: Element> Sharpness<T> {
@@ -34,7 +36,11 @@ impl<T: Element> Sharpness<T> {
     /// which is at least 1.
     pub fn new(beta: f64, patterns: usize) -> Self {
         let bits = f64::from(T::DIGITS) + (patterns.max(1) as f64).log2().ceil();
-        Self { scale: T::from_f64(beta * std::f64::consts::LOG2_E), cut: T::from_f64(-bits) }
+        Self {
+            scale: T::from_f64(beta * std::f64::consts::LOG2_E),
+            cut: T::from_f64(-bits),
+            heat: false,
+        }
     }
 }
 
@@ -192,13 +198,14 @@ fn extremes<T: Element, S: Simd<T>>(simd: S, row: &[T], keep: Option<&[bool]>) -
     (high, low)
 }
 
-/// finish(exp2(scale (score - peak))) for every score; their sum before the finish, and the sum of
-/// weight log2 weight.
+/// finish(exp2(scale (score - peak))) for every score; their sum before the finish, and, with `HEAT`,
+/// the sum of weight log2 weight. Weights below the cut are 0 when it `CUTS`; without, the caller
+/// knows that there are none.
 ///
 /// # Safety
 /// As for [`map_groups`].
 #[inline(always)]
-unsafe fn weigh<T: Element, S: Simd<T>>(
+unsafe fn weigh<T: Element, S: Simd<T>, const CUTS: bool, const HEAT: bool>(
     simd: S,
     row: (*const T, *mut T, usize),
     peak: T,
@@ -216,27 +223,32 @@ unsafe fn weigh<T: Element, S: Simd<T>>(
             row,
             #[inline(always)]
             |lanes, scores| {
-                let t = simd.mul(simd.sub(scores, peak), scale);
-                // Not "keep where t >= cut": a NaN must not be dropped.
-                let dropped = simd.lt(t, cut);
-                let mut weights = simd.select(dropped, zero, power(simd, t));
-                let mut t = simd.select(dropped, zero, t);
+                let mut t = simd.mul(simd.sub(scores, peak), scale);
+                let mut weights = power(simd, t);
+                if CUTS {
+                    // Not "keep where t >= cut": a NaN must not be dropped.
+                    let dropped = simd.lt(t, cut);
+                    weights = simd.select(dropped, zero, weights);
+                    t = simd.select(dropped, zero, t);
+                }
                 if lanes < T::LANES {
                     let mask = simd.first(lanes);
                     weights = simd.select(mask, weights, zero);
                     t = simd.select(mask, t, zero);
                 }
                 mass = simd.add(mass, weights);
-                heat = simd.mul_add(weights, t, heat);
+                if HEAT {
+                    heat = simd.mul_add(weights, t, heat);
+                }
                 finish(weights)
             },
         );
     }
-    (sum(simd, mass), sum(simd, heat))
+    (sum(simd, mass), if HEAT { sum(simd, heat) } else { T::ZERO })
 }
 
 /// Turns a block's scores of one probe into weights relative to the peak so far, and returns the
-/// factor by which what was summed before is to be rescaled.
+/// factor by which what was summed before is to be rescaled, and whether no weight is 0.
 ///
 /// `keep` has a flag for each score; `first` is the index of the block's first pattern.
 #[inline(always)]
@@ -247,12 +259,10 @@ pub(crate) fn separate<T: Element, S: Simd<T>>(
     first: usize,
     sharpness: Sharpness<T>,
     state: &mut State<T>,
-) -> T {
-    if let Some(keep) = keep {
-        if !keep.contains(&true) {
-            row.fill(T::ZERO);
-            return T::ONE;
-        }
+) -> (T, bool) {
+    if keep.is_some_and(|keep| !keep.contains(&true)) {
+        row.fill(T::ZERO);
+        return (T::ONE, false);
     }
     let (high, low) = extremes(simd, row, keep);
     let mut rescale = T::ONE;
@@ -269,23 +279,24 @@ pub(crate) fn separate<T: Element, S: Simd<T>>(
     for (score, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
         *score = T::NEG_INFINITY;
     }
-    let in_place = (row.as_ptr(), row.as_mut_ptr(), row.len());
+    // The lowest score tells whether there is anything to cut, which dense weights are spared.
+    let dense = keep.is_none() && !((low - state.peak) * sharpness.scale < sharpness.cut);
+    let (in_place, peak) = ((row.as_ptr(), row.as_mut_ptr(), row.len()), state.peak);
     // SAFETY: the row itself.
     let (mass, heat) = unsafe {
-        weigh(
-            simd,
-            in_place,
-            state.peak,
-            sharpness,
-            #[inline(always)]
-            |w| w,
-        )
+        let same = std::convert::identity;
+        match (dense, sharpness.heat) {
+            (true, false) => weigh::<T, S, false, false>(simd, in_place, peak, sharpness, same),
+            (true, true) => weigh::<T, S, false, true>(simd, in_place, peak, sharpness, same),
+            (false, false) => weigh::<T, S, true, false>(simd, in_place, peak, sharpness, same),
+            (false, true) => weigh::<T, S, true, true>(simd, in_place, peak, sharpness, same),
+        }
     };
     // A score of -inf would weigh nothing and hide that the probe is not a number any more.
     let poison = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
     state.mass = state.mass + mass + poison;
     state.heat = state.heat + heat;
-    rescale
+    (rescale, dense)
 }
 
 /// Turns the scores of one probe into memory weights, once its softmax is known: weight / mass.
@@ -301,7 +312,7 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     let normaliser = simd.splat(state.normaliser());
     // SAFETY: the row itself.
     unsafe {
-        weigh(
+        weigh::<T, S, true, false>(
             simd,
             in_place,
             state.peak,
@@ -344,7 +355,7 @@ fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<
         let in_place = (block.as_ptr(), block.as_mut_ptr(), block.len());
         // SAFETY: the block itself.
         mass += unsafe {
-            weigh(
+            weigh::<T, S, true, false>(
                 simd,
                 in_place,
                 high,
@@ -373,17 +384,22 @@ const SOFTMAX_BLOCK: usize = 4096;
 
 /// Lists the patterns that some probe of the group gives a weight, and counts each probe's.
 ///
-/// `None` when that is all of the `count` patterns. The surplus columns of `weights` are zero.
+/// `None` when that is all of the `count` patterns, which is known beforehand when `dense`. The surplus columns of `weights` are zero.
 #[inline(always)]
 pub(crate) fn survivors<'a, T: Element, S: Simd<T>>(
     simd: S,
     weights: MatRef<'_, T>,
     count: usize,
+    dense: bool,
     states: &mut [State<T>],
     list: &'a mut [u32],
 ) -> Option<&'a [u32]> {
     let groups = groups_of(&weights);
     assert_eq!(states.len(), weights.rows());
+    if dense {
+        states.iter_mut().for_each(|state| state.support += count);
+        return None;
+    }
     assert!(list.len() >= weights.cols());
     let mut listed = 0;
     for at in (0..groups).map(|group| group * T::LANES) {

@@ -109,11 +109,12 @@ impl<'k, T: Element> Retrieval<'k, T> {
             expect_length("mask", keep.len(), patterns)?;
         }
         outputs.check(probes.rows(), patterns, dim)?;
+        let sharpness = self.sharpness(patterns);
         let recall = Recall {
             level: workspace.level()?,
             plan: Plan::new::<T>(patterns, dim),
             memory: memory.padded(),
-            job: Job::Recall(self.sharpness(patterns)),
+            job: Job::Recall(Sharpness { heat: outputs.entropy.is_some(), ..sharpness }),
             keep: self.keep,
             beta: self.beta,
             gain: self.gain,

@@ -95,6 +95,7 @@ impl<'a, T: Element> Recall<'a, T> {
             keep: self.keep.map(|keep| &keep[patterns.clone()]),
             first: patterns.start,
             block: self.plan.block,
+            prefetches: self.plan.prefetches,
             states,
             retrieved,
             similarities,

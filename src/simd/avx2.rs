@@ -154,15 +154,15 @@ impl Simd<f32> for Avx2 {
     }
 
     #[inline(always)]
-    fn pow2(self, n: Pair<__m256>) -> Pair<__m256> {
+    fn pow2(self, shifted: Pair<__m256>) -> Pair<__m256> {
         // SAFETY: `self` proves avx2.
         unsafe {
-            let bias = _mm256_set1_epi32(127);
-            let low = _mm256_add_epi32(_mm256_cvtps_epi32(n.0), bias);
-            let high = _mm256_add_epi32(_mm256_cvtps_epi32(n.1), bias);
+            let bias = _mm256_set1_epi32(127 << 23);
+            let low = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted.0));
+            let high = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted.1));
             Pair(
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(low)),
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(high)),
+                _mm256_castsi256_ps(_mm256_add_epi32(low, bias)),
+                _mm256_castsi256_ps(_mm256_add_epi32(high, bias)),
             )
         }
     }
@@ -250,15 +250,15 @@ impl Simd<f64> for Avx2 {
     }
 
     #[inline(always)]
-    fn pow2(self, n: Pair<__m256d>) -> Pair<__m256d> {
+    fn pow2(self, shifted: Pair<__m256d>) -> Pair<__m256d> {
         // SAFETY: `self` proves avx2.
         unsafe {
-            let bias = _mm_set1_epi32(1023);
-            let low = _mm256_cvtepi32_epi64(_mm_add_epi32(_mm256_cvtpd_epi32(n.0), bias));
-            let high = _mm256_cvtepi32_epi64(_mm_add_epi32(_mm256_cvtpd_epi32(n.1), bias));
+            let bias = _mm256_set1_epi64x(1023 << 52);
+            let low = _mm256_slli_epi64::<52>(_mm256_castpd_si256(shifted.0));
+            let high = _mm256_slli_epi64::<52>(_mm256_castpd_si256(shifted.1));
             Pair(
-                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(low)),
-                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(high)),
+                _mm256_castsi256_pd(_mm256_add_epi64(low, bias)),
+                _mm256_castsi256_pd(_mm256_add_epi64(high, bias)),
             )
         }
     }

@@ -129,11 +129,11 @@ impl Simd<f32> for Avx512 {
     }
 
     #[inline(always)]
-    fn pow2(self, n: __m512) -> __m512 {
+    fn pow2(self, shifted: __m512) -> __m512 {
         // SAFETY: `self` proves avx512f.
         unsafe {
-            let biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased))
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
+            _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(127 << 23)))
         }
     }
 
@@ -189,11 +189,11 @@ impl Simd<f64> for Avx512 {
     }
 
     #[inline(always)]
-    fn pow2(self, n: __m512d) -> __m512d {
+    fn pow2(self, shifted: __m512d) -> __m512d {
         // SAFETY: `self` proves avx512f.
         unsafe {
-            let biased = _mm256_add_epi32(_mm512_cvtpd_epi32(n), _mm256_set1_epi32(1023));
-            _mm512_castsi512_pd(_mm512_slli_epi64::<52>(_mm512_cvtepi32_epi64(biased)))
+            let exponent = _mm512_slli_epi64::<52>(_mm512_castpd_si512(shifted));
+            _mm512_castsi512_pd(_mm512_add_epi64(exponent, _mm512_set1_epi64(1023 << 52)))
         }
     }
 

@@ -116,8 +116,9 @@ pub trait Simd<T>: Copy {
     fn max(self, a: Self::Group, b: Self::Group) -> Self::Group;
     /// The smaller; either, where one is NaN.
     fn min(self, a: Self::Group, b: Self::Group) -> Self::Group;
-    /// 2^n for integers n with a normal 2^n; anything for other n.
-    fn pow2(self, n: Self::Group) -> Self::Group;
+    /// 2^n, given n + `ROUNDER` (which holds n in its lowest bits) for an integer n with a normal
+    /// 2^n; anything for other n.
+    fn pow2(self, shifted: Self::Group) -> Self::Group;
 
     /// a < b; false where one is NaN.
     fn lt(self, a: Self::Group, b: Self::Group) -> Self::Mask;

@@ -78,12 +78,11 @@ macro_rules! lanes {
                 a.fast_min(b)
             }
             #[inline(always)]
-            fn pow2(self, n: $group) -> $group {
-                // n + 1.5 ulp⁻¹ holds n in its lowest bits, from where it moves to the exponent.
-                let shifted = (n + $group::splat(1.5 / $t::EPSILON)).to_array();
-                let bits =
-                    shifted.map(|x| x.to_bits().wrapping_add($bias) << ($t::MANTISSA_DIGITS - 1));
-                $group::new(bits.map($t::from_bits))
+            fn pow2(self, shifted: $group) -> $group {
+                let exponents = shifted
+                    .to_array()
+                    .map(|x| x.to_bits().wrapping_add($bias) << ($t::MANTISSA_DIGITS - 1));
+                $group::new(exponents.map($t::from_bits))
             }
             #[inline(always)]
             fn lt(self, a: $group, b: $group) -> $group {
