@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use crate::Element;
-use crate::kernel::recall::{MAX_GROUP, blocks, scores_stride};
+use crate::kernel::GROUP;
+use crate::kernel::recall::{blocks, scores_stride};
 use crate::memory::{padded_cols, padded_stride};
 
 /// Bytes of patterns in a block: with the next block, the probes and what is retrieved, they stay in
@@ -71,12 +72,12 @@ impl Plan {
 
     /// Elements of scores and entries of the list that a task needs.
     pub fn scores<T: Element>(self) -> (usize, usize) {
-        (MAX_GROUP * scores_stride::<T>(self.block), self.block + T::LANES)
+        (GROUP * scores_stride::<T>(self.block), self.block + T::LANES)
     }
 
     /// Most probes that a task recalls at a time.
     pub fn batch<T: Element>(self) -> usize {
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
-        rows.clamp(8 * MAX_GROUP, 32 * MAX_GROUP) / MAX_GROUP * MAX_GROUP
+        rows.clamp(8 * GROUP, 32 * GROUP) / GROUP * GROUP
     }
 }

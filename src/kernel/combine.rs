@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::{for_each_piece, for_group_size, groups_of};
+use super::{evenly, for_each_piece, for_group_size, groups_of, summed_rows};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
 
@@ -73,6 +73,11 @@ pub(crate) struct Ahead {
 impl Ahead {
     /// Nothing to prefetch.
     pub const NONE: Self = Self { rows: 0, share: 0..0 };
+
+    /// The same, or nothing.
+    fn of(&self, wanted: bool) -> Self {
+        if wanted { self.clone() } else { Self::NONE }
+    }
 }
 
 /// One register tile of a sum of rows.
@@ -117,8 +122,8 @@ pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, c
     acc
 }
 
-/// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:], for at most
-/// `TILE.probes` probes.
+/// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for a group of
+/// probes.
 ///
 /// `rows` names the patterns whose weight is not zero for all probes.
 ///
@@ -137,11 +142,22 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     assert_eq!(retrieved.shape(), (weights.rows(), patterns.cols()));
     assert_eq!(rescale.len(), weights.rows());
     assert!(weights.cols() >= patterns.rows());
-    let sum = Combine { weights, patterns, rows, ahead, rescale };
-    // SAFETY: shapes are checked above; the caller promises that the rows exist.
-    for_group_size!(weights.rows(), |P| unsafe {
-        for_each_piece!(groups, |at, G| sum.piece::<S, P, G>(simd, at * T::LANES, retrieved));
-    });
+    for tile in evenly(weights.rows(), summed_rows(S::REGISTERS)) {
+        let sum = Combine {
+            weights: weights.subrows(tile.clone()),
+            patterns,
+            rows,
+            ahead: ahead.of(tile.start == 0),
+            rescale: &rescale[tile.clone()],
+        };
+        let retrieved = &mut retrieved.rows_mut(tile.clone());
+        // SAFETY: shapes are checked above; the caller promises that the rows exist.
+        for_group_size!(tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
+            for_each_piece!(groups, P, |at, G| {
+                sum.piece::<S, P, G>(simd, at * T::LANES, retrieved)
+            });
+        });
+    }
 }
 
 struct Combine<'a, T, R> {

@@ -28,7 +28,7 @@ use crate::{Element, MatMut, MatRef};
 /// stay in 32 to 48 KiB of L1.
 const CHUNK_BYTES: usize = 4096;
 
-/// scores[b][n] = x_b · m_n, for at most `TILE.probes` probes.
+/// scores[b][n] = x_b · m_n for a group of probes.
 ///
 /// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats the
 /// last pattern's.
@@ -44,9 +44,12 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     assert_eq!(scores.shape(), (probes.rows(), patterns.rows().next_multiple_of(T::LANES)));
     let chunk_groups = (CHUNK_BYTES / size_of::<T>() / T::LANES).max(1);
     for chunk in evenly(groups, chunk_groups) {
-        let block = Block { probes, patterns, chunk };
-        // SAFETY: shapes are checked above, and the chunk lies within the groups.
-        unsafe { block.dispatch(simd, scores) };
+        for tile in evenly(probes.rows(), S::TILE.probes) {
+            let probes = probes.subrows(tile.clone());
+            let block = Block { probes, patterns, chunk: chunk.clone() };
+            // SAFETY: shapes are checked above, and the chunk lies within the groups.
+            unsafe { block.dispatch(simd, &mut scores.rows_mut(tile)) };
+        }
     }
 }
 
@@ -66,9 +69,9 @@ impl<T: Element> Block<'_, T> {
     #[inline(always)]
     unsafe fn dispatch<S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
         // SAFETY: passed on; there are `P` probes.
-        for_group_size!(self.probes.rows(), |P| unsafe {
+        for_group_size!(self.probes.rows(), S::TILE.probes, |P| unsafe {
             // One or two probes leave registers for more patterns, whose loads they wait for.
-            match (S::TILE.groups, P) {
+            match (S::TILE.patterns, P) {
                 (4, 1) => self.panels::<S, P, 8>(simd, scores),
                 (4, _) | (2, 1) => self.panels::<S, P, 4>(simd, scores),
                 (2, _) | (1, 1) => self.panels::<S, P, 2>(simd, scores),

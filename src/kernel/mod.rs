@@ -25,15 +25,19 @@ use crate::simd::sealed::Lanes;
 use crate::simd::{Level, Simd};
 use crate::{Element, MatRef};
 
-/// Does `$work` with `$p` the constant that `$size`, the size of a group of rows, is.
+/// Rows that go through a kernel together: probes that share a block's scores, patterns that are
+/// updated side by side.
+pub(crate) const GROUP: usize = 6;
+
+/// Does `$work` with `$p` the constant that `$size`, a number of rows up to `$most`, is.
 macro_rules! for_group_size {
-    ($size:expr, |$p:ident| $work:expr) => {
-        for_group_size!(@ $size, $p, $work, 1 => 1, 2 => 2, 3 => 3, 4 => 6, 5 => 6, 6 => 6)
+    ($size:expr, $most:expr, |$p:ident| $work:expr) => {
+        for_group_size!(@ $size, $most, $p, $work, 1 2 3 4 5 6)
     };
-    (@ $size:expr, $p:ident, $work:expr, $($count:literal => $needs:literal),*) => {
+    (@ $size:expr, $most:expr, $p:ident, $work:expr, $($count:literal)*) => {
         match $size {
             // Only levels with tiles that high have code for them.
-            $($count if <S as $crate::simd::Simd<T>>::TILE.probes >= $needs => {
+            $($count if $count <= $most => {
                 const $p: usize = $count;
                 $work
             })*
@@ -44,14 +48,15 @@ macro_rules! for_group_size {
 use for_group_size;
 
 /// Does `$work` for each piece of `$groups` lane groups, from left to right: `$g`, the constant size
-/// of a piece, is 4 while there are as many and the tile has registers for them, then 2, then 1.
+/// of a piece, is 4 while there are as many and the registers hold a tile of `$p` such pieces, then
+/// 2, then 1.
 macro_rules! for_each_piece {
-    ($groups:expr, |$at:ident, $g:ident| $work:expr) => {{
+    ($groups:expr, $p:ident, |$at:ident, $g:ident| $work:expr) => {{
         let mut $at = 0;
-        for_each_piece!(@ $groups, $at, $g, $work, 4 2 1);
+        for_each_piece!(@ $groups, $p, $at, $g, $work, 4 2 1);
     }};
-    (@ $groups:expr, $at:ident, $g:ident, $work:expr, $($size:literal)*) => {$(
-        if <S as $crate::simd::Simd<T>>::TILE.groups >= $size {
+    (@ $groups:expr, $p:ident, $at:ident, $g:ident, $work:expr, $($size:literal)*) => {$(
+        if $size == 1 || ($p + 1) * $size < <S as $crate::simd::Simd<T>>::REGISTERS {
             const $g: usize = $size;
             while $at + $g <= $groups {
                 $work;
@@ -61,6 +66,12 @@ macro_rules! for_each_piece {
     )*};
 }
 use for_each_piece;
+
+/// The most rows of a tile of sums of rows.
+#[inline(always)]
+const fn summed_rows(registers: usize) -> usize {
+    if registers - 2 < GROUP { registers - 2 } else { GROUP }
+}
 
 /// The kernels, compiled here for both element types, and not again by every crate that uses them.
 pub trait Compiled: Lanes {

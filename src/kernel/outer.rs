@@ -18,7 +18,7 @@ use super::dots::dots;
 use super::recall::{blocks, scores_stride};
 use super::rows::squared_norm;
 use super::separation::{Sharpness, State, memory_weights};
-use super::{evenly, for_each_piece, for_group_size, groups_of};
+use super::{GROUP, evenly, for_each_piece, for_group_size, groups_of, summed_rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut, MatRef};
 
@@ -133,7 +133,7 @@ impl<T: Element> Learn<'_, T> {
         weights: &mut MatMut<'_, T>,
     ) {
         if let Source::Probes(probes, ..) = source {
-            for group in evenly(probes.rows(), S::TILE.probes) {
+            for group in evenly(probes.rows(), GROUP) {
                 let patterns = self.patterns.as_ref().subrows(block.clone());
                 dots(simd, probes.subrows(group.clone()), patterns, &mut weights.rows_mut(group));
             }
@@ -183,10 +183,10 @@ impl<T: Element> Outer<'_, T> {
         let all = decays || self.delta.is_some();
         let listed = if all { fill(self.list, count) } else { self.weighed(count) };
         let list = std::mem::take(&mut self.list);
-        for group in list[..listed].chunks(S::TILE.probes) {
+        for group in list[..listed].chunks(summed_rows(S::REGISTERS)) {
             // SAFETY: shapes are checked above, and the list names patterns.
-            for_group_size!(group.len(), |P| unsafe {
-                for_each_piece!(groups, |at, G| {
+            for_group_size!(group.len(), summed_rows(S::REGISTERS), |P| unsafe {
+                for_each_piece!(groups, P, |at, G| {
                     self.piece::<S, P, G>(simd, group, at * T::LANES);
                 });
                 self.norms::<S>(simd, group);

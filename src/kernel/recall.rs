@@ -16,17 +16,14 @@ use std::ops::Range;
 use super::combine::{Ahead, combine};
 use super::dots::dots;
 use super::separation::{Sharpness, State, memory_weights, separate, survivors};
-use super::{evenly, rows};
+use super::{GROUP, evenly, rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut, MatRef};
-
-/// Probes in the widest group of any level.
-pub(crate) const MAX_GROUP: usize = 6;
 
 /// What one task needs beside its operands.
 #[derive(Debug)]
 pub struct Scratch<'a, T> {
-    /// Scores of a group of probes and a block of patterns: `MAX_GROUP` padded rows.
+    /// Scores of a group of probes and a block of patterns: `GROUP` padded rows.
     pub scores: &'a mut [T],
     /// Patterns of a block that have a weight.
     pub list: &'a mut [u32],
@@ -95,7 +92,7 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
             (0..retrieved.rows()).for_each(|b| retrieved.row_mut(b).fill(T::ZERO));
         }
         for block in blocks::<T>(self.patterns.rows(), self.block) {
-            for group in evenly(self.source.batch(), S::TILE.probes) {
+            for group in evenly(self.source.batch(), GROUP) {
                 self.step(simd, block.clone(), group);
             }
         }
@@ -117,7 +114,7 @@ impl<T: Element> Shard<'_, T> {
         let keep = self.keep.map(|keep| &keep[block.clone()]);
         let batch = self.states.len();
         let states = &mut self.states[group.clone()];
-        let mut rescale = [T::ONE; MAX_GROUP];
+        let mut rescale = [T::ONE; GROUP];
         let mut all_dense = matches!(self.source, Source::Probes(..));
         for (b, state) in states.iter_mut().enumerate() {
             let (row, surplus) = scores.row_mut(b).split_at_mut(count);

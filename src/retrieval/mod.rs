@@ -6,7 +6,7 @@ mod tasks;
 pub use outputs::Outputs;
 
 use crate::energy::beta_of;
-use crate::kernel::recall::MAX_GROUP;
+use crate::kernel::GROUP;
 use crate::kernel::separation::Sharpness;
 use crate::memory::{expect_length, expect_shape};
 use crate::parallel::for_each_piece;
@@ -162,8 +162,8 @@ fn run<T: Element>(
     let (scores, list) = plan.scores::<T>();
     let rows = |count: usize| count * plan.stride;
     let sums = |count: usize| if outputs.retrieved.is_some() { rows(count) } else { 0 };
-    if threads == 1 || shards == 1 || batch >= 2 * MAX_GROUP * threads {
-        let pieces = if threads == 1 { 1 } else { (2 * threads).min(batch.div_ceil(MAX_GROUP)) };
+    if threads == 1 || shards == 1 || batch >= 2 * GROUP * threads {
+        let pieces = if threads == 1 { 1 } else { (2 * threads).min(batch.div_ceil(GROUP)) };
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
         let later = if shards > 1 { most } else { 0 };
         let floats = rows(most) + sums(most) + sums(later) + scores;

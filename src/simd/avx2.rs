@@ -28,7 +28,8 @@ macro_rules! common {
         $cmp:ident $blendv:ident $movemask:ident
     ) => {
         // 6 groups are 12 accumulators of 16 registers, and 12 multiply-adds for 10 loads.
-        const TILE: Tile = Tile { probes: 3, groups: 2 };
+        const TILE: Tile = Tile { probes: 3, patterns: 2 };
+        const REGISTERS: usize = 8;
 
         #[inline(always)]
         fn splat(self, x: $t) -> Self::Group {

@@ -30,7 +30,8 @@ macro_rules! common {
 
         // 24 accumulators, 4 loads and a broadcast: 29 of 32 registers, and 24 multiply-adds for
         // 10 loads.
-        const TILE: Tile = Tile { probes: 6, groups: 4 };
+        const TILE: Tile = Tile { probes: 6, patterns: 4 };
+        const REGISTERS: usize = 32;
 
         #[inline(always)]
         fn splat(self, x: $t) -> Self::Group {

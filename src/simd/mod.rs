@@ -52,16 +52,15 @@ pub mod sealed {
     }
 }
 
-/// How many accumulators of a kind a level's registers hold.
+/// The register tile of the similarities: so many probes by so many patterns.
 ///
 /// Tiles never change a result: each accumulator belongs to one sum, whose order is fixed.
 #[derive(Debug, Clone, Copy)]
 pub struct Tile {
-    /// Probes that share the loads of a pattern (and, in sums of rows, destinations that share a
-    /// row).
+    /// Probes that share the loads of a pattern.
     pub probes: usize,
-    /// Patterns, or lane groups, beside one another.
-    pub groups: usize,
+    /// Patterns that share the loads of a probe.
+    pub patterns: usize,
 }
 
 /// A level's lanes of `T`.
@@ -74,8 +73,11 @@ pub trait Simd<T>: Copy {
     /// One truth value for each lane.
     type Mask: Copy;
 
-    /// The register tile.
+    /// The tile of dot products.
     const TILE: Tile;
+    /// Lane groups that the registers hold. A tile of a sum of rows, P destinations by G groups, has
+    /// P G accumulators, G loads and a broadcast.
+    const REGISTERS: usize;
 
     /// Every lane `x`.
     fn splat(self, x: T) -> Self::Group;

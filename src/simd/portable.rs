@@ -23,8 +23,9 @@ macro_rules! lanes {
             type Group = $group;
             type Mask = $group;
 
-            // A group is four registers of SSE2's sixteen or NEON's thirty-two.
-            const TILE: Tile = Tile { probes: 2, groups: 1 };
+            // A group is four registers of SSE2's sixteen (NEON has thirty-two).
+            const TILE: Tile = Tile { probes: 2, patterns: 1 };
+            const REGISTERS: usize = 4;
 
             #[inline(always)]
             fn splat(self, x: $t) -> $group {
