@@ -11,7 +11,8 @@
 
 use std::str::FromStr;
 
-use crate::kernel::outer::{Learn, Source, Step};
+use crate::kernel::learn::{Learn, Source};
+use crate::kernel::outer::Step;
 use crate::kernel::recall::scores_stride;
 use crate::kernel::separation::State;
 use crate::memory::expect_shape;
@@ -177,7 +178,8 @@ impl<T: Element> Plasticity<T> {
     }
 
     /// Recalls and learns at once, for online learning: the patterns are read once to recall, and
-    /// read and written once to learn. For few probes their B x N similarities are kept in between.
+    /// read and written once to learn. The B x N similarities are kept in between
+    /// where they are few enough, and computed again where not.
     ///
     /// # Errors
     /// As for [`Retrieval::run`] and [`learn`](Self::learn).
@@ -195,7 +197,7 @@ impl<T: Element> Plasticity<T> {
         let result = (|| {
             let mut outputs =
                 Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
-            if batch > KEPT_PROBES {
+            if batch * patterns * size_of::<T>() > KEPT_BYTES {
                 retrieval.run(probes, memory, outputs, workspace)?;
                 let lesson = (probes, retrieved.as_ref(), Positive::Probes);
                 return self.apply(retrieval, lesson, None, memory, workspace);
@@ -298,9 +300,9 @@ impl<T: Element> Plasticity<T> {
     }
 }
 
-/// Probes up to which their similarities are kept from recall to learning: N numbers each, against
-/// a second product with every pattern.
-const KEPT_PROBES: usize = 8;
+/// Bytes up to which the B x N similarities are kept from recall to learning, which then need not
+/// be computed again.
+const KEPT_BYTES: usize = 32 << 20;
 
 /// Where the weights of the positive phase come from.
 enum Positive<'a, T> {
@@ -397,11 +399,19 @@ impl<T: Element> Batch<'_, T> {
             weights: &mut workspace.memory.floats[..pieces * weights],
             list: &mut workspace.memory.list[..pieces * list],
         };
-        for_each_piece(task, threads, &|task| self.run(task, level, block, step));
+        for_each_piece(task, threads, &|task| {
+            self.run(task, level, (block, plan.prefetches), step)
+        });
         Ok(())
     }
 
-    fn run(&self, task: LearnTask<'_, T>, level: Level, block: usize, step: Step<T>) {
+    fn run(
+        &self,
+        task: LearnTask<'_, T>,
+        level: Level,
+        (block, prefetches): (usize, bool),
+        step: Step<T>,
+    ) {
         let LearnTask { first, patterns, norms, delta, weights, list, .. } = task;
         let range = first..first + patterns.rows();
         let kernel = Learn {
@@ -413,6 +423,7 @@ impl<T: Element> Batch<'_, T> {
             delta,
             step,
             block,
+            prefetches,
             weights,
             list,
         };

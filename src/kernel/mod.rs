@@ -7,6 +7,7 @@
 //! | [`combine`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x lane groups of d |
 //! | [`outer`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], and decay | patterns x lane groups of d |
 //! | [`recall`] | the first three over blocks of patterns that stay in L2 | |
+//! | [`learn`] | the first two and the last over such blocks | |
 //!
 //! Each is written once, over the [`Simd`](crate::simd::Simd) lanes, and is `#[inline(always)]` so
 //! that it is compiled for the level that runs it. They take *padded* matrices, whose number of
@@ -16,6 +17,7 @@
 pub mod combine;
 pub mod dots;
 pub mod exp2;
+pub mod learn;
 pub mod outer;
 pub mod recall;
 pub mod rows;
@@ -84,7 +86,7 @@ pub trait Compiled: Lanes {
     /// Softmax of rows.
     fn softmax(level: Level, kernel: separation::Softmax<'_, Self>);
     /// Plasticity.
-    fn learn(level: Level, kernel: outer::Learn<'_, Self>);
+    fn learn(level: Level, kernel: learn::Learn<'_, Self>);
     /// Norms of patterns.
     fn squared_norms(level: Level, kernel: rows::SquaredNorms<'_, Self>);
     /// Norms of features.
@@ -105,7 +107,7 @@ macro_rules! compiled {
             merge(recall::Merge<'_, $t>)
             finish(recall::Finish<'_, $t>)
             softmax(separation::Softmax<'_, $t>)
-            learn(outer::Learn<'_, $t>)
+            learn(learn::Learn<'_, $t>)
             squared_norms(rows::SquaredNorms<'_, $t>)
             feature_squares(rows::FeatureSquares<'_, $t>)
         }

@@ -6,21 +6,22 @@
 //!         acc[i][g] = Σ_b weights[b][i] Z[b, g]                # sum_rows, for all b
 //!         ΔM[i, g] = share acc[i][g]                           # kept when asked for
 //!         M[i, g] = M + η ΔM - λ M - λ₁ sign(M)                # one read, one write
-//!     norm[i] = Σ_d M[i, d]²                                   # from L1
+//!         norm[i] += M[i, g]²
 //! ```
 //!
-//! With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
-
-use std::ops::Range;
+//! 1. With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
+//! 2. With few probes there is little to do for an element of M but to bring it and take it away:
+//!    patterns are then updated one by one, each from its first element to its last, which is what
+//!    hardware prefetches best.
 
 use super::combine::{Ahead, Weights, sum_rows};
-use super::dots::dots;
-use super::recall::{blocks, scores_stride};
-use super::rows::squared_norm;
-use super::separation::{Sharpness, State, memory_weights};
-use super::{GROUP, evenly, for_each_piece, for_group_size, groups_of, summed_rows};
-use crate::simd::{Kernel, Simd};
+use super::rows::nonzero_columns;
+use super::{for_each_piece, for_group_size, groups_of, sum, summed_rows};
+use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
+
+/// Probes up to which patterns are updated one by one.
+const FEW_PROBES: usize = 4;
 
 /// The factors of an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,44 +36,10 @@ pub struct Step<T> {
     pub l1: T,
 }
 
-/// Where the weights of some rows of Z come from.
-#[derive(Debug, Clone, Copy)]
-pub enum Source<'a, T> {
-    /// They are given: a row for each row of Z, a column for each pattern.
-    Weights(MatRef<'a, T>),
-    /// From given similarities and the softmax that recall has found for each row.
-    Scores(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
-    /// From padded probes, whose similarities are computed again.
-    Probes(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
-}
-
-impl<'a, T: Element> Source<'a, T> {
-    /// Rows of Z.
-    pub fn rows(&self) -> usize {
-        match self {
-            Self::Weights(rows) | Self::Scores(rows, ..) | Self::Probes(rows, ..) => rows.rows(),
-        }
-    }
-
-    /// The same for some of the patterns.
-    pub fn of(self, patterns: Range<usize>) -> Self {
-        match self {
-            Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
-            Self::Scores(scores, states, sharpness) => {
-                Self::Scores(scores.subcols(patterns), states, sharpness)
-            }
-            probes => probes,
-        }
-    }
-}
-
-/// An update of some of the patterns, block by block: weights, then outer products. The weights are
-/// never all there unless they are given, and a pattern is read and written once.
-pub struct Learn<'a, T> {
-    /// The weights of the first rows of Z, and those of the rows after them.
-    pub sources: [Option<Source<'a, T>>; 2],
-    /// Which patterns take part; all without.
-    pub keep: Option<&'a [bool]>,
+/// M += rate share Pᵀ Z - decay M - l1 sign(M), for a block of patterns.
+pub(crate) struct Outer<'a, T> {
+    /// P: a row for each vector, a column for each pattern (and perhaps more), padded.
+    pub weights: MatRef<'a, T>,
     /// Z: padded.
     pub vectors: MatRef<'a, T>,
     /// M: padded.
@@ -83,91 +50,16 @@ pub struct Learn<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
-    /// Most patterns in a block.
-    pub block: usize,
-    /// Scratch: a weight for each row of Z and each pattern of a block, `scores_stride` apart.
-    pub weights: &'a mut [T],
-    /// Scratch: one entry for each pattern of a block.
+    /// Scratch: one entry for each column of the weights.
     pub list: &'a mut [u32],
-}
-
-impl<T: Element> Kernel<T> for Learn<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<T>>(mut self, simd: S) {
-        let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
-        let scratch = std::mem::take(&mut self.weights);
-        for block in blocks::<T>(self.patterns.rows(), self.block) {
-            let cols = block.len().next_multiple_of(T::LANES);
-            let mut weights = MatMut::with_stride(scratch, rows, cols, stride)
-                .expect("scratch is made to measure");
-            let mut rest = weights.reborrow();
-            for source in self.sources.iter().flatten() {
-                let (mut upper, lower) = rest.split_at_row(source.rows());
-                rest = lower;
-                self.weigh(simd, *source, block.clone(), &mut upper);
-            }
-            Outer {
-                weights: weights.as_ref(),
-                vectors: self.vectors,
-                patterns: self.patterns.rows_mut(block.clone()),
-                norms: &mut self.norms[block.clone()],
-                delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
-                step: self.step,
-                list: &mut *self.list,
-            }
-            .run(simd);
-        }
-    }
-}
-
-impl<T: Element> Learn<'_, T> {
-    /// The weights of a block of patterns for the rows of one source.
-    #[inline(always)]
-    fn weigh<S: Simd<T>>(
-        &self,
-        simd: S,
-        source: Source<'_, T>,
-        block: Range<usize>,
-        weights: &mut MatMut<'_, T>,
-    ) {
-        if let Source::Probes(probes, ..) = source {
-            for group in evenly(probes.rows(), GROUP) {
-                let patterns = self.patterns.as_ref().subrows(block.clone());
-                dots(simd, probes.subrows(group.clone()), patterns, &mut weights.rows_mut(group));
-            }
-        }
-        for b in 0..weights.rows() {
-            let row = &mut weights.row_mut(b)[..block.len()];
-            if let Source::Weights(given) | Source::Scores(given, ..) = source {
-                row.copy_from_slice(&given.row(b)[block.clone()]);
-            }
-            if let Source::Scores(_, states, sharpness) | Source::Probes(_, states, sharpness) =
-                source
-            {
-                let keep = self.keep.map(|keep| &keep[block.clone()]);
-                memory_weights(simd, row, keep, sharpness, &states[b]);
-            }
-        }
-    }
-}
-
-/// M += rate share Pᵀ Z - decay M - l1 sign(M), for a block of patterns.
-struct Outer<'a, T> {
-    /// P: a row for each vector, a column for each pattern (and perhaps more).
-    weights: MatRef<'a, T>,
-    vectors: MatRef<'a, T>,
-    patterns: MatMut<'a, T>,
-    norms: &'a mut [T],
-    delta: Option<MatMut<'a, T>>,
-    step: Step<T>,
-    list: &'a mut [u32],
+    /// Patterns from one that is updated to one that will be needed next, to be prefetched; 0
+    /// for none.
+    pub ahead: usize,
 }
 
 impl<T: Element> Outer<'_, T> {
     #[inline(always)]
-    fn run<S: Simd<T>>(mut self, simd: S) {
+    pub(crate) fn run<S: Simd<T>>(mut self, simd: S) {
         let groups = groups_of(&self.vectors);
         let count = self.patterns.rows();
         assert_eq!(groups, groups_of(&self.patterns.as_ref()));
@@ -181,29 +73,25 @@ impl<T: Element> Outer<'_, T> {
         }
         let decays = self.step.decay != T::ZERO || self.step.l1 != T::ZERO;
         let all = decays || self.delta.is_some();
-        let listed = if all { fill(self.list, count) } else { self.weighed(count) };
         let list = std::mem::take(&mut self.list);
-        for group in list[..listed].chunks(summed_rows(S::REGISTERS)) {
+        let listed = match all {
+            true => fill(list, count),
+            false => nonzero_columns(simd, self.weights, count, list, |_, _| ()),
+        };
+        let few = self.vectors.rows() <= FEW_PROBES;
+        let rows = if few { 1 } else { summed_rows(S::REGISTERS) };
+        for group in list[..listed].chunks(rows) {
             // SAFETY: shapes are checked above, and the list names patterns.
             for_group_size!(group.len(), summed_rows(S::REGISTERS), |P| unsafe {
+                let mut norms = [simd.splat(T::ZERO); P];
                 for_each_piece!(groups, P, |at, G| {
-                    self.piece::<S, P, G>(simd, group, at * T::LANES);
+                    self.piece::<S, P, G>(simd, group, at * T::LANES, &mut norms);
                 });
-                self.norms::<S>(simd, group);
+                for (&n, norm) in group.iter().zip(norms) {
+                    self.norms[n as usize] = sum(simd, norm);
+                }
             });
         }
-    }
-
-    /// Lists the patterns that some vector weighs.
-    #[inline(always)]
-    fn weighed(&mut self, count: usize) -> usize {
-        let mut listed = 0;
-        for n in 0..count {
-            self.list[listed] = n as u32;
-            let weighed = self.weights.iter().any(|row| row[n] != T::ZERO);
-            listed += usize::from(weighed);
-        }
-        listed
     }
 
     /// Updates `G` lane groups from `d` on of `P` patterns.
@@ -217,6 +105,7 @@ impl<T: Element> Outer<'_, T> {
         simd: S,
         group: &[u32],
         d: usize,
+        norms: &mut [S::Group; P],
     ) {
         let stride = self.patterns.stride();
         let rows: [usize; P] = std::array::from_fn(|i| group[i] as usize);
@@ -225,6 +114,14 @@ impl<T: Element> Outer<'_, T> {
         let decays = decay != T::ZERO || l1 != T::ZERO;
         // SAFETY: all of it lies in rows that the caller promises.
         unsafe {
+            if P > 1 && self.ahead > 0 {
+                // The sums leave the memory idle.
+                for at in rows.map(|n| patterns.wrapping_add((n + self.ahead) * stride + d)) {
+                    for g in 0..G {
+                        simd.prefetch(at.wrapping_add(g * T::LANES));
+                    }
+                }
+            }
             let acc = [[simd.splat(T::ZERO); G]; P];
             let from = (self.vectors.as_ptr().add(d), self.vectors.stride());
             let weights = Weights {
@@ -232,7 +129,7 @@ impl<T: Element> Outer<'_, T> {
                 along: self.weights.stride(),
             };
             let acc = sum_rows(simd, acc, weights, from, self.vectors.rows(), Ahead::NONE);
-            for (acc, n) in acc.iter().zip(rows) {
+            for ((acc, norm), n) in acc.iter().zip(norms).zip(rows) {
                 for (g, &acc) in acc.iter().enumerate() {
                     let d = d + g * T::LANES;
                     let delta = simd.mul(acc, simd.splat(share));
@@ -252,16 +149,10 @@ impl<T: Element> Outer<'_, T> {
                         learned = simd.sub(learned, sign(simd, m, l1));
                     }
                     simd.store(at, learned);
+                    // In the order of a squared norm computed afresh.
+                    *norm = simd.mul_add(learned, learned, *norm);
                 }
             }
-        }
-    }
-
-    /// The squared norms of some patterns, which have just been written and are still in L1.
-    #[inline(always)]
-    fn norms<S: Simd<T>>(&mut self, simd: S, group: &[u32]) {
-        for n in group.iter().map(|&n| n as usize) {
-            self.norms[n] = squared_norm(simd, self.patterns.row_mut(n));
         }
     }
 }

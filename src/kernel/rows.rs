@@ -100,3 +100,36 @@ pub(crate) fn join<T: Element, S: Simd<T>>(simd: S, sum: &mut [T], a: T, later: 
         }
     }
 }
+
+/// Lists the columns below `count` in which some row is not zero, and tells `each` row about its
+/// lanes that are not, as bits.
+///
+/// Returns how many there are.
+#[inline(always)]
+pub(crate) fn nonzero_columns<T: Element, S: Simd<T>>(
+    simd: S,
+    rows: MatRef<'_, T>,
+    count: usize,
+    list: &mut [u32],
+    mut each: impl FnMut(usize, u32),
+) -> usize {
+    groups_of(&rows);
+    assert!(count <= rows.cols() && rows.cols() <= list.len());
+    let mut listed = 0;
+    for at in (0..count).step_by(T::LANES) {
+        let within = u32::MAX >> (32 - T::LANES.min(count - at));
+        let mut any = 0;
+        for (b, row) in rows.iter().enumerate() {
+            // SAFETY: rows are whole lane groups, and `at` begins one.
+            let bits = simd.nonzero(unsafe { simd.load(row.as_ptr().add(at)) }) & within;
+            each(b, bits);
+            any |= bits;
+        }
+        while any != 0 {
+            list[listed] = at as u32 + any.trailing_zeros();
+            listed += 1;
+            any &= any - 1;
+        }
+    }
+    listed
+}

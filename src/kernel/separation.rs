@@ -14,7 +14,8 @@
 //! where weights matter, it is exact.
 
 use super::exp2::{exp2_one, power};
-use super::{MAX_LANES, groups_of, reduce, sum};
+use super::rows::nonzero_columns;
+use super::{MAX_LANES, reduce, sum};
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut, MatRef};
 
@@ -384,7 +385,7 @@ const SOFTMAX_BLOCK: usize = 4096;
 
 /// Lists the patterns that some probe of the group gives a weight, and counts each probe's.
 ///
-/// `None` when that is all of the `count` patterns, which is known beforehand when `dense`. The surplus columns of `weights` are zero.
+/// `None` when that is all of the `count` patterns, which is known beforehand when `dense`.
 #[inline(always)]
 pub(crate) fn survivors<'a, T: Element, S: Simd<T>>(
     simd: S,
@@ -394,27 +395,18 @@ pub(crate) fn survivors<'a, T: Element, S: Simd<T>>(
     states: &mut [State<T>],
     list: &'a mut [u32],
 ) -> Option<&'a [u32]> {
-    let groups = groups_of(&weights);
     assert_eq!(states.len(), weights.rows());
     if dense {
         states.iter_mut().for_each(|state| state.support += count);
         return None;
     }
-    assert!(list.len() >= weights.cols());
-    let mut listed = 0;
-    for at in (0..groups).map(|group| group * T::LANES) {
-        let mut any = 0;
-        for (row, state) in weights.iter().zip(&mut *states) {
-            // SAFETY: `at` is a whole group of the row.
-            let bits = simd.nonzero(unsafe { simd.load(row.as_ptr().add(at)) });
-            state.support += bits.count_ones() as usize;
-            any |= bits;
-        }
-        while any != 0 {
-            list[listed] = at as u32 + any.trailing_zeros();
-            listed += 1;
-            any &= any - 1;
-        }
-    }
+    let listed = nonzero_columns(
+        simd,
+        weights,
+        count,
+        list,
+        #[inline(always)]
+        |b, bits| states[b].support += bits.count_ones() as usize,
+    );
     (listed < count).then_some(&list[..listed])
 }
