@@ -105,16 +105,23 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn fold(self, stage: usize, a: $group, b: $group) -> $group {
-                let (a, b) = (a.to_array(), b.to_array());
-                let half = $lanes >> (stage + 1);
-                let item = |lanes: &[$t; $lanes], at: usize| {
-                    let lane = at / half * 2 * half + at % half;
-                    lanes[lane] + lanes[lane + half]
-                };
-                $group::new(std::array::from_fn(|at| match at.checked_sub($lanes / 2) {
-                    None => item(&a, at),
-                    Some(at) => item(&b, at),
-                }))
+                /// For items of `2 HALF` lanes: those of `a`, then those of `b`.
+                #[inline(always)]
+                fn fold_halves<const HALF: usize>(a: $group, b: $group) -> $group {
+                    let (a, b) = (a.to_array(), b.to_array());
+                    $group::new(std::array::from_fn(|at| {
+                        let (from, at) = if at < $lanes / 2 { (&a, at) } else { (&b, at - $lanes / 2) };
+                        let lane = at / HALF * 2 * HALF + at % HALF;
+                        from[lane] + from[lane + HALF]
+                    }))
+                }
+                // A constant for each stage, so that the lanes are shuffled and not indexed.
+                match stage {
+                    0 => fold_halves::<{ $lanes / 2 }>(a, b),
+                    1 => fold_halves::<{ $lanes / 4 }>(a, b),
+                    2 => fold_halves::<{ $lanes / 8 }>(a, b),
+                    _ => fold_halves::<{ 16 / $lanes }>(a, b),
+                }
             }
             #[inline(always)]
             fn unfold(self, a: $group) -> $group {
