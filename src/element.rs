@@ -51,6 +51,8 @@ pub trait Element:
     fn ln(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
+    /// Not a number.
+    fn is_nan(self) -> bool;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
 }
@@ -80,6 +82,9 @@ macro_rules! element {
             }
             fn abs(self) -> Self {
                 self.abs()
+            }
+            fn is_nan(self) -> bool {
+                self.is_nan()
             }
             fn is_finite(self) -> bool {
                 self.is_finite()

@@ -257,8 +257,8 @@ fn padded<T: Element>(rows: &[T], patterns: usize, dim: usize, stride: usize) ->
 
 /// The highest, or NaN where there is one.
 fn highest<T: Element>(values: &[T]) -> T {
-    let higher = |a: T, &b: &T| if b > a || b != b { b } else { a };
-    values.iter().fold(T::ZERO, |a, b| if a != a { a } else { higher(a, b) })
+    let higher = |a: T, b: T| if b > a || b.is_nan() { b } else { a };
+    values.iter().fold(T::ZERO, |a, &b| if a.is_nan() { a } else { higher(a, b) })
 }
 
 pub(crate) fn expect_shape(

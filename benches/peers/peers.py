@@ -44,9 +44,12 @@ from workers import DTYPES, PEERS, Peer
 
 SIZES = ["1x64x1024", "1x784x1000", "1x784x60000", "16x784x1000", "128x784x10000",
          "256x3072x4096", "512x128x8192", "1024x64x1024", "1008x1024x1024"]
+TABLE = [*(f"recall:{size}" for size in SIZES), "evolve:128x784x10000", "evolve:1x784x60000",
+         "step:1x784x60000"]
 QUICK = ["1x784x1000", "16x784x1000", "1024x64x1024"]
 CPU_FLAGS = ["avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_bf16",
              "avx512_vnni", "amx_tile"]
+RUST = ["hopfield", "matrixmultiply", "gemm", "faer"]  # peers that this crate's worker can be
 FLOPS = {"recall": 4, "evolve": 2, "step": 6}  # times B D N
 TOLERANCE = 1e-3
 READY_TIMEOUT = 300.0  # seconds: importing, compiling and warming up
@@ -161,7 +164,7 @@ def environment(threads):
 
 
 def command(name, row, beta, data, hopfield):
-    program = [hopfield] if name == "hopfield" else [
+    program = [hopfield, "--peer", name] if name in RUST else [
         sys.executable, str(Path(__file__).with_name("workers.py")), "--peer", name]
     return program + [
         "--op", row.op, "--batch", str(row.batch), "--dim", str(row.dim),
@@ -170,7 +173,9 @@ def command(name, row, beta, data, hopfield):
 
 
 def can(name, row):
-    return name == "hopfield" or (row.op in PEERS[name].ops and row.dtype in PEERS[name].dtypes)
+    if name in RUST:
+        return name != "matrixmultiply" or row.threads == 1
+    return row.op in PEERS[name].ops and row.dtype in PEERS[name].dtypes
 
 
 def measure(row, data, args):
@@ -268,8 +273,8 @@ def machine():
 
 
 def parse_sizes(text):
-    """`all`, `quick`, or a list of [OP:]BxDxN; yields (op or None, (B, D, N))."""
-    for spec in {"all": SIZES, "quick": QUICK}.get(text, text.split(",")):
+    """`all`, `table`, `quick`, or a list of [OP:]BxDxN; yields (op or None, (B, D, N))."""
+    for spec in {"all": SIZES, "table": TABLE, "quick": QUICK}.get(text, text.split(",")):
         op, _, shape = spec.rpartition(":")
         try:
             batch, dim, patterns = map(int, shape.split("x"))
@@ -294,11 +299,12 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hopfield", metavar="PATH", help="this crate's worker")
     parser.add_argument("--json", metavar="OUT.json")
-    parser.add_argument("--sizes", default="all", help="all, quick, or [OP:]BxDxN,...")
+    parser.add_argument("--sizes", default="all", help="all, table, quick, or [OP:]BxDxN,...")
     parser.add_argument("--only", type=list_of(str, Peer.ops), default=list(Peer.ops),
                         metavar="OP,...", help="of recall, evolve, step")
-    parser.add_argument("--peers", type=list_of(str, PEERS), default=list(PEERS),
-                        metavar="PEER,...", help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--peers", type=list_of(str, [*PEERS, *RUST[1:]]), default=list(PEERS),
+                        metavar="PEER,...",
+                        help=f"of {', '.join(PEERS)} (default: these), {', '.join(RUST[1:])}")
     parser.add_argument("--dtype", type=list_of(str, DTYPES), default=["f32"],
                         metavar="TYPE,...", help="f32 (default), f64, or both")
     parser.add_argument("--threads", type=list_of(int), default=[1, 2], metavar="T,...")
@@ -311,6 +317,8 @@ def arguments():
                         help="standard deviation of beta S (default 1)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if not args.hopfield and set(args.peers) & set(RUST):
+        parser.error("the Rust peers need --hopfield")
     if args.hopfield:
         args.hopfield = str(Path(args.hopfield).resolve())
         args.peers = ["hopfield", *args.peers]

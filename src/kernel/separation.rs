@@ -281,7 +281,7 @@ pub(crate) fn separate<T: Element, S: Simd<T>>(
         *score = T::NEG_INFINITY;
     }
     // The lowest score tells whether there is anything to cut, which dense weights are spared.
-    let dense = keep.is_none() && !((low - state.peak) * sharpness.scale < sharpness.cut);
+    let dense = keep.is_none() && (low - state.peak) * sharpness.scale >= sharpness.cut;
     let (in_place, peak) = ((row.as_ptr(), row.as_mut_ptr(), row.len()), state.peak);
     // SAFETY: the row itself.
     let (mass, heat) = unsafe {
@@ -296,7 +296,7 @@ pub(crate) fn separate<T: Element, S: Simd<T>>(
     // A score of -inf would weigh nothing and hide that the probe is not a number any more.
     let poison = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
     state.mass = state.mass + mass + poison;
-    state.heat = state.heat + heat;
+    state.heat += heat;
     (rescale, dense)
 }
 

@@ -1,0 +1,239 @@
+//! Every stream and every operation, at every level of this machine and in both types.
+//!
+//! `cargo bench` measures, `cargo bench -- --quick` in a few minutes, `cargo bench -- recall/avx512`
+//! some. Throughput is floating-point operations (two for each multiply-add; for the softmax: its
+//! elements). Everything runs on one thread but for the group `threads`.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
+use hopfield_kernels::{
+    Element, Lesson, Level, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval,
+    Update, UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with,
+    retrieve_with, similarities_with, softmax_with,
+};
+
+/// B probes, D features, N patterns.
+type Shape = (usize, usize, usize);
+
+/// Probes for the streams: enough to fill every register tile.
+const STREAM: Shape = (24, 784, 1000);
+/// One probe (bandwidth), a few, many of few features, and long rows.
+const RECALL: [Shape; 4] = [(1, 784, 1000), (16, 784, 1000), (256, 64, 1024), (24, 3072, 256)];
+const LEARN: [Shape; 2] = [(1, 784, 1000), STREAM];
+/// So small that M stays as it is however often it learns.
+const ETA: f64 = 1e-9;
+const BETA: f64 = 8.0;
+
+/// The operands of every operation.
+struct Data<T> {
+    shape: Shape,
+    memory: Memory<T>,
+    probes: Vec<T>,
+    retrieved: Vec<T>,
+    weights: Vec<T>,
+    workspace: Workspace<T>,
+    retrieval: Retrieval<'static, T>,
+}
+
+impl<T: Element> Data<T> {
+    /// Patterns of length near 1, and weights that all count.
+    fn new(shape @ (batch, dim, patterns): Shape, level: Level) -> Self {
+        let mut state = 1_u64;
+        let mut numbers = |count: usize, scale: f64| -> Vec<T> {
+            let mut number = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 40) as f64 / f64::from(1 << 23) - 1.0
+            };
+            (0..count).map(|_| T::from_f64(scale * number())).collect()
+        };
+        let rows = numbers(patterns * dim, (3.0 / dim as f64).sqrt());
+        let probes = numbers(batch * dim, 1.0 / BETA);
+        let weights = vec![T::from_f64(1.0 / patterns as f64); batch * patterns];
+        Self {
+            shape,
+            memory: Memory::from_rows(MatRef::new(&rows, patterns, dim).unwrap()).unwrap(),
+            retrieved: probes.clone(),
+            probes,
+            weights,
+            workspace: Workspace::new().with_level(level).with_parallelism(Parallelism::Serial),
+            retrieval: Retrieval::new(T::from_f64(BETA)).unwrap(),
+        }
+    }
+
+    /// Does one operation.
+    fn run(&mut self, operation: Operation) {
+        let (batch, dim, patterns) = self.shape;
+        let Self { memory, workspace, retrieval, .. } = self;
+        let probes = MatRef::new(&self.probes, batch, dim).unwrap();
+        let update = Update { eta: T::from_f64(ETA), ..Update::default() };
+        let plasticity = |rule| Plasticity { rule, update, ..Plasticity::default() };
+        match operation {
+            Operation::Similarities => {
+                let out = MatMut::new(&mut self.weights, batch, patterns).unwrap();
+                similarities_with(probes, memory, out, workspace)
+            }
+            Operation::Softmax => {
+                let rows = MatMut::new(&mut self.weights, batch, patterns).unwrap();
+                softmax_with(rows, T::from_f64(BETA), workspace)
+            }
+            Operation::Combine => {
+                let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
+                let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
+                combine_with(weights, memory, out, workspace)
+            }
+            Operation::OuterProductUpdate => {
+                let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
+                outer_product_update_with(memory, weights, probes, update, None, workspace)
+            }
+            Operation::Recall => {
+                let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
+                retrieve_with(probes, memory, T::from_f64(BETA), out, workspace)
+            }
+            Operation::Energy => {
+                let out = &mut self.weights[..batch];
+                energy_with(probes, memory, T::from_f64(BETA), out, workspace)
+            }
+            Operation::Evolve(rule) => {
+                let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
+                let lesson = Lesson {
+                    probes,
+                    retrieved: MatRef::new(&self.retrieved, batch, dim).unwrap(),
+                    memory_weights: Some(weights),
+                    delta: None,
+                };
+                plasticity(rule).learn(retrieval, lesson, memory, workspace)
+            }
+            Operation::RecallAndLearn => {
+                let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
+                plasticity(UpdateRule::Delta)
+                    .recall_and_learn(retrieval, probes, out, memory, workspace)
+            }
+        }
+        .unwrap();
+    }
+
+    /// Recalls with all by-products that need no pass of their own.
+    fn recall_everything(&mut self) {
+        let (batch, dim, _) = self.shape;
+        let [lse, energy, entropy] = [(); 3].map(|()| vec![T::ZERO; batch]);
+        let (mut lse, mut energy, mut entropy) = (lse, energy, entropy);
+        let outputs = Outputs {
+            retrieved: Some(MatMut::new(&mut self.retrieved, batch, dim).unwrap()),
+            lse: Some(&mut lse),
+            energy: Some(&mut energy),
+            entropy: Some(&mut entropy),
+            ..Outputs::default()
+        };
+        let probes = MatRef::new(&self.probes, batch, dim).unwrap();
+        self.retrieval.run(probes, &self.memory, outputs, &mut self.workspace).unwrap();
+    }
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+enum Operation {
+    Similarities,
+    Softmax,
+    Combine,
+    OuterProductUpdate,
+    Recall,
+    Energy,
+    Evolve(UpdateRule),
+    RecallAndLearn,
+}
+
+impl Operation {
+    /// Every operation: the name of its group and its sizes.
+    const ALL: [(Self, &'static str, &'static [Shape]); 9] = [
+        (Self::Similarities, "similarities", &[STREAM]),
+        (Self::Softmax, "softmax", &[STREAM]),
+        (Self::Combine, "combine", &[STREAM]),
+        (Self::OuterProductUpdate, "outer_product_update", &[STREAM]),
+        (Self::Recall, "recall", &RECALL),
+        (Self::Energy, "energy", &[STREAM]),
+        (Self::Evolve(UpdateRule::Delta), "evolve_delta", &LEARN),
+        (Self::Evolve(UpdateRule::Contrastive), "evolve_contrastive", &LEARN),
+        (Self::RecallAndLearn, "recall_and_learn", &LEARN),
+    ];
+
+    /// Floating-point operations, as the formulas have them.
+    fn flops(self, (batch, dim, patterns): Shape) -> u64 {
+        let products = match self {
+            Self::Softmax => return (batch * patterns) as u64,
+            Self::Similarities | Self::Combine | Self::OuterProductUpdate | Self::Energy => 1,
+            Self::Evolve(UpdateRule::Delta) => 1,
+            Self::Recall => 2,
+            // One for the negative phase, two outer products (and weights computed once more).
+            Self::Evolve(_) | Self::RecallAndLearn => 3,
+        };
+        (2 * products * batch * dim * patterns) as u64
+    }
+}
+
+fn kernels(criterion: &mut Criterion) {
+    for (operation, name, shapes) in Operation::ALL {
+        let mut group = criterion.benchmark_group(name);
+        for level in Level::available() {
+            for &shape in shapes {
+                measure::<f32>(&mut group, operation, shape, level);
+                measure::<f64>(&mut group, operation, shape, level);
+            }
+        }
+        group.finish();
+    }
+}
+
+fn measure<T: Element>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    operation: Operation,
+    shape @ (batch, dim, patterns): Shape,
+    level: Level,
+) {
+    let mut data = Data::<T>::new(shape, level);
+    let id =
+        BenchmarkId::new(format!("{level}/{}", T::NAME), format_args!("{batch}x{dim}x{patterns}"));
+    group.throughput(Throughput::Elements(operation.flops(shape)));
+    group.bench_function(id, |bencher| bencher.iter(|| black_box(&mut data).run(operation)));
+}
+
+/// What by-products and threads make of a recall, at the best level.
+fn variants(criterion: &mut Criterion) {
+    let level = Level::available().next().expect("the portable level is always there");
+    let shape = RECALL[1];
+    let throughput = Throughput::Elements(Operation::Recall.flops(shape));
+
+    let mut group = criterion.benchmark_group("by_products");
+    group.throughput(throughput.clone());
+    let mut data = Data::<f32>::new(shape, level);
+    group.bench_function("lse, energy, entropy", |bencher| {
+        bencher.iter(|| black_box(&mut data).recall_everything());
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("threads");
+    group.throughput(throughput);
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut data = Data::<f32>::new(shape, level);
+        data.workspace = Workspace::new().with_level(level).with_parallelism(Parallelism::Rayon);
+        group.bench_function(threads.to_string(), |bencher| {
+            pool.install(|| bencher.iter(|| black_box(&mut data).run(Operation::Recall)));
+        });
+    }
+    group.finish();
+}
+
+fn settings() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1))
+}
+
+criterion_group! { name = benches; config = settings(); targets = kernels, variants }
+criterion_main!(benches);

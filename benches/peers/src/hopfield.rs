@@ -1,0 +1,102 @@
+//! This crate.
+
+use hopfield_kernels::{
+    Lesson, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update, Workspace,
+};
+
+use crate::{Data, Peer, Result, Scalar, Setting, Shape};
+
+/// The fused kernels, used as the documentation says.
+pub struct Hopfield<'d, T: Scalar> {
+    probes: MatRef<'d, T>,
+    memory: Memory<T>,
+    retrieved: Vec<T>,
+    /// P, where something is to be learned from it.
+    weights: Vec<T>,
+    retrieval: Retrieval<'static, T>,
+    plasticity: Plasticity<T>,
+    workspace: Workspace<T>,
+}
+
+const FITS: &str = "the operands fit";
+
+impl<'d, T: Scalar> Hopfield<'d, T> {
+    /// With its own copy of the patterns.
+    ///
+    /// # Errors
+    /// When the crate refuses the data or β.
+    pub fn new(data: &'d Data<T>, setting: Setting) -> Result<Self> {
+        let Shape { batch, dim, patterns } = data.shape;
+        let parallelism =
+            if setting.threads == 1 { Parallelism::Serial } else { Parallelism::Rayon };
+        let workspace = Workspace::new().with_parallelism(parallelism);
+        let update = Update { eta: T::from_f64(setting.eta), ..Update::default() };
+        Ok(Self {
+            probes: MatRef::new(&data.probes, batch, dim)?,
+            memory: Memory::from_rows(MatRef::new(&data.patterns, patterns, dim)?)?,
+            retrieved: vec![T::ZERO; batch * dim],
+            weights: Vec::new(),
+            retrieval: Retrieval::new(T::from_f64(setting.beta))?,
+            plasticity: Plasticity { update, ..Plasticity::default() },
+            workspace: match setting.level {
+                Some(level) => workspace.with_level(level),
+                None => workspace,
+            },
+        })
+    }
+}
+
+/// A B x C matrix, of which B is known.
+fn matrix<T>(slice: &mut [T], rows: usize) -> MatMut<'_, T> {
+    let cols = slice.len() / rows;
+    MatMut::new(slice, rows, cols).expect(FITS)
+}
+
+impl<T: Scalar> Peer<T> for Hopfield<'_, T> {
+    fn recall(&mut self) {
+        let retrieved = Some(matrix(&mut self.retrieved, self.probes.rows()));
+        let outputs = Outputs { retrieved, ..Outputs::default() };
+        self.retrieval.run(self.probes, &self.memory, outputs, &mut self.workspace).expect(FITS);
+    }
+
+    fn associate(&mut self) {
+        let batch = self.probes.rows();
+        self.weights.resize(batch * self.memory.patterns(), T::ZERO);
+        let outputs = Outputs {
+            retrieved: Some(matrix(&mut self.retrieved, batch)),
+            memory_weights: Some(matrix(&mut self.weights, batch)),
+            ..Outputs::default()
+        };
+        self.retrieval.run(self.probes, &self.memory, outputs, &mut self.workspace).expect(FITS);
+    }
+
+    fn evolve(&mut self) {
+        let batch = self.probes.rows();
+        let weights = MatRef::new(&self.weights, batch, self.memory.patterns());
+        let lesson = Lesson {
+            probes: self.probes,
+            retrieved: MatRef::new(&self.retrieved, batch, self.memory.dim()).expect(FITS),
+            memory_weights: Some(weights.expect("`associate` has been called")),
+            delta: None,
+        };
+        self.plasticity
+            .learn(&self.retrieval, lesson, &mut self.memory, &mut self.workspace)
+            .expect(FITS);
+    }
+
+    fn step(&mut self) {
+        let retrieved = matrix(&mut self.retrieved, self.probes.rows());
+        let Self { retrieval, probes, memory, workspace, .. } = self;
+        self.plasticity
+            .recall_and_learn(retrieval, *probes, retrieved, memory, workspace)
+            .expect(FITS);
+    }
+
+    fn recalled(&self) -> &[T] {
+        &self.retrieved
+    }
+
+    fn patterns(&self) -> Vec<T> {
+        self.memory.to_rows()
+    }
+}

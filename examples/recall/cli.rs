@@ -1,0 +1,74 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::Result;
+
+/// Recalls corrupted images from a modern Hopfield network.
+///
+/// Without options: stores the handwritten digits of examples/data, recalls them from corrupted
+/// probes, prints a table and writes recall.png.
+#[derive(Parser)]
+#[command(name = "recall", version)]
+struct Options {
+    /// Start from random patterns and learn the digits by the delta rule
+    #[arg(long, conflicts_with_all = ["patterns", "probes", "out"])]
+    learn: bool,
+    #[command(flatten)]
+    arrays: Option<Task>,
+}
+
+/// A recall of the user's own arrays.
+#[derive(clap::Args)]
+pub struct Task {
+    /// Patterns to recall from: an N x D array of float32, float64 or uint8
+    ///
+    /// Values are used as they are: nothing is centred, normalised or scaled.
+    #[arg(long, value_name = "P.npy", required = false, requires_all = ["probes", "out"])]
+    pub patterns: PathBuf,
+    /// Probes to recall: a B x D array of float32, float64 or uint8
+    #[arg(long, value_name = "Q.npy", required = false, requires_all = ["patterns", "out"])]
+    pub probes: PathBuf,
+    /// Where the recalled probes (B x D) are to be written: float64 if one of the arrays is, else
+    /// float32
+    #[arg(long, value_name = "R.npy", required = false, requires_all = ["patterns", "probes"])]
+    pub out: PathBuf,
+    /// Inverse temperature: the higher, the more a probe recalls a single pattern
+    #[arg(long, value_name = "F", default_value_t = 8.0, requires = "patterns")]
+    #[arg(allow_negative_numbers = true)]
+    pub beta: f64,
+    /// Updates of every probe [default: until it moves no more, at most 1000]
+    #[arg(long, value_name = "N", requires = "patterns")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub steps: Option<u32>,
+}
+
+/// What to do.
+pub enum Job {
+    Help(String),
+    Digits,
+    Learn,
+    Arrays(Task),
+}
+
+/// Reads the command line. An error is one line.
+pub fn parse() -> Result<Job> {
+    match Options::try_parse() {
+        Ok(Options { learn: true, .. }) => Ok(Job::Learn),
+        Ok(Options { arrays: Some(task), .. }) => Ok(Job::Arrays(task)),
+        Ok(_) => Ok(Job::Digits),
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Job::Help(e.to_string()))
+        }
+        Err(e) => {
+            // Of clap's paragraphs, the first says what is wrong.
+            let text = e.to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let words: Vec<_> = first.trim_start_matches("error: ").split_whitespace().collect();
+            Err(format!("{} (--help tells more)", words.join(" ")).into())
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Nothing is allocated after the first call with the same shapes, and recall that records nothing
+//! needs no memory for its B x N weights.
+//!
+//! Only threads that say so are counted, so that the test harness may allocate as it likes.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard};
+
+use hopfield_kernels::{
+    Element, Lesson, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update,
+    UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with, retrieve_with,
+    similarities_with, softmax_into_with, softmax_with,
+};
+
+/// The system's allocator, and what it has been asked for.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicIsize = AtomicIsize::new(0);
+static PEAK: AtomicIsize = AtomicIsize::new(0);
+
+thread_local! {
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn count(calls: usize, bytes: isize) {
+    if COUNTED.try_with(Cell::get).unwrap_or(false) {
+        CALLS.fetch_add(calls, SeqCst);
+        let now = BYTES.fetch_add(bytes, SeqCst) + bytes;
+        PEAK.fetch_max(now, SeqCst);
+    }
+}
+
+// SAFETY: the system's allocator does all of the work.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as isize);
+        // SAFETY: passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as isize));
+        // SAFETY: passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One count at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Allocations, and the most bytes more than before, of the counted threads during `work`.
+fn counted(work: impl FnOnce()) -> (usize, isize) {
+    let before = BYTES.load(SeqCst);
+    PEAK.store(before, SeqCst);
+    let calls = CALLS.load(SeqCst);
+    let was = COUNTED.replace(true);
+    work();
+    COUNTED.set(was);
+    (CALLS.load(SeqCst) - calls, PEAK.load(SeqCst) - before)
+}
+
+/// Numbers of [-1, 1].
+fn numbers<T: Element>(count: usize, seed: u64) -> Vec<T> {
+    let number = |k: usize| {
+        let bits = (k as u64 + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        T::from_f64(bits as f64 / (1_u64 << 23) as f64 - 1.0)
+    };
+    (0..count).map(number).collect()
+}
+
+/// Every `_with` form twice, of which the second may not allocate.
+fn second_calls_allocate_nothing<T: Element>(
+    (batch, dim, patterns): (usize, usize, usize),
+    parallelism: Parallelism,
+) {
+    let beta = T::from_f64(2.0);
+    let rows = numbers::<T>(patterns * dim, 1);
+    let mut memory = Memory::from_rows(MatRef::new(&rows, patterns, dim).unwrap()).unwrap();
+    let probes = numbers::<T>(batch * dim, 2);
+    let mut retrieved = numbers::<T>(batch * dim, 3);
+    let mut scores = numbers::<T>(batch * patterns, 4);
+    let mut weights = numbers::<T>(batch * patterns, 5);
+    let mut delta = numbers::<T>(patterns * dim, 6);
+    let [mut lse, mut energies, mut entropy, mut best_weight] =
+        [0; 4].map(|seed| numbers::<T>(batch, seed));
+    let (mut best, mut support) = (vec![0; batch], vec![0; batch]);
+    let keep: Vec<_> = (0..patterns).map(|n| n % 3 != 0).collect();
+    let x = MatRef::new(&probes, batch, dim).unwrap();
+    let small = T::from_f64(0.01);
+    let update = Update { eta: small, reg_lambda: small, l1_lambda: small };
+    let (plain, masked) =
+        (Retrieval::new(beta).unwrap(), Retrieval::new(beta).unwrap().with_mask(&keep));
+
+    macro_rules! twice {
+        ($name:literal, |$workspace:ident| $call:expr) => {{
+            let mut workspace = Workspace::<T>::new().with_parallelism(parallelism);
+            let $workspace = &mut workspace;
+            $call;
+            let (calls, _) = counted(|| $call);
+            assert_eq!(calls, 0, "{}: {batch} x {dim} x {patterns}, {parallelism:?}", $name);
+        }};
+    }
+    macro_rules! to {
+        ($numbers:ident, $rows:expr, $cols:expr) => {
+            MatMut::new(&mut $numbers, $rows, $cols).unwrap()
+        };
+    }
+
+    twice!("similarities", |workspace| similarities_with(
+        x,
+        &memory,
+        to!(scores, batch, patterns),
+        workspace
+    )
+    .unwrap());
+    twice!("combine", |workspace| combine_with(
+        MatRef::new(&scores, batch, patterns).unwrap(),
+        &memory,
+        to!(retrieved, batch, dim),
+        workspace
+    )
+    .unwrap());
+    twice!("softmax", |workspace| softmax_with(to!(scores, batch, patterns), beta, workspace)
+        .unwrap());
+    twice!("softmax_into", |workspace| softmax_into_with(
+        MatRef::new(&scores, batch, patterns).unwrap(),
+        beta,
+        to!(weights, batch, patterns),
+        workspace
+    )
+    .unwrap());
+    twice!("retrieve", |workspace| retrieve_with(
+        x,
+        &memory,
+        beta,
+        to!(retrieved, batch, dim),
+        workspace
+    )
+    .unwrap());
+    twice!("energy", |workspace| energy_with(x, &memory, beta, &mut energies, workspace).unwrap());
+    for retrieval in [plain, masked] {
+        twice!("Retrieval::run", |workspace| retrieval
+            .run(
+                x,
+                &memory,
+                Outputs {
+                    retrieved: Some(to!(retrieved, batch, dim)),
+                    similarities: Some(to!(scores, batch, patterns)),
+                    memory_weights: Some(to!(weights, batch, patterns)),
+                    lse: Some(&mut lse),
+                    energy: Some(&mut energies),
+                    entropy: Some(&mut entropy),
+                    best: Some(&mut best),
+                    best_weight: Some(&mut best_weight),
+                    support: Some(&mut support),
+                },
+                workspace
+            )
+            .unwrap());
+    }
+    twice!("outer_product_update", |workspace| outer_product_update_with(
+        &mut memory,
+        MatRef::new(&weights, batch, patterns).unwrap(),
+        x,
+        update,
+        Some(to!(delta, patterns, dim)),
+        workspace
+    )
+    .unwrap());
+    for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
+        let learns = Plasticity { rule, update, negative_steps: 2, ..Plasticity::default() };
+        twice!("Plasticity::recall_and_learn", |workspace| learns
+            .recall_and_learn(&masked, x, to!(retrieved, batch, dim), &mut memory, workspace)
+            .unwrap());
+        for given in [false, true] {
+            twice!("Plasticity::learn", |workspace| {
+                let retrieved_here = to!(retrieved, batch, dim);
+                let outputs = Outputs { retrieved: Some(retrieved_here), ..Outputs::default() };
+                plain.run(x, &memory, outputs, workspace).unwrap();
+                learns
+                    .learn(
+                        &plain,
+                        Lesson {
+                            probes: x,
+                            retrieved: MatRef::new(&retrieved, batch, dim).unwrap(),
+                            memory_weights: given
+                                .then(|| MatRef::new(&weights, batch, patterns).unwrap()),
+                            delta: Some(to!(delta, patterns, dim)),
+                        },
+                        &mut memory,
+                        workspace,
+                    )
+                    .unwrap();
+            });
+        }
+    }
+}
+
+/// One block; a few probes and many shards; many probes and several shards.
+const SHAPES: [(usize, usize, usize); 4] =
+    [(3, 20, 50), (1, 100, 20_000), (5, 70, 9000), (64, 70, 5000)];
+
+#[test]
+fn second_calls_on_one_thread() {
+    let _turn = alone();
+    for shape in SHAPES {
+        second_calls_allocate_nothing::<f32>(shape, Parallelism::Serial);
+        second_calls_allocate_nothing::<f64>(shape, Parallelism::Serial);
+    }
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn second_calls_on_several_threads() {
+    let _turn = alone();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    pool.broadcast(|_| COUNTED.set(true));
+    pool.install(|| {
+        for shape in SHAPES {
+            second_calls_allocate_nothing::<f32>(shape, Parallelism::Rayon);
+            second_calls_allocate_nothing::<f64>(shape, Parallelism::Rayon);
+        }
+    });
+}
+
+/// 256 probes and a million patterns: their weights alone would be a gigabyte.
+#[test]
+fn unrecorded_recall_needs_no_memory_for_weights() {
+    let _turn = alone();
+    let (batch, dim, patterns) = (256, 64, 1_000_000);
+    let mut memory = Memory::<f32>::zeros(patterns, dim).unwrap();
+    let rows = numbers::<f32>(2 * patterns + dim, 1);
+    for n in 0..patterns {
+        memory.set_pattern(n, &rows[2 * n..][..dim]).unwrap();
+    }
+    let probes = numbers::<f32>(batch * dim, 2);
+    let mut retrieved = vec![f32::NAN; batch * dim];
+    let to = MatMut::new(&mut retrieved, batch, dim).unwrap();
+    let workspace = &mut Workspace::new().with_parallelism(Parallelism::Serial);
+    let (_, peak) = counted(|| {
+        let x = MatRef::new(&probes, batch, dim).unwrap();
+        retrieve_with(x, &memory, 2.0, to, workspace).unwrap();
+    });
+    println!("peak extra memory: {} KiB", peak / 1024);
+    assert!(peak < 8 << 20, "{peak} bytes");
+    assert!(retrieved.iter().all(|x| x.is_finite()));
+}
