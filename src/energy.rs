@@ -1,7 +1,7 @@
 //! Energies and the other numbers of a probe, from its softmax's state and the norms.
 
 use crate::kernel::separation::State;
-use crate::{Element, Error, Outputs, Result};
+use crate::{Element, Error, Memory, Outputs, Result};
 
 /// Refuses an inverse temperature that is none.
 pub(crate) fn beta_of<T: Element>(beta: T) -> Result<T> {
@@ -10,6 +10,29 @@ pub(crate) fn beta_of<T: Element>(beta: T) -> Result<T> {
     }
     let expected = "a finite number above 0";
     Err(Error::Parameter { name: "beta", expected, found: beta.to_f64() })
+}
+
+/// What the energy has to know of the patterns that take part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SubMemory {
+    /// N
+    patterns: usize,
+    /// M*²; NaN when one of the patterns is not a number.
+    max_squared_norm: f64,
+}
+
+impl SubMemory {
+    pub fn of<T: Element>(memory: &Memory<T>, keep: Option<&[bool]>) -> Self {
+        let kept = |n: usize| keep.is_none_or(|keep| keep[n]);
+        let norms = memory.squared_norms().iter().enumerate().filter(|&(n, _)| kept(n));
+        let (patterns, max_squared_norm) =
+            norms.fold((0, 0.0), |(count, highest): (usize, f64), (_, norm)| {
+                let norm = norm.to_f64();
+                let higher = norm > highest || norm.is_nan();
+                (count + 1, if higher && !highest.is_nan() { norm } else { highest })
+            });
+        Self { patterns, max_squared_norm }
+    }
 }
 
 /// The terms of the energy that all probes share. Sums of few terms: in double precision.
@@ -24,11 +47,13 @@ pub(crate) struct Energies<T> {
 }
 
 impl<T: Element> Energies<T> {
-    /// Without M*², for everything but energies.
-    pub fn new(beta: T, gain: T, patterns: usize, max_squared_norm: Option<T>) -> Self {
+    /// Without a memory, for everything but energies.
+    pub fn new(beta: T, gain: T, memory: Option<SubMemory>) -> Self {
         let (beta, gain) = (beta.to_f64(), gain.to_f64());
-        let norm = max_squared_norm.map_or(f64::NAN, T::to_f64);
-        let constant = 0.5 * gain * gain * norm + (patterns as f64).ln() / beta;
+        let constant = memory.map_or(f64::NAN, |memory| {
+            let half_norm = 0.5 * gain * gain * memory.max_squared_norm;
+            half_norm + (memory.patterns.max(1) as f64).ln() / beta
+        });
         Self { beta, gain, constant, element: std::marker::PhantomData }
     }
 

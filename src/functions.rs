@@ -20,13 +20,13 @@ use crate::{Element, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspa
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless `probes` is B x D and `out` B x N.
+/// [`Error::Shape`](crate::Error::Shape) unless `probes` is B x D and `similarities` B x N.
 pub fn similarities<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
-    out: MatMut<'_, T>,
+    similarities: MatMut<'_, T>,
 ) -> Result<()> {
-    similarities_with(probes, memory, out, &mut Workspace::new())
+    similarities_with(probes, memory, similarities, &mut Workspace::new())
 }
 
 /// [`similarities`], with a workspace.
@@ -36,10 +36,10 @@ pub fn similarities<T: Element>(
 pub fn similarities_with<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
-    out: MatMut<'_, T>,
+    similarities: MatMut<'_, T>,
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
-    retrieval::similarities(probes, memory, out, workspace)
+    retrieval::similarities(probes, memory, similarities, workspace)
 }
 
 /// softmax(β s) for every row s, in place: the largest is subtracted before the exponential, so that
@@ -131,13 +131,13 @@ pub fn softmax_into_with<T: Element>(
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `out` B x D.
+/// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `retrieved` B x D.
 pub fn combine<T: Element>(
     weights: MatRef<'_, T>,
     memory: &Memory<T>,
-    out: MatMut<'_, T>,
+    retrieved: MatMut<'_, T>,
 ) -> Result<()> {
-    combine_with(weights, memory, out, &mut Workspace::new())
+    combine_with(weights, memory, retrieved, &mut Workspace::new())
 }
 
 /// [`combine`], with a workspace.
@@ -147,10 +147,10 @@ pub fn combine<T: Element>(
 pub fn combine_with<T: Element>(
     weights: MatRef<'_, T>,
     memory: &Memory<T>,
-    out: MatMut<'_, T>,
+    retrieved: MatMut<'_, T>,
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
-    retrieval::combine(weights, memory, out, workspace)
+    retrieval::combine(weights, memory, retrieved, workspace)
 }
 
 /// X̂ = softmax(β X Mᵀ) M: one update of B probes (Ramsauer et al. 2020, eq. 3), fused.
@@ -173,9 +173,9 @@ pub fn retrieve<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     beta: T,
-    out: MatMut<'_, T>,
+    retrieved: MatMut<'_, T>,
 ) -> Result<()> {
-    retrieve_with(probes, memory, beta, out, &mut Workspace::new())
+    retrieve_with(probes, memory, beta, retrieved, &mut Workspace::new())
 }
 
 /// [`retrieve`], with a workspace.
@@ -186,10 +186,10 @@ pub fn retrieve_with<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     beta: T,
-    out: MatMut<'_, T>,
+    retrieved: MatMut<'_, T>,
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
-    let outputs = Outputs { retrieved: Some(out), ..Outputs::default() };
+    let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
     Retrieval::new(beta)?.run(probes, memory, outputs, workspace)
 }
 
@@ -212,9 +212,9 @@ pub fn energy<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     beta: T,
-    out: &mut [T],
+    energy: &mut [T],
 ) -> Result<()> {
-    energy_with(probes, memory, beta, out, &mut Workspace::new())
+    energy_with(probes, memory, beta, energy, &mut Workspace::new())
 }
 
 /// [`energy`], with a workspace.
@@ -225,10 +225,10 @@ pub fn energy_with<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     beta: T,
-    out: &mut [T],
+    energy: &mut [T],
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
-    let outputs = Outputs { energy: Some(out), ..Outputs::default() };
+    let outputs = Outputs { energy: Some(energy), ..Outputs::default() };
     Retrieval::new(beta)?.run(probes, memory, outputs, workspace)
 }
 

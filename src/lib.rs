@@ -11,6 +11,7 @@ mod plan;
 mod plasticity;
 mod retrieval;
 mod simd;
+mod synapse;
 mod workspace;
 
 pub use element::Element;
@@ -26,4 +27,8 @@ pub use parallel::Parallelism;
 pub use plasticity::{Lesson, Plasticity, Update, UpdateRule};
 pub use retrieval::{Outputs, Retrieval};
 pub use simd::Level;
+pub use synapse::{
+    Compartment, Distribution, Help, HopfieldSynapse, HopfieldSynapseBuilder, Record, Semantics,
+    WeightInit,
+};
 pub use workspace::Workspace;

@@ -206,7 +206,7 @@ impl<T: Element> Plasticity<T> {
                 kept.resize(batch * patterns, T::ZERO);
             }
             outputs.similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
-            retrieval.run(probes, memory, outputs, workspace)?;
+            retrieval.with_plain_similarities().run(probes, memory, outputs, workspace)?;
             let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
             let lesson = (probes, retrieved.as_ref(), scores);
             self.apply(retrieval, lesson, None, memory, workspace)
@@ -234,7 +234,9 @@ impl<T: Element> Plasticity<T> {
         let rows = batch * plan.stride;
         desk.reserve(4 * rows, 2 * batch, 0);
         let (states, negative_states) = desk.states.split_at_mut(batch);
-        states.copy_from_slice(&workspace.memory.states[..batch]);
+        if !matches!(positive, Positive::Weights(_)) {
+            states.copy_from_slice(&workspace.memory.states[..batch]);
+        }
         let mut floats = &mut desk.floats[..];
         // Z: for the delta rule X - X̂, for the contrastive one X and then -X⁻.
         let vectors = take(&mut floats, 2 * rows);

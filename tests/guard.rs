@@ -106,9 +106,11 @@ impl<'a, T: Real> Guarded<'a, T> {
 
     /// That elements are written and holes are not.
     fn assert_written(&self, expected: &Matrix<T>, what: &str) {
-        let same = self.view().iter().zip(expected.iter()).all(|(row, expected)| {
-            row.iter().zip(expected).all(|(x, y)| x.bits() == y.bits())
-        });
+        let same = self
+            .view()
+            .iter()
+            .zip(expected.iter())
+            .all(|(row, expected)| row.iter().zip(expected).all(|(x, y)| x.bits() == y.bits()));
         assert!(same, "{what}: other bits than in an ordinary buffer");
         let canary = |x: &T| x.bits() == T::CANARY.bits();
         for (at, x) in self.numbers.iter().enumerate() {
@@ -171,8 +173,7 @@ impl<T: Real> Case<T> {
     /// Every kernel, in guarded buffers and in ordinary ones.
     fn run(&self, fences: &mut Fences<T>, workspace: &mut Workspace<T>) {
         let memory = {
-            let rows =
-                Guarded::copy(&mut fences.matrices[0], &self.patterns, self.gap, self.side);
+            let rows = Guarded::copy(&mut fences.matrices[0], &self.patterns, self.gap, self.side);
             Memory::from_rows(rows.view()).expect("patterns")
         };
         assert_eq!(memory.to_rows().len(), self.patterns.bits().len());

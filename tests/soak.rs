@@ -96,9 +96,8 @@ fn hours_change_nothing() {
         threads.into_iter().map(|thread| thread.join().expect("a thread")).collect()
     });
     assert_eq!(hash(shared.to_rows().into_iter().map(Real::bits)), before, "the shared memory");
-    let (rounds, warm) = ended.iter().fold((0, None), |(sum, most), (rounds, warm)| {
-        (sum + rounds, most.max(*warm))
-    });
+    let (rounds, warm) =
+        ended.iter().fold((0, None), |(sum, most), (rounds, warm)| (sum + rounds, most.max(*warm)));
     let after = resident();
     println!("{rounds} rounds of {THREADS} threads in {minutes} minutes");
     println!("resident: {warm:?} bytes after {WARM} rounds, {after:?} at the end");

@@ -68,6 +68,8 @@ pub struct Shard<'a, T> {
     pub block: usize,
     /// Whether the next block is to be prefetched while one is combined.
     pub prefetches: bool,
+    /// Probes that go through the block together: at most `GROUP`.
+    pub group: usize,
     /// One for each probe; written.
     pub states: &'a mut [State<T>],
     /// The sums of weighted patterns, relative to the states' peaks, padded; written. Without, only
@@ -92,7 +94,7 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
             (0..retrieved.rows()).for_each(|b| retrieved.row_mut(b).fill(T::ZERO));
         }
         for block in blocks::<T>(self.patterns.rows(), self.block) {
-            for group in evenly(self.source.batch(), GROUP) {
+            for group in evenly(self.source.batch(), self.group) {
                 self.step(simd, block.clone(), group);
             }
         }

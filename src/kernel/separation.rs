@@ -38,7 +38,7 @@ impl<T: Element> Sharpness<T> {
     pub fn new(beta: f64, patterns: usize) -> Self {
         let bits = f64::from(T::DIGITS) + (patterns.max(1) as f64).log2().ceil();
         Self {
-            scale: T::from_f64(beta * std::f64::consts::LOG2_E),
+            scale: T::from_f64((beta * std::f64::consts::LOG2_E).min(T::MAX.to_f64())),
             cut: T::from_f64(-bits),
             heat: false,
         }

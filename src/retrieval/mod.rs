@@ -5,7 +5,7 @@ mod tasks;
 
 pub use outputs::Outputs;
 
-use crate::energy::beta_of;
+use crate::energy::{SubMemory, beta_of};
 use crate::kernel::GROUP;
 use crate::kernel::separation::Sharpness;
 use crate::memory::{expect_length, expect_shape};
@@ -58,6 +58,8 @@ pub struct Retrieval<'k, T> {
     beta: T,
     gain: T,
     keep: Option<&'k [bool]>,
+    /// Whether similarities are those of the stored patterns, without the gain.
+    plain_similarities: bool,
 }
 
 impl<'k, T: Element> Retrieval<'k, T> {
@@ -66,7 +68,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// # Errors
     /// [`Error::Parameter`] unless `beta` is finite and above 0.
     pub fn new(beta: T) -> Result<Self> {
-        Ok(Self { beta: beta_of(beta)?, gain: T::ONE, keep: None })
+        Ok(Self { beta: beta_of(beta)?, gain: T::ONE, keep: None, plain_similarities: false })
     }
 
     /// Recalls from the patterns multiplied by `gain`: similarities, retrieved probes and energies
@@ -118,7 +120,9 @@ impl<'k, T: Element> Retrieval<'k, T> {
             keep: self.keep,
             beta: self.beta,
             gain: self.gain,
-            max_squared_norm: outputs.energy.as_ref().map(|_| memory.max_squared_norm()),
+            scales_similarities: !self.plain_similarities,
+            sub_memory: outputs.energy.as_ref().map(|_| SubMemory::of(memory, self.keep)),
+            group: GROUP,
         };
         run(&recall, probes, outputs, workspace);
         workspace.memory.recalled = probes.rows();
@@ -133,6 +137,11 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// The same at another inverse temperature, which has been checked.
     pub(crate) fn with_beta(self, beta: T) -> Self {
         Self { beta, ..self }
+    }
+
+    /// The same, with similarities that learning can make weights of.
+    pub(crate) fn with_plain_similarities(self) -> Self {
+        Self { plain_similarities: true, ..self }
     }
 
     /// Which patterns take part.
@@ -154,6 +163,8 @@ fn run<T: Element>(
 ) {
     let plan = recall.plan;
     let batch = input.rows();
+    // Whatever it was, its states are about to be overwritten.
+    workspace.memory.recalled = 0;
     if batch == 0 {
         return;
     }
@@ -229,9 +240,15 @@ pub(crate) fn combine<T: Element>(
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
     let (patterns, dim) = (memory.patterns(), memory.dim());
-    expect_shape("memory_weights", weights.shape(), (weights.rows(), patterns))?;
+    expect_shape("weights", weights.shape(), (weights.rows(), patterns))?;
     expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    run(&Recall::plain(Job::Combine, memory, workspace)?, weights, outputs, workspace);
+    let mut recall = Recall::plain(Job::Combine, memory, workspace)?;
+    // Probes of a group share their patterns, and 0 NaN is NaN: where there is such a pattern, each
+    // probe has a group, and with it a list of weights that are not 0, of its own.
+    if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
+        recall.group = 1;
+    }
+    run(&recall, weights, outputs, workspace);
     Ok(())
 }

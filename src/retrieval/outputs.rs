@@ -11,7 +11,7 @@ use crate::{Element, MatMut, Result};
 /// In terms of the probe x, the similarities s_n = m_n · x and p = softmax(β s):
 #[derive(Debug)]
 pub struct Outputs<'a, T> {
-    /// X̂ = P M (B x D).
+    /// X̂ = P M (B x D). Divided by the weights' sum at the end: finite while N max |M| is.
     pub retrieved: Option<MatMut<'a, T>>,
     /// S = X Mᵀ (B x N).
     pub similarities: Option<MatMut<'a, T>>,
@@ -20,7 +20,8 @@ pub struct Outputs<'a, T> {
     /// ln Σ_n exp(β s_n) (B).
     pub lse: Option<&'a mut [T]>,
     /// The standard energy of the probe (B), before its update:
-    /// E(x) = -β⁻¹ lse + ½ x·x + β⁻¹ ln N + ½ max_n ‖m_n‖² (Ramsauer et al. 2020, eq. 2).
+    /// E(x) = -β⁻¹ lse + ½ x·x + β⁻¹ ln N + ½ max_n ‖m_n‖² (Ramsauer et al. 2020, eq. 2), of the
+    /// patterns that take part.
     pub energy: Option<&'a mut [T]>,
     /// -Σ_n p_n ln p_n, in nats (B): ln N for weights that are all the same, 0 for a single one.
     pub entropy: Option<&'a mut [T]>,

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::energy::Energies;
+use crate::energy::{Energies, SubMemory};
+use crate::kernel::GROUP;
 use crate::kernel::recall::{Finish, Merge, Scratch, Shard, Source};
 use crate::kernel::separation::{Sharpness, State};
 use crate::parallel::Divide;
@@ -31,8 +32,12 @@ pub(super) struct Recall<'a, T> {
     pub keep: Option<&'a [bool]>,
     pub beta: T,
     pub gain: T,
-    /// M*², where energies are wanted.
-    pub max_squared_norm: Option<T>,
+    /// Whether similarities are multiplied by the gain.
+    pub scales_similarities: bool,
+    /// What energies have to know of the patterns that take part, where energies are wanted.
+    pub sub_memory: Option<SubMemory>,
+    /// Probes that go through the kernels together.
+    pub group: usize,
 }
 
 impl<'a, T: Element> Recall<'a, T> {
@@ -46,7 +51,9 @@ impl<'a, T: Element> Recall<'a, T> {
             keep: None,
             beta: T::ONE,
             gain: T::ONE,
-            max_squared_norm: None,
+            scales_similarities: false,
+            sub_memory: None,
+            group: GROUP,
         })
     }
 
@@ -96,6 +103,7 @@ impl<'a, T: Element> Recall<'a, T> {
             first: patterns.start,
             block: self.plan.block,
             prefetches: self.plan.prefetches,
+            group: self.group,
             states,
             retrieved,
             similarities,
@@ -165,14 +173,14 @@ impl<'a, T: Element> Recall<'a, T> {
             keep: self.keep,
         };
         T::finish(self.level, kernel);
-        if let Some(similarities) = outputs.similarities.as_mut().filter(|_| self.gain != T::ONE) {
+        let scales = self.scales_similarities && self.gain != T::ONE;
+        if let Some(similarities) = outputs.similarities.as_mut().filter(|_| scales) {
             for b in 0..states.len() {
                 similarities.row_mut(b).iter_mut().for_each(|s| *s = *s * self.gain);
             }
         }
         if let Job::Recall(_) = self.job {
-            let patterns = self.plan.patterns;
-            let energies = Energies::new(self.beta, self.gain, patterns, self.max_squared_norm);
+            let energies = Energies::new(self.beta, self.gain, self.sub_memory);
             for (b, (state, probe)) in states.iter().zip(input.iter()).enumerate() {
                 energies.write(state, probe, b, &mut outputs);
             }

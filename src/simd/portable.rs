@@ -110,7 +110,8 @@ macro_rules! lanes {
                 fn fold_halves<const HALF: usize>(a: $group, b: $group) -> $group {
                     let (a, b) = (a.to_array(), b.to_array());
                     $group::new(std::array::from_fn(|at| {
-                        let (from, at) = if at < $lanes / 2 { (&a, at) } else { (&b, at - $lanes / 2) };
+                        let (from, at) =
+                            if at < $lanes / 2 { (&a, at) } else { (&b, at - $lanes / 2) };
                         let lane = at / HALF * 2 * HALF + at % HALF;
                         from[lane] + from[lane + HALF]
                     }))

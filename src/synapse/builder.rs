@@ -1,5 +1,7 @@
 //! From settings and initial patterns to a synapse.
 
+use std::cmp::Ordering;
+
 use super::init::{connections, permutation};
 use super::settings::Settings;
 use super::table::Table;
@@ -82,7 +84,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
 
     /// Patterns to store from the beginning, the columns of a D x N' matrix as in ngc-learn.
     ///
-    /// As many as N are the memory. Fewer are put before the first N - N' initial weights, and all of
+    /// None are as if not given. As many as N are the memory. Fewer are put before the first N - N' initial weights, and all of
     /// them are shuffled: [`HopfieldSynapse::permutation`]. More are an error under
     /// [`Semantics::Standard`], and the memory, with a new N, under [`Semantics::NgcLearn`].
     pub fn initial_patterns(mut self, columns: MatRef<'a, T>) -> Self {
@@ -186,8 +188,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
         let (mut memory, permutation) = self.stored()?;
         let shape = (memory.dim(), memory.patterns());
         self.settings.check(shape)?;
-        let persists = self.settings.semantics == Semantics::Standard && self.settings.masks();
-        let connected = persists.then(|| self.connections());
+        let connected = self.settings.masks_for_ever().then(|| self.connections());
         if let Some(connected) = &connected {
             memory.disconnect(connected)?;
         }
@@ -211,7 +212,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
         Ok(memory)
     }
 
-    /// The initial patterns, as far as there are any.
+    /// The initial patterns, unless there are none.
     fn given(&self) -> Result<Option<Memory<T>>> {
         let dim = self.shape.0;
         match self.patterns {
@@ -233,19 +234,15 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
         if patterns == 0 || self.shape.0 == 0 {
             return Memory::zeros(patterns, self.shape.0).map(|memory| (memory, None));
         }
-        let given = self.given()?;
-        let count = given.as_ref().map_or(0, Memory::patterns);
-        match given {
-            Some(given) if count == patterns => Ok((given, None)),
-            Some(given) if count > patterns => match self.settings.semantics {
-                Semantics::NgcLearn => Ok((given, None)),
-                Semantics::Standard => {
-                    Err(Error::TooManyPatterns { expected: patterns, found: count })
-                }
-            },
-            Some(given) => self.shuffled(&given),
-            None if self.patterns.is_some() => self.shuffled(&Memory::zeros(1, self.shape.0)?),
-            None => self.drawn().map(|memory| (memory, None)),
+        let Some(given) = self.given()? else {
+            return self.drawn().map(|memory| (memory, None));
+        };
+        match given.patterns().cmp(&patterns) {
+            Ordering::Less => self.shuffled(&given),
+            Ordering::Greater if self.settings.semantics == Semantics::Standard => {
+                Err(Error::TooManyPatterns { expected: patterns, found: given.patterns() })
+            }
+            Ordering::Equal | Ordering::Greater => Ok((given, None)),
         }
     }
 
@@ -253,7 +250,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
     fn shuffled(&self, given: &Memory<T>) -> Result<(Memory<T>, Option<Vec<usize>>)> {
         let drawn = self.drawn()?;
         let order = permutation(drawn.patterns(), self.settings.seed);
-        let mut memory = drawn.clone();
+        let mut memory = Memory::zeros(drawn.patterns(), drawn.dim())?;
         for (n, &from) in order.iter().enumerate() {
             let pattern = match from.checked_sub(given.patterns()) {
                 None => given.pattern(from),
@@ -274,8 +271,7 @@ impl<T: Element> HopfieldSynapse<T> {
     ) -> Self {
         let (batch, dim, patterns) = (settings.batch_size, memory.dim(), memory.patterns());
         let Record { similarities, memory_weights, energy, d_weights } = settings.record;
-        let recorded =
-            |kept: bool, rows, cols| Table::zeros(if kept { rows } else { 0 }, cols);
+        let recorded = |kept: bool, rows, cols| Table::zeros(if kept { rows } else { 0 }, cols);
         Self {
             inputs: Table::zeros(batch, dim),
             outputs: Table::zeros(batch, dim),

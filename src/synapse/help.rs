@@ -102,7 +102,10 @@ pub(super) static HELP: Help = section(&[
             ),
             (
                 "parameter_compartments",
-                section(&[("weights", text("synaptic strengths, the memory (features x patterns)"))]),
+                section(&[(
+                    "weights",
+                    text("synaptic strengths, the memory (features x patterns)"),
+                )]),
             ),
             (
                 "output_compartments",

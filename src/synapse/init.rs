@@ -13,7 +13,17 @@ use crate::{Element, Memory, Result};
 
 /// Where initial weights come from: ngc-learn's family of distributions.
 ///
-/// For a weight matrix of D features by N patterns; u is uniform in [0, 1), z standard normal.
+/// For a weight matrix of D features by N patterns; u is uniform in \[0, 1), z standard normal.
+///
+/// ```
+/// use hopfield_kernels::{Distribution, HopfieldSynapse};
+///
+/// let synapse = HopfieldSynapse::<f32>::builder("W", (2, 100))
+///     .weight_init(Distribution::FanInUniform)
+///     .build()?;
+/// assert!(synapse.weights().iter().all(|w| w.abs() <= 0.1));
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Distribution {

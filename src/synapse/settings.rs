@@ -159,7 +159,12 @@ impl<T: Element> Settings<T> {
         self.check_semantics()?;
         let most = isize::MAX as usize / size_of::<T>() / dim.max(patterns).max(1);
         let expected = "at least 1, and a batch that fits into memory";
-        demand("batch_size", expected, self.batch_size as f64, (1..=most).contains(&self.batch_size))
+        demand(
+            "batch_size",
+            expected,
+            self.batch_size as f64,
+            (1..=most).contains(&self.batch_size),
+        )
     }
 
     /// The domains that depend on the semantics.
@@ -185,6 +190,11 @@ impl<T: Element> Settings<T> {
     /// Whether some connections are to be masked: ngc-learn takes numbers beyond (0, 1) for 1.
     pub fn masks(&self) -> bool {
         self.p_conn > 0.0 && self.p_conn < 1.0
+    }
+
+    /// Whether the masked connections stay so.
+    pub fn masks_for_ever(&self) -> bool {
+        self.semantics == Semantics::Standard && self.masks()
     }
 
     /// What the patterns are multiplied by when they are recalled.

@@ -10,11 +10,7 @@ pub(super) struct Table<T> {
     cols: usize,
 }
 
-impl<T: Element> Table<T> {
-    pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self { values: vec![T::ZERO; rows * cols], rows, cols }
-    }
-
+impl<T: Copy> Table<T> {
     /// Of whole rows.
     #[cfg(feature = "npz")]
     pub fn new(values: Vec<T>, (rows, cols): (usize, usize)) -> Self {
@@ -42,6 +38,18 @@ impl<T: Element> Table<T> {
         MatMut::new(&mut self.values, self.rows, self.cols).expect("tables are made to measure")
     }
 
+    /// The transposed matrix, row after row.
+    pub fn transposed(&self) -> Vec<T> {
+        let rows = self.view();
+        (0..self.cols).flat_map(|c| rows.iter().map(move |row| row[c])).collect()
+    }
+}
+
+impl<T: Element> Table<T> {
+    pub fn zeros(rows: usize, cols: usize) -> Self {
+        Self { values: vec![T::ZERO; rows * cols], rows, cols }
+    }
+
     /// Makes room for so many rows, which hold anything.
     pub fn resize(&mut self, rows: usize) {
         self.values.resize(rows * self.cols, T::ZERO);
@@ -66,11 +74,5 @@ impl<T: Element> Table<T> {
     pub fn mask(&mut self, kept: &[bool]) {
         let values = self.values.iter_mut().zip(kept);
         values.filter(|(_, kept)| !**kept).for_each(|(value, _)| *value = T::ZERO);
-    }
-
-    /// The transposed matrix, row after row.
-    pub fn transposed(&self) -> Vec<T> {
-        let rows = self.view();
-        (0..self.cols).flat_map(|c| rows.iter().map(move |row| row[c])).collect()
     }
 }

@@ -78,9 +78,12 @@ pub fn recall<T: Real>(probe: &[T], patterns: &Matrix<T>, how: &How<T>) -> Recal
         similarities.iter().enumerate().map(|(n, &s)| how.keeps(n).then_some(s)).collect();
     let (weights, lse) = softmax(&kept, beta);
     let retrieved = combine(&weights, patterns).into_iter().map(|sum| gain * sum).collect();
-    let norm = patterns.iter().map(|m| dot(m, m)).fold(Double::ZERO, Double::max);
+    // The energy is that of the patterns which take part.
+    let norms = patterns.iter().enumerate().filter(|&(n, _)| how.keeps(n)).map(|(_, m)| dot(m, m));
+    let (count, norm) =
+        norms.fold((0, Double::ZERO), |(count, highest), norm| (count + 1, highest.max(norm)));
     let energy = half * dot(probe, probe) - lse / beta
-        + Double::new(patterns.rows as f64).ln() / beta
+        + Double::new(f64::from(count.max(1))).ln() / beta
         + half * gain * gain * norm;
     let entropy = weights.iter().filter(|p| p.to_f64() > 0.0).map(|&p| -p * p.ln()).sum();
     Recall { similarities, weights, retrieved, lse, energy, entropy }

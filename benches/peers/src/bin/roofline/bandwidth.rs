@@ -74,12 +74,12 @@ impl Buffers {
             .map(|place| vec![Turn([1.0; TURN]); place.buffer_bytes() / size_of::<Turn>()]);
         let fastest = Place::ALL.map(|place| {
             [Access::Read, Access::ReadWrite].map(|access| {
-                let mut time = |&(_, kernel): &Kernel| {
+                let mut measure = |&(_, kernel): &Kernel| {
                     let buffer = &mut buffers[place as usize];
-                    time_slice(seconds, &mut || kernel(black_box(buffer))).seconds
+                    rate(kernel, buffer, seconds)
                 };
-                let kernels = kernels(access).map(|kernel| (time(&kernel), kernel));
-                let fastest = kernels.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+                let kernels = kernels(access).map(|kernel| (measure(&kernel), kernel));
+                let fastest = kernels.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
                 fastest.expect("there are kernels").1
             })
         });
@@ -90,16 +90,21 @@ impl Buffers {
     pub fn rate(&mut self, place: Place, access: Access, seconds: f64) -> f64 {
         let (_, kernel) = self.fastest[place as usize][access as usize];
         let buffer = &mut self.buffers[place as usize];
-        let passes = if access == Access::Read { 1 } else { 2 };
-        let mut bytes = 0;
-        let slice = time_slice(seconds, &mut || bytes = passes * kernel(black_box(buffer)));
-        bytes as f64 / slice.seconds
+        let passes = if access == Access::Read { 1.0 } else { 2.0 };
+        passes * rate(kernel, buffer, seconds)
     }
 
     /// Streams of the fastest kernel.
     pub fn streams(&self, place: Place, access: Access) -> usize {
         self.fastest[place as usize][access as usize].0
     }
+}
+
+/// Bytes a second, in one direction.
+fn rate(kernel: fn(&mut [Turn]) -> usize, buffer: &mut [Turn], seconds: f64) -> f64 {
+    let mut bytes = 0;
+    let slice = time_slice(seconds, &mut || bytes = kernel(black_box(buffer)));
+    bytes as f64 / slice.seconds
 }
 
 /// The kernels, compiled for the best level.
