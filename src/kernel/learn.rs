@@ -83,7 +83,12 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
         let scratch = std::mem::take(&mut self.weights);
         // Dot products need a whole block at once, given weights a group of patterns.
         let computes = self.sources.iter().flatten().any(|s| matches!(s, Source::Probes(..)));
-        for block in blocks::<T>(self.patterns.rows(), self.block) {
+        // Backwards: what a recall has read last is still in the cache.
+        for block in blocks::<T>(self.patterns.rows(), self.block).rev() {
+            if let [Some(Source::Weights(given)), None] = self.sources {
+                self.update(simd, given.subcols(block.clone()), block, GROUP);
+                continue;
+            }
             let cols = block.len().next_multiple_of(T::LANES);
             let mut weights = MatMut::with_stride(scratch, rows, cols, stride)
                 .expect("scratch is made to measure");
@@ -93,26 +98,34 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
                 rest = lower;
                 self.weigh(simd, *source, block.clone(), &mut upper);
             }
-            Outer {
-                weights: weights.as_ref(),
-                vectors: self.vectors,
-                patterns: self.patterns.rows_mut(block.clone()),
-                norms: &mut self.norms[block.clone()],
-                delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
-                step: self.step,
-                list: &mut *self.list,
-                ahead: match (self.prefetches, computes) {
-                    (false, _) => 0,
-                    (true, false) => GROUP,
-                    (true, true) => cols,
-                },
-            }
-            .run(simd);
+            self.update(simd, weights.as_ref(), block, if computes { cols } else { GROUP });
         }
     }
 }
 
 impl<T: Element> Learn<'_, T> {
+    /// The update of a block of patterns; `ahead` is how far ahead to prefetch.
+    #[inline(always)]
+    fn update<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        weights: MatRef<'_, T>,
+        block: Range<usize>,
+        ahead: usize,
+    ) {
+        Outer {
+            weights,
+            vectors: self.vectors,
+            patterns: self.patterns.rows_mut(block.clone()),
+            norms: &mut self.norms[block.clone()],
+            delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
+            step: self.step,
+            list: &mut *self.list,
+            ahead: if self.prefetches { ahead } else { 0 },
+        }
+        .run(simd);
+    }
+
     /// The weights of a block of patterns for the rows of one source.
     #[inline(always)]
     fn weigh<S: Simd<T>>(

@@ -50,12 +50,12 @@ macro_rules! for_group_size {
 use for_group_size;
 
 /// Does `$work` for each piece of `$groups` lane groups, from left to right: `$g`, the constant size
-/// of a piece, is 4 while there are as many and the registers hold a tile of `$p` such pieces, then
-/// 2, then 1.
+/// of a piece, is 8 while there are as many and the registers hold a tile of `$p` such pieces, then
+/// 4, 2, 1.
 macro_rules! for_each_piece {
     ($groups:expr, $p:ident, |$at:ident, $g:ident| $work:expr) => {{
         let mut $at = 0;
-        for_each_piece!(@ $groups, $p, $at, $g, $work, 4 2 1);
+        for_each_piece!(@ $groups, $p, $at, $g, $work, 8 4 2 1);
     }};
     (@ $groups:expr, $p:ident, $at:ident, $g:ident, $work:expr, $($size:literal)*) => {$(
         if $size == 1 || ($p + 1) * $size < <S as $crate::simd::Simd<T>>::REGISTERS {
@@ -178,7 +178,7 @@ const MAX_LANES: usize = 16;
 pub(crate) fn evenly(
     count: usize,
     most: usize,
-) -> impl ExactSizeIterator<Item = std::ops::Range<usize>> {
+) -> impl DoubleEndedIterator<Item = std::ops::Range<usize>> + ExactSizeIterator {
     let pieces = count.div_ceil(most.max(1));
     (0..pieces).map(move |piece| piece * count / pieces..(piece + 1) * count / pieces)
 }

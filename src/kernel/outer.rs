@@ -38,7 +38,7 @@ pub struct Step<T> {
 
 /// M += rate share Pᵀ Z - decay M - l1 sign(M), for a block of patterns.
 pub(crate) struct Outer<'a, T> {
-    /// P: a row for each vector, a column for each pattern (and perhaps more), padded.
+    /// P: a row for each vector, a column for each pattern (and perhaps more).
     pub weights: MatRef<'a, T>,
     /// Z: padded.
     pub vectors: MatRef<'a, T>,

@@ -193,7 +193,7 @@ impl<T: Element> Kernel<T> for Merge<'_, T> {
 pub(crate) fn blocks<T: Element>(
     patterns: usize,
     most: usize,
-) -> impl ExactSizeIterator<Item = Range<usize>> {
+) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
     evenly(patterns.div_ceil(T::LANES), most / T::LANES)
         .map(move |panels| panels.start * T::LANES..(panels.end * T::LANES).min(patterns))
 }

@@ -113,15 +113,18 @@ pub(crate) fn nonzero_columns<T: Element, S: Simd<T>>(
     list: &mut [u32],
     mut each: impl FnMut(usize, u32),
 ) -> usize {
-    groups_of(&rows);
-    assert!(count <= rows.cols() && rows.cols() <= list.len());
+    assert!(count <= rows.cols() && count.next_multiple_of(T::LANES) <= list.len());
     let mut listed = 0;
     for at in (0..count).step_by(T::LANES) {
-        let within = u32::MAX >> (32 - T::LANES.min(count - at));
+        let lanes = T::LANES.min(count - at);
         let mut any = 0;
         for (b, row) in rows.iter().enumerate() {
-            // SAFETY: rows are whole lane groups, and `at` begins one.
-            let bits = simd.nonzero(unsafe { simd.load(row.as_ptr().add(at)) }) & within;
+            // SAFETY: `lanes` elements of the row follow `at`.
+            let weights = unsafe {
+                let from = row.as_ptr().add(at);
+                if lanes == T::LANES { simd.load(from) } else { simd.load_first(from, lanes) }
+            };
+            let bits = simd.nonzero(weights);
             each(b, bits);
             any |= bits;
         }
