@@ -1,4 +1,51 @@
-//! Hand-tuned CPU kernels for modern Hopfield networks.
+//! Hand-tuned CPU kernels for modern Hopfield networks (dense associative memories).
+//!
+//! For B probes X (B x D) and N stored patterns M (N x D), row-major, a pattern or a probe a *row*:
+//!
+//! | what | shape | function |
+//! | --- | --- | --- |
+//! | similarities S = X Mᵀ | B x N | [`similarities`] |
+//! | memory weights P = softmax(β S) | B x N | [`softmax`], [`softmax_into`] |
+//! | retrieved probes X̂ = P M | B x D | [`combine`]; all three, fused: [`retrieve`] |
+//! | energy E(x) | B | [`energy`] |
+//! | learning M += η Pᵀ Z / B - λ M - λ₁ sign(M) | N x D | [`outer_product_update`] |
+//!
+//! [`Retrieval`] is recall with everything that the same pass over the patterns can tell
+//! ([`Outputs`]), [`Plasticity`] learning by the delta or the contrastive rule, and
+//! [`HopfieldSynapse`] ngc-learn's component of that name, with its compartments and its numbers.
+//!
+//! ```
+//! use hopfield_kernels::{MatMut, MatRef, Memory, retrieve};
+//!
+//! let patterns = [1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0]; // two patterns of three features
+//! let memory = Memory::from_rows(MatRef::new(&patterns, 2, 3)?)?;
+//! let (probe, mut retrieved) = ([0.1, 0.8, 0.3], [0.0; 3]);
+//! retrieve(MatRef::new(&probe, 1, 3)?, &memory, 16.0, MatMut::new(&mut retrieved, 1, 3)?)?;
+//! assert!((retrieved[1] - 1.0).abs() < 1e-4, "the second pattern comes back");
+//! # Ok::<(), hopfield_kernels::Error>(())
+//! ```
+//!
+//! # Conventions
+//!
+//! - Elements are `f32` or `f64` ([`Element`]). Matrices come in as [`MatRef`] and [`MatMut`], checked
+//!   views of slices; with the feature `ndarray`, `array.view().try_into()?` makes them.
+//! - What is wrong with a call is an [`Error`] that names the operand, what was expected and what
+//!   came; then nothing has been changed. Nothing panics but indexing that says so.
+//! - Every function has a form with a [`Workspace`], which allocates nothing once it has grown, and
+//!   which chooses the [`Level`] and the [`Parallelism`].
+//!
+//! # Levels
+//!
+//! Every kernel is written once, over a group of 16 x f32 or 8 x f64 lanes, and compiled for AVX-512,
+//! for AVX2 with FMA and for the target's baseline; which one runs is found out at run time, so the
+//! default build reaches the machine's best. [`Level`] and the environment variable
+//! `HOPFIELD_KERNELS_LEVEL` (`avx512`, `avx2` or `portable`) force one.
+//!
+//! # The same bits
+//!
+//! At levels with fused multiply-add a probe's results are the same bits for any number of threads,
+//! any batch, any position in it, and any such level.
+
 mod element;
 mod energy;
 mod error;
@@ -32,3 +79,8 @@ pub use synapse::{
     WeightInit,
 };
 pub use workspace::Workspace;
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

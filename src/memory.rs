@@ -196,7 +196,7 @@ impl<T: Element> Memory<T> {
         highest(&self.norms)
     }
 
-    /// max_d Σ_n M[n,d]², which stands in place of M*² in ngc-learn's energy. One pass over the
+    /// max_d Σ_n M\[n,d\]², which stands in place of M*² in ngc-learn's energy. One pass over the
     /// patterns.
     ///
     /// # Errors

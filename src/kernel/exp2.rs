@@ -77,7 +77,6 @@ mod tests {
     use super::*;
     use crate::Level;
     use crate::simd::Kernel;
-    use crate::simd::sealed::Lanes;
 
     /// 2^t in place, for whole lane groups.
     struct Exp2<'a, T>(&'a mut [T]);

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 
 use hopfield_kernels::{MatMut, softmax};
 
-use crate::gemm::{Gemm, Operand};
+use crate::gemm::{Library, Operand};
 use crate::{Data, Peer, Scalar, Setting, Shape};
 
 /// What a careful user of a library of matrix products would write, with buffers made once.
 pub(crate) struct Composition<'d, T: Scalar> {
-    gemm: Gemm,
+    gemm: Library,
     shape: Shape,
     setting: Setting,
     probes: &'d [T],
@@ -21,7 +21,7 @@ pub(crate) struct Composition<'d, T: Scalar> {
 }
 
 impl<'d, T: Scalar> Composition<'d, T> {
-    pub fn new(gemm: Gemm, data: &'d Data<T>, setting: Setting) -> Self {
+    pub fn new(gemm: Library, data: &'d Data<T>, setting: Setting) -> Self {
         let shape = data.shape;
         let probes = shape.batch * shape.dim;
         Self {

@@ -7,7 +7,7 @@ use crate::Scalar;
 
 /// A library of matrix products.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Gemm {
+pub(crate) enum Library {
     /// On one thread.
     MatrixMultiply,
     Gemm {
@@ -49,7 +49,7 @@ impl<'a, T: Scalar> Operand<'a, T> {
     }
 }
 
-impl Gemm {
+impl Library {
     /// C = A B, or C += A B; C is row-major.
     pub fn multiply<T: Scalar>(
         self,

@@ -45,7 +45,7 @@ impl<T: Scalar> Peer<T> for Naive<'_, T> {
             let sum: T = p.iter().copied().sum();
             retrieved.fill(T::ZERO);
             for (p, m) in p.iter_mut().zip(self.patterns.chunks_exact(dim)) {
-                *p = *p / sum;
+                *p /= sum;
                 retrieved.iter_mut().zip(m).for_each(|(out, &m)| *out += *p * m);
             }
         }

@@ -3,7 +3,7 @@
 use hopfield_kernels::Level;
 
 use crate::composition::Composition;
-use crate::gemm::Gemm;
+use crate::gemm::Library;
 use crate::naive::Naive;
 use crate::{Data, Hopfield, Op, Result, Row, Scalar};
 
@@ -75,9 +75,9 @@ impl Setting {
             "naive" if row.threads == 1 && row.shape.flops(row.op) <= NAIVE_FLOPS => {
                 Some(Box::new(Naive::new(data, self)))
             }
-            "matrixmultiply" if row.threads == 1 => compose(Gemm::MatrixMultiply),
-            "gemm" => compose(Gemm::Gemm { threads: row.threads }),
-            "faer" => compose(Gemm::Faer { threads: row.threads }),
+            "matrixmultiply" if row.threads == 1 => compose(Library::MatrixMultiply),
+            "gemm" => compose(Library::Gemm { threads: row.threads }),
+            "faer" => compose(Library::Faer { threads: row.threads }),
             _ => None,
         })
     }
