@@ -8,7 +8,7 @@ use ndarray::{Array, Array0, Array1, Array2, Dimension};
 use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
 
 use super::super::table::Table;
-use super::{MARK, VERSION};
+use super::{MARK, VERSION, claims};
 
 type Read<V> = Result<V, String>;
 
@@ -20,7 +20,9 @@ pub(super) struct Reader {
 impl Reader {
     /// Opens a file that a synapse was saved in.
     pub fn open(path: &Path) -> Read<Self> {
-        let file = File::open(path).map_err(|error| format!("expected a file, got {error}"))?;
+        let open = || File::open(path).map_err(|error| format!("expected a file, got {error}"));
+        claims::check(open()?)?;
+        let file = open()?;
         let mut npz = NpzReader::new(BufReader::new(file))
             .map_err(|error| format!("expected a whole .npz archive, got {error}"))?;
         let names = npz.names().map_err(|error| format!("expected named members, got {error}"))?;
