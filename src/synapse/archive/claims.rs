@@ -23,7 +23,7 @@ pub(super) fn check(file: File) -> Result<(), String> {
         // The sizes that the archive states are claims too.
         let most = member.size().min(length.saturating_mul(DEFLATE_RATIO));
         let mut start = Vec::new();
-        let name = member.name().to_string();
+        let name = member.name().trim_end_matches(".npy").to_string();
         member
             .by_ref()
             .take(HEADER)
@@ -83,9 +83,6 @@ mod tests {
         npz.write_all(header.as_bytes()).unwrap();
         npz.finish().unwrap();
         let refused = crate::HopfieldSynapse::<f32>::load(&path).unwrap_err().to_string();
-        assert!(
-            refused.contains("weights.npy") && refused.contains("100000000000000"),
-            "{refused}"
-        );
+        assert!(refused.contains("weights:") && refused.contains("100000000000000"), "{refused}");
     }
 }
