@@ -31,11 +31,13 @@ const WORTH_A_TASK: usize = 1 << 20;
 impl Parallelism {
     /// Threads to divide so many multiply-adds among.
     pub(crate) fn threads(self, multiply_adds: usize) -> usize {
-        match self {
+        let worth = (multiply_adds / WORTH_A_TASK).max(1);
+        let there_are = match self {
             Self::Serial => 1,
             #[cfg(feature = "rayon")]
-            Self::Rayon => rayon::current_num_threads().min(multiply_adds / WORTH_A_TASK).max(1),
-        }
+            Self::Rayon => rayon::current_num_threads(),
+        };
+        worth.min(there_are)
     }
 }
 
@@ -55,14 +57,22 @@ pub(crate) fn for_each_piece<W: Divide>(work: W, threads: usize, each: &(impl Fn
         return each(work);
     }
     let (first, second) = work.divide(pieces / 2);
+    both(
+        threads,
+        || for_each_piece(first, threads, each),
+        || for_each_piece(second, threads, each),
+    );
+}
+
+/// Calls both, at once where there are threads.
+fn both(threads: usize, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     #[cfg(feature = "rayon")]
     if threads > 1 {
-        rayon::join(
-            || for_each_piece(first, threads, each),
-            || for_each_piece(second, threads, each),
-        );
+        rayon::join(first, second);
         return;
     }
-    for_each_piece(first, threads, each);
-    for_each_piece(second, threads, each);
+    #[cfg(not(feature = "rayon"))]
+    debug_assert_eq!(threads, 1, "there is none to be had");
+    first();
+    second();
 }
