@@ -58,6 +58,7 @@ mod plan;
 mod plasticity;
 mod retrieval;
 mod simd;
+mod storage;
 mod synapse;
 mod workspace;
 

@@ -3,10 +3,11 @@
 use aligned_vec::{AVec, ConstAlign};
 
 use crate::kernel::rows::{FeatureSquares, SquaredNorms};
+use crate::storage::Storage;
 use crate::{Element, Error, Level, MatMut, MatRef, Result};
 
 /// A cache line: where every row begins.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 /// Row strides that are a multiple of this put all rows into the same L1 sets.
 const PAGE: usize = 4096;
 
@@ -47,7 +48,7 @@ pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Memory<T> {
-    rows: Aligned<T>,
+    rows: Storage<T>,
     patterns: usize,
     dim: usize,
     stride: usize,
@@ -77,7 +78,7 @@ impl<T: Element> Memory<T> {
             return Err(too_large);
         }
         let stride = padded_stride::<T>(dim);
-        let rows = AVec::__from_elem(LINE, T::ZERO, patterns * stride);
+        let rows = Storage::zeros(patterns * stride);
         Ok(Self { rows, patterns, dim, stride, norms: vec![T::ZERO; patterns] })
     }
 

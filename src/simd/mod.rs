@@ -37,7 +37,7 @@ pub mod sealed {
     use super::{Kernel, Level};
 
     /// A type that the levels have lanes of.
-    pub trait Lanes: Sized + 'static {
+    pub trait Lanes: bytemuck::Pod {
         /// Lanes in a group.
         const LANES: usize;
         /// Polynomial of 2^f on [-1/2, 1/2], from the coefficient of f upwards.
