@@ -6,6 +6,7 @@
 
 mod bandwidth;
 mod fma;
+mod streams;
 
 use std::path::PathBuf;
 
@@ -140,18 +141,20 @@ fn measure<T: Scalar>(
         (arithmetic, accesses.iter().map(seconds).sum::<f64>())
     };
     let (mut times, mut roofs, mut shares) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut arithmetic, mut memory) = (0.0, 0.0);
+    let mut bounds = Vec::new();
     let mut before = floors();
     for _ in 0..options.rounds {
         let seconds = time_slice(options.slice, &mut || crate_.call(op)).seconds;
         let after = floors();
-        (arithmetic, memory) = ((before.0 + after.0) / 2.0, (before.1 + after.1) / 2.0);
+        let (arithmetic, memory) = ((before.0 + after.0) / 2.0, (before.1 + after.1) / 2.0);
         before = after;
+        let roof = f64::max(arithmetic, memory);
         times.push(seconds);
-        roofs.push(f64::max(arithmetic, memory));
-        shares.push(f64::max(arithmetic, memory) / seconds);
+        roofs.push(roof);
+        shares.push(roof / seconds);
+        bounds.push(arithmetic / memory);
     }
-    let bound = if arithmetic > memory { "FMA".to_string() } else { format!("{place:?}") };
+    let bound = if median(&bounds) > 1.0 { "FMA".to_string() } else { format!("{place:?}") };
     println!(
         "{row} {level:8} {:11.1} us  {:6.1} GF/s  {:6.1} GB/s  {:5.1}% of {bound}",
         1e6 * median(&times),
