@@ -405,4 +405,27 @@ mod tests {
         assert_eq!(below.split_at_row(2).1.rows(), 0);
         assert_eq!(numbers, [1, 0, 0, 2, 0, 0, 3]);
     }
+
+    #[cfg(feature = "ndarray")]
+    #[test]
+    fn arrays_of_rows_are_matrices() {
+        use ndarray::{Array2, s};
+        let mut array = Array2::from_shape_fn((4, 6), |(i, j)| 10 * i + j);
+        let block = MatRef::try_from(array.slice(s![1.., 2..5])).unwrap();
+        assert_eq!((block.rows(), block.cols(), block.stride()), (3, 3, 6));
+        assert_eq!(block.row(2), [32, 33, 34]);
+        assert_eq!(
+            MatRef::try_from(array.slice(s![..;2, ..])).unwrap().row(1),
+            [20, 21, 22, 23, 24, 25]
+        );
+        assert!(MatRef::try_from(array.slice(s![0..0, ..])).is_ok(), "no rows are rows");
+        MatMut::try_from(array.slice_mut(s![.., 5..])).unwrap().row_mut(3)[0] = 7;
+        assert_eq!(array[(3, 5)], 7);
+        for refused in [array.t(), array.slice(s![..;-1, ..]), array.slice(s![.., ..;2])] {
+            assert!(matches!(
+                MatRef::try_from(refused),
+                Err(Error::Stride { operand: "array", .. })
+            ));
+        }
+    }
 }

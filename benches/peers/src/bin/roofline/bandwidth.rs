@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use hopfield_peers::{machine, time_slice};
+use memmap2::MmapMut;
 use serde::Serialize;
 
 use crate::streams::{Kernel, TURN, Turn, kernels};
@@ -53,20 +54,25 @@ impl Place {
 
 /// Buffers for all places, and the fastest kernel for each place and access.
 pub struct Buffers {
-    buffers: [Vec<Turn>; 3],
+    buffers: [MmapMut; 3],
     fastest: [[Kernel; 2]; 3],
 }
 
 impl Buffers {
     /// Tries every kernel everywhere, for `seconds` each.
     pub fn new(seconds: f64) -> Self {
-        let mut buffers = Place::ALL
-            .map(|place| vec![Turn([1.0; TURN]); place.buffer_bytes() / size_of::<Turn>()]);
+        let mut buffers = Place::ALL.map(|place| {
+            let mut pages = MmapMut::map_anon(place.buffer_bytes()).expect("there is memory");
+            // As this crate's memories ask for them.
+            #[cfg(target_os = "linux")]
+            let _ = pages.advise(memmap2::Advice::HugePage);
+            turns(&mut pages).fill(Turn([1.0; TURN]));
+            pages
+        });
         let fastest = Place::ALL.map(|place| {
             [Access::Read, Access::ReadWrite].map(|access| {
                 let mut measure = |&(_, kernel): &Kernel| {
-                    let buffer = &mut buffers[place as usize];
-                    rate(kernel, buffer, seconds)
+                    rate(kernel, turns(&mut buffers[place as usize]), seconds)
                 };
                 let kernels = kernels(access).map(|kernel| (measure(&kernel), kernel));
                 let fastest = kernels.into_iter().max_by(|a, b| a.0.total_cmp(&b.0));
@@ -79,7 +85,7 @@ impl Buffers {
     /// Bytes a second.
     pub fn rate(&mut self, place: Place, access: Access, seconds: f64) -> f64 {
         let (_, kernel) = self.fastest[place as usize][access as usize];
-        let buffer = &mut self.buffers[place as usize];
+        let buffer = turns(&mut self.buffers[place as usize]);
         let passes = if access == Access::Read { 1.0 } else { 2.0 };
         passes * rate(kernel, buffer, seconds)
     }
@@ -88,6 +94,10 @@ impl Buffers {
     pub fn streams(&self, place: Place, access: Access) -> usize {
         self.fastest[place as usize][access as usize].0
     }
+}
+
+fn turns(pages: &mut MmapMut) -> &mut [Turn] {
+    bytemuck::cast_slice_mut(pages)
 }
 
 /// Bytes a second, in one direction.

@@ -10,8 +10,8 @@ use crate::bandwidth::Access;
 pub const TURN: usize = 32;
 
 /// Those elements: two cache lines.
-#[derive(Clone)]
-#[repr(align(64))]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
 pub struct Turn(pub [f32; TURN]);
 
 /// A kernel that goes through a buffer in so many streams at once, and tells how much of it.
