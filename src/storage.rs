@@ -24,10 +24,10 @@ impl<T: Element> Storage<T> {
     /// So many zeros.
     pub fn zeros(len: usize) -> Self {
         #[cfg(target_os = "linux")]
-        if len * size_of::<T>() >= MANY {
-            if let Ok(pages) = huge_pages(len * size_of::<T>()) {
-                return Self::Pages(pages);
-            }
+        if len * size_of::<T>() >= MANY
+            && let Ok(pages) = huge_pages(len * size_of::<T>())
+        {
+            return Self::Pages(pages);
         }
         Self::Heap(AVec::__from_elem(LINE, T::ZERO, len))
     }
