@@ -1,0 +1,56 @@
+//! The bodies of the fuzz targets. Each takes any bytes, makes of them something to compute, and
+//! compares what the crate computes with a naive model: a crash is one finding among others.
+//!
+//! | target | against |
+//! | --- | --- |
+//! | [`recall`] | double-double arithmetic, within the derived bounds; probes and patterns that are not numbers |
+//! | [`updates`] | the same, for `combine`, the softmax, outer products and both rules of learning |
+//! | [`views`] | a `Vec` of `Vec`s |
+//! | [`synapse`] | the component in `f64`, one operation after another |
+//! | [`npz`] | nothing: a file is a synapse or an error, and a synapse survives being saved |
+//!
+//! The reference and its bounds are those of the crate's own tests.
+
+#[path = "../../tests/proof/bounds.rs"]
+#[allow(dead_code)]
+mod bounds;
+#[path = "../../tests/proof/checks.rs"]
+#[allow(dead_code)]
+mod checks;
+#[path = "../../tests/proof/data.rs"]
+#[allow(dead_code)]
+mod data;
+#[path = "../../tests/proof/double.rs"]
+mod double;
+#[path = "../../tests/proof/naive.rs"]
+#[allow(dead_code)]
+mod naive;
+#[path = "../../tests/proof/subject.rs"]
+#[allow(dead_code)]
+mod subject;
+
+mod input;
+mod model;
+mod npz;
+mod recall;
+mod synapse;
+mod updates;
+mod views;
+
+pub use npz::npz;
+pub use recall::recall;
+pub use synapse::synapse;
+pub use updates::updates;
+pub use views::views;
+
+/// A target's name and its body.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 5] = [
+    ("recall", recall),
+    ("updates", updates),
+    ("views", views),
+    ("synapse", synapse),
+    ("npz", npz),
+];

@@ -1,0 +1,116 @@
+//! Recall with any outputs, shapes, strides, masks and gains, on numbers and on what are none.
+
+use hopfield_kernels::{Outputs, Workspace};
+
+use crate::checks;
+use crate::data::Real;
+use crate::input::Input;
+use crate::subject::{Case, Told};
+
+/// Compares a recall with the reference.
+pub fn recall(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    match input.flag() {
+        false => of::<f32>(&mut input),
+        true => of::<f64>(&mut input),
+    }
+}
+
+fn of<T: Real>(input: &mut Input<'_>) {
+    let (level, mut workspace) = input.workspace::<T>();
+    let mut case = input.case::<T>();
+    let first = input.between(0, case.probes.rows - 1);
+    let exact: Vec<_> = [first].map(|b| (b, case.exact(b))).into();
+    for (kernel, ratio) in checks::recall(&case, level, &mut workspace, &exact) {
+        assert!(ratio <= 1.0, "{kernel} is {ratio} times its bound: {level}, {}", T::NAME);
+    }
+    checks::similarities(&case, &mut workspace);
+    some_outputs(&case, input, &mut workspace);
+    if input.flag() {
+        strange_probe(&mut case, first, input, &mut workspace);
+    } else {
+        strange_pattern(&mut case, input, &mut workspace);
+    }
+}
+
+/// What else is asked for changes no bit of an output.
+fn some_outputs<T: Real>(case: &Case<T>, input: &mut Input<'_>, workspace: &mut Workspace<T>) {
+    let (all, mut some) = (case.run(workspace), case.run(workspace));
+    let outputs = some.outputs();
+    let outputs = Outputs {
+        retrieved: outputs.retrieved.filter(|_| input.flag()),
+        similarities: outputs.similarities.filter(|_| input.flag()),
+        memory_weights: outputs.memory_weights.filter(|_| input.flag()),
+        lse: outputs.lse.filter(|_| input.flag()),
+        energy: outputs.energy.filter(|_| input.flag()),
+        entropy: outputs.entropy.filter(|_| input.flag()),
+        best: outputs.best.filter(|_| input.flag()),
+        best_weight: outputs.best_weight.filter(|_| input.flag()),
+        support: outputs.support.filter(|_| input.flag()),
+    };
+    case.retrieval().run(case.probes.view(), &case.memory, outputs, workspace).expect("it fits");
+    assert_same_bits(&some, &all, 0..case.probes.rows);
+}
+
+fn assert_same_bits<T: Real>(
+    told: &Told<T>,
+    expected: &Told<T>,
+    probes: impl Iterator<Item = usize>,
+) {
+    for b in probes {
+        assert!(told.bits(b) == expected.bits(b), "other bits for probe {b}");
+    }
+}
+
+/// What is no number stays in its probe's row.
+fn strange_probe<T: Real>(
+    case: &mut Case<T>,
+    probe: usize,
+    input: &mut Input<'_>,
+    workspace: &mut Workspace<T>,
+) {
+    let before = case.run(workspace);
+    let col = input.between(0, case.patterns.cols - 1);
+    case.probes.row_mut(probe)[col] = T::from_f64(f64::NAN);
+    let after = case.run(workspace);
+    let others = (0..case.probes.rows).filter(|&b| b != probe);
+    assert_same_bits(&after, &before, others);
+    if case.how.keep.as_ref().is_none_or(|keep| keep.contains(&true)) {
+        assert_nan(&after, case, probe);
+    }
+}
+
+/// A pattern that is not a number is seen by every probe, unless it is masked.
+fn strange_pattern<T: Real>(
+    case: &mut Case<T>,
+    input: &mut Input<'_>,
+    workspace: &mut Workspace<T>,
+) {
+    let before = case.run(workspace);
+    let (n, col) =
+        (input.between(0, case.patterns.rows - 1), input.between(0, case.patterns.cols - 1));
+    let mut pattern = case.patterns.row(n).to_vec();
+    pattern[col] = T::from_f64(f64::NAN);
+    case.memory.set_pattern(n, &pattern).expect("a pattern");
+    let after = case.run(workspace);
+    for b in 0..case.probes.rows {
+        match case.how.keeps(n) {
+            true => assert_nan(&after, case, b),
+            // Similarities are told of masked patterns too, and the energy knows all norms.
+            false => assert!(after.lse[b].bits() == before.lse[b].bits()),
+        }
+    }
+}
+
+fn assert_nan<T: Real>(told: &Told<T>, case: &Case<T>, b: usize) {
+    let nan = |numbers: &[T]| numbers.iter().all(|x| x.to_f64().is_nan());
+    assert!(nan(told.retrieved.row(b)), "retrieved");
+    assert!(nan(&[told.lse[b], told.energy[b], told.entropy[b], told.best_weight[b]]), "numbers");
+    assert_eq!(told.best[b], usize::MAX);
+    let weights = told.weights.row(b).iter().enumerate();
+    for (n, weight) in weights {
+        let expected =
+            if case.how.keeps(n) { weight.to_f64().is_nan() } else { *weight == T::ZERO };
+        assert!(expected, "memory weight {n}: {weight}");
+    }
+}

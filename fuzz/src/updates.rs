@@ -1,0 +1,88 @@
+//! Softmax, sums of patterns, outer products and learning.
+
+use hopfield_kernels::{Plasticity, UpdateRule, Workspace};
+
+use crate::checks;
+use crate::data::{Matrix, Real};
+use crate::input::{Input, sharpest};
+use crate::subject::Case;
+
+/// Compares updates with the reference.
+pub fn updates(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    match input.flag() {
+        false => of::<f32>(&mut input),
+        true => of::<f64>(&mut input),
+    }
+}
+
+fn of<T: Real>(input: &mut Input<'_>) {
+    let (level, mut workspace) = input.workspace::<T>();
+    let workspace = &mut workspace;
+    let mut case = input.case::<T>();
+    let shape = (case.probes.rows, case.patterns.rows);
+    let factors = input.factors::<T>();
+    let what = input.between(0, 3);
+    let ratios = match what {
+        0 => {
+            let scores = input.matrix((shape.0.min(3), shape.1));
+            checks::softmax(&scores, case.how.beta, level, workspace).to_vec()
+        }
+        1 => {
+            let weights = input.matrix(shape);
+            let mut ratios = vec![checks::combine(&weights, &case, level, workspace)];
+            ratios.extend(checks::update(&case, &weights, factors, level, workspace));
+            ratios
+        }
+        _ => {
+            // Learning is followed through two or three recalls of every probe.
+            case.probes = few(&case.probes, 4_000 / (shape.1 * case.patterns.cols));
+            let plasticity = Plasticity {
+                rule: input.pick(&[UpdateRule::Delta, UpdateRule::Contrastive]),
+                update: factors,
+                negative_beta: input
+                    .flag()
+                    .then(|| T::from_f64(input.positive(-5.0, 2.0).min(sharpest(&case)))),
+                negative_steps: input.between(1, 3),
+            };
+            at_once(&case, &plasticity, workspace);
+            checks::learn(&case, plasticity, input.flag(), level, workspace).to_vec()
+        }
+    };
+    for (kernel, ratio) in ratios {
+        assert!(ratio <= 1.0, "{kernel} is {ratio} times its bound: {level}, {}", T::NAME);
+    }
+}
+
+/// The first probes, at least one.
+fn few<T: Real>(probes: &Matrix<T>, most: usize) -> Matrix<T> {
+    probes.select(&(0..probes.rows.min(most.max(1))).collect::<Vec<_>>())
+}
+
+/// Recalling and learning at once has the bits of one after the other.
+fn at_once<T: Real>(case: &Case<T>, plasticity: &Plasticity<T>, workspace: &mut Workspace<T>) {
+    let shape = (case.probes.rows, case.patterns.cols);
+    let mut memories = [case.memory.clone(), case.memory.clone()];
+    let mut retrieved = Matrix::unwritten(shape.0, shape.1, 2);
+    plasticity
+        .recall_and_learn(
+            &case.retrieval(),
+            case.probes.view(),
+            retrieved.view_mut(),
+            &mut memories[0],
+            workspace,
+        )
+        .expect("it fits");
+    retrieved.assert_holes_untouched();
+    let told = case.run(workspace);
+    assert_eq!(retrieved.bits(), told.retrieved.bits());
+    let lesson = hopfield_kernels::Lesson {
+        probes: case.probes.view(),
+        retrieved: told.retrieved.view(),
+        memory_weights: None,
+        delta: None,
+    };
+    plasticity.learn(&case.retrieval(), lesson, &mut memories[1], workspace).expect("it fits");
+    let bits = |at: usize| memories[at].to_rows().into_iter().map(T::bits).collect::<Vec<_>>();
+    assert_eq!(bits(0), bits(1));
+}
