@@ -15,7 +15,7 @@ use crate::kernel::learn::{Learn, Source};
 use crate::kernel::outer::Step;
 use crate::kernel::recall::scores_stride;
 use crate::kernel::separation::State;
-use crate::memory::expect_shape;
+use crate::memory::{expect_length, expect_shape};
 use crate::parallel::{Divide, for_each_piece};
 use crate::plan::Plan;
 use crate::workspace::take;
@@ -164,6 +164,9 @@ impl<T: Element> Plasticity<T> {
         let Lesson { probes, retrieved, memory_weights, delta } = lesson;
         let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
         expect_shape("probes", probes.shape(), (batch, dim))?;
+        if let Some(keep) = retrieval.mask() {
+            expect_length("mask", keep.len(), patterns)?;
+        }
         expect_shape("retrieved", retrieved.shape(), (batch, dim))?;
         if let Some(weights) = &memory_weights {
             expect_shape("memory_weights", weights.shape(), (batch, patterns))?;
