@@ -159,12 +159,11 @@ impl<T: Element> Settings<T> {
         self.check_semantics()?;
         let most = isize::MAX as usize / size_of::<T>() / dim.max(patterns).max(1);
         let expected = "at least 1, and a batch that fits into memory";
-        demand(
-            "batch_size",
-            expected,
-            self.batch_size as f64,
-            (1..=most).contains(&self.batch_size),
-        )
+        // A probe of the allocator, which would end the process where it is asked in earnest.
+        let cols = dim.max(patterns).max(1);
+        let fits = (1..=most).contains(&self.batch_size)
+            && Vec::<T>::new().try_reserve_exact(self.batch_size * cols).is_ok();
+        demand("batch_size", expected, self.batch_size as f64, fits)
     }
 
     /// The domains that depend on the semantics.
