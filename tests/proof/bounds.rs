@@ -62,13 +62,20 @@ const WIDER: f64 = 1.0 + 1e-6;
 /// Roundings of double precision, which the crate's sums of few terms have.
 const V: f64 = f64::EPSILON / 2.0;
 
-/// error / bound; infinite where the error is not a number.
+/// error / bound; infinite where either is not a number. What is unbounded may be anything but that.
 pub fn ratio(error: f64, bound: f64) -> f64 {
     match error {
-        0.0 => 0.0,
         _ if error.is_nan() || bound.is_nan() => f64::INFINITY,
+        0.0 => 0.0,
+        _ if bound == f64::INFINITY => 0.0,
         _ => error / (bound * WIDER),
     }
+}
+
+/// The bound of a factor on a size, where what is unbounded stays so: an infinite bound of a weight
+/// says nothing, and so not that of a weighted 0 either (in floating point that would be a NaN).
+pub fn times(bound: f64, size: f64) -> f64 {
+    if bound == f64::INFINITY { bound } else { bound * size }
 }
 
 /// Of sums of dot products' size: Σ |a_i b_i|.
@@ -288,7 +295,7 @@ impl Arithmetic {
             let factor = grown(exponents[n] - mass.ln(), separation.errors[n] + roundings)
                 + separation.dropped[n] / mass;
             for (bound, m) in retrieved.iter_mut().zip(pattern) {
-                *bound += gain * factor * m.to_f64().abs();
+                *bound += times(factor, gain * m.to_f64().abs());
             }
         }
 
@@ -339,12 +346,13 @@ impl Arithmetic {
             // β (p̂ - s), whose peak is not quite the exact one.
             let (distance, weight) = (most - exponent, exponent.exp());
             heat += weight * distance;
-            heat_error += grown(exponent, of.errors[n] + roundings) * (distance + of.arguments[n])
-                + weight * of.arguments[n]
-                + of.dropped[n] * distance;
+            heat_error +=
+                times(grown(exponent, of.errors[n] + roundings), distance + of.arguments[n])
+                    + times(of.arguments[n], weight)
+                    + of.dropped[n] * distance;
         }
         let (heat, heat_error) = (heat / of.mass, heat_error / of.mass);
-        let divided = (heat + heat_error) * of.mass_error.exp() - heat;
+        let divided = times(of.mass_error.exp(), heat + heat_error) - heat;
         of.mass_error + divided + 8.0 * V * (heat + of.mass.ln().abs())
     }
 
@@ -360,7 +368,29 @@ impl Arithmetic {
         let [m, eta, decay, l1] =
             [m, factors.eta, factors.reg_lambda, factors.l1_lambda].map(|x| x.to_f64().abs());
         let roundings = if decay == 0.0 && l1 == 0.0 { 2.0 } else { 5.0 };
-        let parts = m + eta * (size + delta) + decay * m + l1;
-        eta * delta + self.gamma(roundings) * parts + roundings * self.tiny
+        let parts = m + eta * size + times(delta, eta) + decay * m + l1;
+        times(delta, eta) + self.gamma(roundings) * parts + roundings * self.tiny
+    }
+}
+
+/// β times the error of a score is large here, and every weight may be anything: no result is refused.
+#[test]
+fn what_is_unbounded_has_no_bound_that_is_not_a_number() {
+    assert_eq!(times(f64::INFINITY, 0.0), f64::INFINITY);
+    assert_eq!(ratio(f64::INFINITY, f64::INFINITY), 0.0);
+    assert_eq!(ratio(f64::NAN, f64::INFINITY), f64::INFINITY);
+    let row = |x: f32| Matrix::from_fn((1, 2, 0), |_, d| if d == 0 { x } else { 0.0 });
+    let patterns = Matrix::from_fn((3, 2, 0), |n, d| if d == 0 { n as f32 } else { 0.0 });
+    let how = How::<f32>::beta(1e30);
+    let probe = row(1.0);
+    let exact = crate::naive::recall(probe.row(0), &patterns, &how);
+    for level in Level::available() {
+        let arithmetic = Arithmetic::of::<f32>(level);
+        let bounds = arithmetic.recall(probe.row(0), &patterns, &how, &exact);
+        assert_eq!(bounds.retrieved, [f64::INFINITY; 2], "the second feature of all patterns is 0");
+        let numbers = [bounds.lse, bounds.energy, bounds.entropy];
+        assert!(numbers.iter().chain(&bounds.weights).all(|bound| !bound.is_nan()), "{bounds:?}");
+        let update = Update { eta: 0.0_f32, reg_lambda: 0.0, l1_lambda: 0.0 };
+        assert_eq!(arithmetic.updated(0.0_f32, 0.0, f64::INFINITY, update), f64::INFINITY);
     }
 }

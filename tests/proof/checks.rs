@@ -5,7 +5,7 @@ use hopfield_kernels::{
     outer_product_update_with, similarities_with, softmax_into_with, softmax_with,
 };
 
-use crate::bounds::{Arithmetic, size};
+use crate::bounds::{Arithmetic, size, times};
 use crate::data::{Matrix, Real};
 use crate::double::Double;
 use crate::naive::{self, How, exact};
@@ -125,7 +125,7 @@ impl Products {
                 let vectors = self.vectors.iter().map(|row| row[d]);
                 let (expected, size) = naive::outer_product(weights(), vectors, self.batch);
                 let wrong = self.errors.iter().zip(&self.vectors);
-                let wrong: f64 = wrong.map(|(e, z)| e[n] * z[d].abs().to_f64()).sum();
+                let wrong: f64 = wrong.map(|(e, z)| times(e[n], z[d].abs().to_f64())).sum();
                 let bound = arithmetic.delta(self.vectors.len(), size, wrong / self.batch as f64);
                 let computed = delta.row(n)[d];
                 let largest = if computed == T::ZERO { &mut of_dropped } else { &mut of_delta };
