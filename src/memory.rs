@@ -3,7 +3,7 @@
 use aligned_vec::{AVec, ConstAlign};
 
 use crate::kernel::rows::{FeatureSquares, SquaredNorms};
-use crate::storage::Storage;
+use crate::storage::{Storage, granted};
 use crate::{Element, Error, Level, MatMut, MatRef, Result};
 
 /// A cache line: where every row begins.
@@ -58,26 +58,34 @@ pub struct Memory<T> {
 impl<T: Element> Memory<T> {
     /// `patterns` patterns of `dim` zeros.
     ///
+    /// ```
+    /// # use hopfield_kernels::Memory;
+    /// let memory = Memory::<f32>::zeros(2, 3)?;
+    /// assert_eq!((memory.patterns(), memory.dim(), memory.max_squared_norm()), (2, 3, 0.0));
+    /// assert!(Memory::<f32>::zeros(0, 3).is_err());
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Empty`] without patterns or without features; [`Error::Slice`] where the memory
-    /// would be larger than the address space.
+    /// would be larger than the address space, or than the allocator grants.
     pub fn zeros(patterns: usize, dim: usize) -> Result<Self> {
         if patterns == 0 || dim == 0 {
             let operand = if patterns == 0 { "patterns" } else { "features of a pattern" };
             return Err(Error::Empty { operand });
         }
-        let too_large = Error::Slice {
-            operand: "memory",
-            rows: patterns,
-            cols: dim,
-            needed: usize::MAX,
-            found: isize::MAX as usize / size_of::<T>(),
-        };
         let most = isize::MAX as usize / size_of::<T>();
+        let too_large = |needed, found| {
+            let (operand, rows, cols) = ("memory", patterns, dim);
+            Err(Error::Slice { operand, rows, cols, needed, found })
+        };
         if dim > most / 2 || padded_stride::<T>(dim) > most / patterns {
-            return Err(too_large);
+            return too_large(usize::MAX, most);
         }
         let stride = padded_stride::<T>(dim);
+        if !granted::<T>(patterns * stride) {
+            return too_large(patterns * stride, 0);
+        }
         let rows = Storage::zeros(patterns * stride);
         Ok(Self { rows, patterns, dim, stride, norms: vec![T::ZERO; patterns] })
     }
@@ -104,6 +112,14 @@ impl<T: Element> Memory<T> {
 
     /// Replaces all patterns by the rows of an N x D matrix.
     ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+    /// memory.set_rows(MatRef::new(&[5.0, 6.0, 7.0, 8.0], 2, 2)?)?;
+    /// assert_eq!(memory.pattern(1), [7.0, 8.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Shape`] when the matrix is not N x D.
     pub fn set_rows(&mut self, rows: MatRef<'_, T>) -> Result<()> {
@@ -117,6 +133,14 @@ impl<T: Element> Memory<T> {
     }
 
     /// Replaces all patterns by the columns of a D x N matrix.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+    /// memory.set_columns(MatRef::new(&[5.0, 6.0, 7.0, 8.0], 2, 2)?)?;
+    /// assert_eq!(memory.pattern(1), [6.0, 8.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Shape`] when the matrix is not D x N.
@@ -133,6 +157,16 @@ impl<T: Element> Memory<T> {
     }
 
     /// Replaces one pattern.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+    /// memory.set_pattern(1, &[0.0, 5.0])?;
+    /// assert_eq!(memory.to_rows(), [1.0, 2.0, 0.0, 5.0]);
+    /// assert_eq!(memory.squared_norms(), [5.0, 25.0]);
+    /// assert!(memory.set_pattern(2, &[0.0, 5.0]).is_err());
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Length`] when it is not D long; [`Error::Parameter`] when there is no pattern
@@ -170,6 +204,13 @@ impl<T: Element> Memory<T> {
     }
 
     /// The patterns as an N x D matrix.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+    /// assert_eq!(memory.as_mat().subcols(1..2).row(1), [4.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     pub fn as_mat(&self) -> MatRef<'_, T> {
         MatRef::with_stride(&self.rows, self.patterns, self.dim, self.stride)
             .expect("rows are made to measure")
@@ -193,12 +234,26 @@ impl<T: Element> Memory<T> {
 
     /// max_n ‖m_n‖², the M*² of the standard energy (Ramsauer et al. 2020, eq. 2). NaN when a
     /// pattern is not a number.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+    /// assert_eq!(memory.max_squared_norm(), 25.0);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     pub fn max_squared_norm(&self) -> T {
         highest(&self.norms)
     }
 
     /// max_d Σ_n M\[n,d\]², which stands in place of M*² in ngc-learn's energy. One pass over the
     /// patterns.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+    /// assert_eq!(memory.max_squared_feature_norm()?, 20.0);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Level`] as [`Level::detect`] says.

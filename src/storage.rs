@@ -20,6 +20,16 @@ pub(crate) enum Storage<T> {
     Pages(memmap2::MmapMut),
 }
 
+/// Whether the allocator has room for so many elements: it would end the process where it is asked in
+/// earnest and has not.
+pub(crate) fn granted<T>(count: usize) -> bool {
+    let mut room = Vec::<T>::new();
+    let granted = room.try_reserve_exact(count).is_ok();
+    // Nobody uses the room: without this, the compiler may leave out the question and assume a yes.
+    std::hint::black_box(&mut room);
+    granted
+}
+
 impl<T: Element> Storage<T> {
     /// So many zeros.
     pub fn zeros(len: usize) -> Self {

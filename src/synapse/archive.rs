@@ -163,8 +163,8 @@ where
     let mut npz = Reader::open(path)?;
     let (settings, weights) = (read_settings(&mut npz)?, npz.matrix::<T>("weights", (None, None))?);
     let shape @ (dim, patterns) = weights.shape();
-    settings.check(shape).map_err(text)?;
     let memory = Memory::from_columns(weights.view()).map_err(text)?;
+    settings.check(shape).map_err(text)?;
     let record = settings.record;
     let mut synapse = HopfieldSynapse::at_rest(settings, memory, Workspace::new());
 

@@ -1,6 +1,7 @@
 //! What a synapse is told: semantics, rates and what to record.
 
 use crate::energy::beta_of;
+use crate::storage::granted;
 use crate::{Element, Error, Result, Update, UpdateRule};
 
 use super::init::WeightInit;
@@ -159,10 +160,8 @@ impl<T: Element> Settings<T> {
         self.check_semantics()?;
         let most = isize::MAX as usize / size_of::<T>() / dim.max(patterns).max(1);
         let expected = "at least 1, and a batch that fits into memory";
-        // A probe of the allocator, which would end the process where it is asked in earnest.
         let cols = dim.max(patterns).max(1);
-        let fits = (1..=most).contains(&self.batch_size)
-            && Vec::<T>::new().try_reserve_exact(self.batch_size * cols).is_ok();
+        let fits = (1..=most).contains(&self.batch_size) && granted::<T>(self.batch_size * cols);
         demand("batch_size", expected, self.batch_size as f64, fits)
     }
 

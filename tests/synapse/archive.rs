@@ -1,6 +1,7 @@
 //! Saving and loading.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hopfield_kernels::{
@@ -9,6 +10,8 @@ use hopfield_kernels::{
 use ndarray::{Array1, Array2, ArrayD, aview0, aview1};
 use ndarray_npy::{NpzReader, NpzWriter};
 use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
 
 use crate::naive::*;
 
@@ -304,4 +307,89 @@ fn a_save_that_fails_loses_nothing() {
     assert!(matches!(refused, Error::File { .. }), "{refused}");
     assert_eq!(fs::read(taken.join("precious")).unwrap(), b"kept");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no file is left behind");
+}
+
+/// A `.npy` that has this header, of a version, and then some bytes.
+fn npy(version: u8, header: &str, rest: &[u8]) -> Vec<u8> {
+    let length = header.len() as u32;
+    let length = &length.to_le_bytes()[..if version == 1 { 2 } else { 4 }];
+    [b"\x93NUMPY", &[version, 0][..], length, header.as_bytes(), rest].concat()
+}
+
+/// Copies a saved synapse with the bytes of one member replaced.
+fn forge(whole: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = whole.with_file_name("forged.npz");
+    let mut from = ZipArchive::new(File::open(whole).unwrap()).unwrap();
+    let mut to = ZipWriter::new(File::create(&path).unwrap());
+    for index in 0..from.len() {
+        let member = from.by_index_raw(index).unwrap();
+        if member.name().trim_end_matches(".npy") == name {
+            to.start_file(member.name(), SimpleFileOptions::default()).unwrap();
+            to.write_all(bytes).unwrap();
+        } else {
+            to.raw_copy_file(member).unwrap();
+        }
+    }
+    to.finish().unwrap();
+    path
+}
+
+/// A file of a few kilobytes must not make the process ask for room that no machine has, or call
+/// itself until the stack ends.
+#[test]
+fn headers_that_claim_too_much_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let whole = folder.path().join("whole.npz");
+    let [ngc, _] = samples();
+    ngc.save(&whole).unwrap();
+    let dict = |kind: &str, shape: &str| {
+        format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n")
+    };
+    let mut npz = NpzReader::new(File::open(&whole).unwrap()).unwrap();
+    let names = npz.names().unwrap();
+    for (name, kind) in names.iter().flat_map(|name| ["<f8", "<u8", "|b1"].map(|kind| (name, kind)))
+    {
+        for shape in [
+            "(1099511627776, 1099511627776)",
+            "(18446744073709551615,)",
+            "(99999999999999999999999, 3)",
+            "(3, 4611686018427387904)",
+            "(4294967296,)",
+        ] {
+            let reason = refusal(&forge(&whole, name, &npy(1, &dict(kind, shape), &[0; 64])));
+            assert!(reason.starts_with(&format!("{name}: expected at most")), "{reason}");
+        }
+        // No elements, and so no bytes; but a side that nobody has.
+        let sides = npy(1, &dict(kind, "(0, 4611686018427387904)"), &[]);
+        let reason = refusal(&forge(&whole, name, &sides));
+        assert!(reason.contains(": expected"), "{name}: {reason}");
+        assert!(name == "batch_size" || !reason.starts_with("batch_size"), "{name}: {reason}");
+    }
+    let far = format!("{}{}", " ".repeat(5000), dict("<f8", "(1099511627776,)"));
+    let brackets = format!("{}\n", "(".repeat(60_000));
+    let braces = format!("{}\n", "{".repeat(4000));
+    for (what, bytes) in [
+        ("a shape behind blanks", npy(1, &far, &[0; 64])),
+        ("the same, of version 2", npy(2, &far, &[0; 64])),
+        ("brackets", npy(1, &brackets, &[])),
+        ("braces", npy(1, &braces, &[])),
+        ("4 GiB of header", [&npy(2, "", &[])[..8], &[0xff; 4], &[b' '; 100]].concat()),
+        ("an escaped key", npy(1, &dict("<f8", "(1, )").replace("shape", "\\x73hape"), &[0; 8])),
+    ] {
+        let reason = refusal(&forge(&whole, "weights", &bytes));
+        assert!(reason.starts_with("weights: expected a header"), "{what}: {reason}");
+    }
+}
+
+/// Counts that are read and not measured: a batch that no machine has room for.
+#[test]
+fn counts_that_claim_too_much_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let whole = folder.path().join("whole.npz");
+    let [_, standard] = samples();
+    standard.save(&whole).unwrap();
+    for count in [1_u64 << 46, 1 << 60, u64::MAX] {
+        let reason = refusal(&alter(&whole, "batch_size", Some(&aview0(&count))));
+        assert!(reason.starts_with("batch_size: expected at least 1, and a batch"), "{reason}");
+    }
 }

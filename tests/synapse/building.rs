@@ -241,6 +241,8 @@ fn parameters_outside_their_domain_are_refused() {
     refused("p_conn", &|b| b.p_conn(nan));
     refused("batch_size", &|b| b.batch_size(0));
     refused("batch_size", &|b| b.batch_size(usize::MAX));
+    // Fits into the address space, and into no machine: an error, not the end of the process.
+    refused("batch_size", &|b| b.batch_size(1 << 46));
     refused("negative_steps", &|b| b.negative_steps(0));
     refused("weight_init value", &|b| b.weight_init(Distribution::Constant { value: nan }));
     refused("weight_init high", &|b| b.weight_init(Distribution::Uniform { low: 1.0, high: 0.0 }));

@@ -1,0 +1,66 @@
+//! A masked pattern weighs exactly 0, whatever it holds.
+
+use hopfield_kernels::{Level, Memory, Plasticity};
+
+use crate::data::{Kind, Matrix, Real};
+use crate::levels::{self, serial};
+use crate::subject::Case;
+
+#[test]
+fn a_masked_pattern_weighs_nothing_whatever_it_holds() {
+    fn weighs_nothing<T: Real>(level: Level) {
+        let shape = (7, 2 * T::GROUP + 3, 3 * T::GROUP + 5);
+        for masked in [0, 1, T::GROUP - 1, T::GROUP, 2 * T::GROUP + 1, 3 * T::GROUP + 4] {
+            let mut case = Case::<T>::random(shape, Kind::Uniform, 3.0, 4);
+            case.how.keep = Some((0..shape.2).map(|n| n != masked && n % 5 != 2).collect());
+            let clean = case.run(&mut serial(level));
+            for poison in [T::NAN, T::from_f64(f64::INFINITY), T::NEG_INFINITY, T::MAX] {
+                let mut case = case.clone();
+                case.patterns.row_mut(masked).fill(poison);
+                case.memory = Memory::from_rows(case.patterns.view()).unwrap();
+                let mut told = case.run(&mut serial(level));
+                for b in 0..shape.0 {
+                    assert_eq!(told.weights.row(b)[masked].bits(), T::ZERO.bits());
+                    // What is not of the weights: the masked similarity, and M* in the energy.
+                    told.similarities.row_mut(b)[masked] = clean.similarities.row(b)[masked];
+                    told.energy[b] = clean.energy[b];
+                    assert!(told.bits(b) == clean.bits(b), "{level}: {poison} in pattern {masked}");
+                }
+                // Learning does not touch it either.
+                let mut memory = case.memory.clone();
+                let mut retrieved = Matrix::unwritten(shape.0, shape.1, 0);
+                let (x, to) = (case.probes.view(), retrieved.view_mut());
+                let learns = Plasticity::default();
+                let workspace = &mut serial(level);
+                learns.recall_and_learn(&case.retrieval(), x, to, &mut memory, workspace).unwrap();
+                let untouched = memory.pattern(masked).iter().map(|x| x.bits());
+                assert!(untouched.eq(case.patterns.row(masked).iter().map(|x| x.bits())));
+                let others = (0..shape.2).filter(|&n| n != masked);
+                assert!(others.flat_map(|n| memory.pattern(n)).all(|x| x.is_finite()));
+            }
+        }
+    }
+    for level in levels::all() {
+        weighs_nothing::<f32>(level);
+        weighs_nothing::<f64>(level);
+    }
+}
+
+#[test]
+fn all_patterns_masked() {
+    for level in levels::all() {
+        for patterns in [1, 5, 16, 40, 2000] {
+            let mut case = Case::<f32>::random((7, 20, patterns), Kind::Uniform, 3.0, 4);
+            case.patterns.row_mut(0)[3] = f32::NAN;
+            case.memory = Memory::from_rows(case.patterns.view()).unwrap();
+            case.how.keep = Some(vec![false; patterns]);
+            let told = case.run(&mut serial(level));
+            let zero = |matrix: &Matrix<f32>| matrix.bits().iter().all(|&bits| bits == 0);
+            assert!(zero(&told.retrieved) && zero(&told.weights));
+            assert!(told.lse.iter().all(|&lse| lse == f32::NEG_INFINITY));
+            assert!(told.entropy.iter().chain(&told.best_weight).all(|&x| x == 0.0));
+            assert!(told.best.iter().all(|&best| best == usize::MAX));
+            assert!(told.support.iter().all(|&support| support == 0));
+        }
+    }
+}

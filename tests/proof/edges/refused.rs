@@ -1,0 +1,362 @@
+//! What does not fit is an error that names the operand, what was expected and what came; and nothing has
+//! changed.
+
+use std::fmt::Debug;
+
+use hopfield_kernels::{
+    Error, Lesson, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Result, Retrieval, Update,
+    UpdateRule, Workspace, combine, energy, outer_product_update, outer_product_update_with,
+    retrieve, similarities, softmax, softmax_into,
+};
+
+use super::{small, zeros};
+use crate::data::{Kind, Matrix, Real};
+use crate::subject::{Case, Told};
+
+/// That a call was refused, and that its message has all of these in it.
+fn assert_refused<R: Debug>(result: Result<R>, says: &[&str]) -> Error {
+    let error = result.expect_err("it does not fit");
+    let message = error.to_string();
+    for part in says {
+        assert!(message.contains(part), "{message:?} does not say {part:?}");
+    }
+    error
+}
+
+fn assert_unwritten(matrix: &Matrix<f32>) {
+    assert!(matrix.bits().iter().all(|&bits| bits == f32::CANARY.bits()), "written after all");
+}
+
+#[test]
+fn shapes_of_products_that_do_not_fit() {
+    let memory = small();
+    // (probes or weights, output), and what the error has to say.
+    for (input, output, says) in [
+        ((4, 2), (4, 2), ["probes", "4 x 3", "4 x 2"]),
+        ((4, 3), (4, 3), ["similarities", "4 x 2", "4 x 3"]),
+        ((4, 3), (3, 2), ["similarities", "4 x 2", "3 x 2"]),
+    ] {
+        let (input, mut out) = (zeros(input.0, input.1), Matrix::unwritten(output.0, output.1, 0));
+        assert_refused(similarities(input.view(), &memory, out.view_mut()), &says);
+        assert_unwritten(&out);
+    }
+    for (input, output, says) in [
+        ((4, 3), (4, 3), ["weights", "4 x 2", "4 x 3"]),
+        ((4, 2), (4, 2), ["retrieved", "4 x 3", "4 x 2"]),
+        ((4, 2), (5, 3), ["retrieved", "4 x 3", "5 x 3"]),
+    ] {
+        let (input, mut out) = (zeros(input.0, input.1), Matrix::unwritten(output.0, output.1, 0));
+        assert_refused(combine(input.view(), &memory, out.view_mut()), &says);
+        assert_unwritten(&out);
+    }
+    for (input, output, says) in [
+        ((4, 2), (4, 3), ["probes", "4 x 3", "4 x 2"]),
+        ((4, 3), (4, 4), ["retrieved", "4 x 3", "4 x 4"]),
+    ] {
+        let (input, mut out) = (zeros(input.0, input.1), Matrix::unwritten(output.0, output.1, 0));
+        assert_refused(retrieve(input.view(), &memory, 1.0, out.view_mut()), &says);
+        assert_unwritten(&out);
+    }
+    let mut out = Matrix::unwritten(4, 3, 0);
+    let refused = softmax_into(zeros(4, 2).view(), 1.0, out.view_mut());
+    assert_refused(refused, &["out", "4 x 2", "4 x 3"]);
+    assert_unwritten(&out);
+    let mut out = [f32::CANARY; 5];
+    let refused = energy(zeros(4, 3).view(), &memory, 1.0, &mut out);
+    assert_refused(refused, &["energy", "4", "5"]);
+    assert!(out.iter().all(|x| x.bits() == f32::CANARY.bits()));
+}
+
+#[test]
+fn outputs_that_do_not_fit() {
+    let memory = small();
+    let probes = zeros(4, 3);
+    for (wrong, says) in [
+        ("retrieved", ["4 x 3", "3 x 3"]),
+        ("similarities", ["4 x 2", "3 x 2"]),
+        ("memory_weights", ["4 x 2", "3 x 2"]),
+        ("lse", ["4", "3"]),
+        ("energy", ["4", "3"]),
+        ("entropy", ["4", "3"]),
+        ("best", ["4", "3"]),
+        ("best_weight", ["4", "3"]),
+        ("support", ["4", "3"]),
+    ] {
+        let mut fits = Told::<f32>::unwritten((4, 3, 2), 0);
+        let mut short = Told::<f32>::unwritten((3, 3, 2), 0);
+        let (mut outputs, short) = (fits.outputs(), short.outputs());
+        match wrong {
+            "retrieved" => outputs.retrieved = short.retrieved,
+            "similarities" => outputs.similarities = short.similarities,
+            "memory_weights" => outputs.memory_weights = short.memory_weights,
+            "lse" => outputs.lse = short.lse,
+            "energy" => outputs.energy = short.energy,
+            "entropy" => outputs.entropy = short.entropy,
+            "best" => outputs.best = short.best,
+            "best_weight" => outputs.best_weight = short.best_weight,
+            _ => outputs.support = short.support,
+        }
+        let retrieval = Retrieval::new(1.0).unwrap();
+        let refused = retrieval.run(probes.view(), &memory, outputs, &mut Workspace::new());
+        assert_refused(refused, &[wrong, says[0], says[1]]);
+        let untouched = Told::<f32>::unwritten((4, 3, 2), 0);
+        assert!((0..4).all(|b| fits.bits(b) == untouched.bits(b)), "{wrong}: written after all");
+    }
+    let mut out = Matrix::unwritten(4, 3, 0);
+    let outputs = Outputs { retrieved: Some(out.view_mut()), ..Outputs::default() };
+    let retrieval = Retrieval::new(1.0).unwrap().with_mask(&[true; 3]);
+    let refused = retrieval.run(probes.view(), &memory, outputs, &mut Workspace::new());
+    assert_refused(refused, &["mask", "2", "3"]);
+    assert_unwritten(&out);
+}
+
+#[test]
+fn updates_that_do_not_fit() {
+    let before = small();
+    let mut memory = before.clone();
+    let workspace = &mut Workspace::new();
+    let factors = Update { reg_lambda: 0.5, ..Update::default() };
+    for (weights, vectors, delta, says) in [
+        ((4, 3), (4, 3), (2, 3), ["weights", "4 x 2", "4 x 3"]),
+        ((4, 2), (4, 2), (2, 3), ["vectors", "4 x 3", "4 x 2"]),
+        ((4, 2), (5, 3), (2, 3), ["vectors", "4 x 3", "5 x 3"]),
+        ((4, 2), (4, 3), (3, 2), ["delta", "2 x 3", "3 x 2"]),
+    ] {
+        let (weights, vectors) = (zeros(weights.0, weights.1), zeros(vectors.0, vectors.1));
+        let mut delta = Matrix::unwritten(delta.0, delta.1, 0);
+        let (p, z, to) = (weights.view(), vectors.view(), Some(delta.view_mut()));
+        let refused = outer_product_update_with(&mut memory, p, z, factors, to, workspace);
+        assert_refused(refused, &says);
+        assert_unwritten(&delta);
+    }
+    let retrieval = Retrieval::new(1.0).unwrap();
+    let learns = Plasticity { update: factors, ..Plasticity::default() };
+    for (probes, retrieved, weights, delta, says) in [
+        ((4, 2), (4, 3), (4, 2), (2, 3), ["probes", "4 x 3", "4 x 2"]),
+        ((4, 3), (4, 2), (4, 2), (2, 3), ["retrieved", "4 x 3", "4 x 2"]),
+        ((4, 3), (3, 3), (4, 2), (2, 3), ["retrieved", "4 x 3", "3 x 3"]),
+        ((4, 3), (4, 3), (4, 3), (2, 3), ["memory_weights", "4 x 2", "4 x 3"]),
+        ((4, 3), (4, 3), (4, 2), (2, 2), ["delta", "2 x 3", "2 x 2"]),
+    ] {
+        let [probes, retrieved, weights] =
+            [probes, retrieved, weights].map(|(rows, cols)| zeros(rows, cols));
+        let mut delta = Matrix::unwritten(delta.0, delta.1, 0);
+        let lesson = Lesson {
+            probes: probes.view(),
+            retrieved: retrieved.view(),
+            memory_weights: Some(weights.view()),
+            delta: Some(delta.view_mut()),
+        };
+        assert_refused(learns.learn(&retrieval, lesson, &mut memory, workspace), &says);
+        assert_unwritten(&delta);
+    }
+    let mut out = Matrix::unwritten(4, 2, 0);
+    let probes = zeros(4, 3);
+    let (x, to) = (probes.view(), out.view_mut());
+    let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
+    assert_refused(refused, &["retrieved", "4 x 3", "4 x 2"]);
+    assert_unwritten(&out);
+    assert_eq!(memory.to_rows(), before.to_rows());
+    assert_eq!(memory.squared_norms(), before.squared_norms());
+}
+
+#[test]
+fn masks_that_do_not_fit_where_something_is_learned() {
+    let before = small();
+    let (probes, weights) = (zeros(4, 3), zeros(4, 2));
+    let learns = Plasticity {
+        update: Update { reg_lambda: 0.5, ..Update::default() },
+        ..Plasticity::default()
+    };
+    for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
+        let learns = Plasticity { rule, ..learns };
+        for length in [0, 1, 3, 1000] {
+            let mask = vec![true; length];
+            let retrieval = Retrieval::new(1.0).unwrap().with_mask(&mask);
+            let says = ["mask", "expected 2", &format!("got {length}")];
+            let mut memory = before.clone();
+            for given in [true, false] {
+                // A recall without the mask, which the workspace remembers.
+                let workspace = &mut Workspace::new();
+                let (x, unmasked) = (probes.view(), Retrieval::new(1.0).unwrap());
+                unmasked.run(x, &memory, Outputs::default(), workspace).unwrap();
+                let mut delta = Matrix::unwritten(2, 3, 0);
+                let lesson = Lesson {
+                    probes: x,
+                    retrieved: x,
+                    memory_weights: given.then(|| weights.view()),
+                    delta: Some(delta.view_mut()),
+                };
+                assert_refused(learns.learn(&retrieval, lesson, &mut memory, workspace), &says);
+                assert_unwritten(&delta);
+            }
+            let mut out = Matrix::unwritten(4, 3, 0);
+            let (x, to, workspace) = (probes.view(), out.view_mut(), &mut Workspace::new());
+            let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
+            assert_refused(refused, &says);
+            assert_unwritten(&out);
+            assert_eq!(memory.to_rows(), before.to_rows());
+            assert_eq!(memory.squared_norms(), before.squared_norms());
+        }
+    }
+}
+
+#[test]
+fn learning_without_a_recall() {
+    let case = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 1);
+    let workspace = &mut Workspace::new();
+    let told = case.run(workspace);
+    let mut memory = case.memory.clone();
+    let lesson = || Lesson {
+        probes: case.probes.view(),
+        retrieved: told.retrieved.view(),
+        memory_weights: None,
+        delta: None,
+    };
+    let learns = Plasticity::default();
+    let fresh = &mut Workspace::new();
+    let refused = learns.learn(&case.retrieval(), lesson(), &mut memory, fresh);
+    assert!(matches!(refused, Err(Error::NoRecall { .. })));
+    // The recall of four others.
+    let other = Case::<f32>::random((4, 5, 7), Kind::Uniform, 2.0, 2);
+    other.run(fresh);
+    let refused = learns.learn(&case.retrieval(), lesson(), &mut memory, fresh);
+    assert!(matches!(refused, Err(Error::NoRecall { .. })));
+    assert_eq!(memory.to_rows(), case.memory.to_rows(), "nothing has changed");
+
+    // What comes between a recall and the learning from it either does not matter or is refused.
+    let mut expected = case.memory.clone();
+    learns.learn(&case.retrieval(), lesson(), &mut expected, workspace).unwrap();
+    for between in 0..3 {
+        let workspace = &mut Workspace::new();
+        case.run(workspace);
+        let other = Case::<f32>::random((3, 6, 9), Kind::Cauchy, 7.0, 3);
+        let mut out = Matrix::unwritten(3, if between == 0 { 9 } else { 6 }, 0);
+        let (x, to) = (other.probes.view(), out.view_mut());
+        match between {
+            0 => hopfield_kernels::similarities_with(x, &other.memory, to, workspace).unwrap(),
+            1 => {
+                let weights = zeros(3, 9);
+                let w = weights.view();
+                hopfield_kernels::combine_with(w, &other.memory, to, workspace).unwrap();
+            }
+            _ => {
+                let (mut memory, weights) = (other.memory.clone(), zeros(3, 9));
+                let (w, factors) = (weights.view(), Update::default());
+                outer_product_update_with(&mut memory, w, x, factors, None, workspace).unwrap();
+            }
+        }
+        let mut memory = case.memory.clone();
+        match learns.learn(&case.retrieval(), lesson(), &mut memory, workspace) {
+            Err(error) => assert!(matches!(error, Error::NoRecall { .. })),
+            Ok(()) => assert_eq!(memory.to_rows(), expected.to_rows(), "between: {between}"),
+        }
+    }
+}
+
+/// Given weights need no recall, and so no workspace that remembers one.
+#[test]
+fn learning_from_given_weights_with_a_new_workspace() {
+    for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
+        let case = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 1);
+        let workspace = &mut Workspace::new();
+        let told = case.run(workspace);
+        let learned = |workspace: &mut Workspace<f32>| {
+            let mut memory = case.memory.clone();
+            let lesson = Lesson {
+                probes: case.probes.view(),
+                retrieved: told.retrieved.view(),
+                memory_weights: Some(told.weights.view()),
+                delta: None,
+            };
+            let learns = Plasticity { rule, ..Plasticity::default() };
+            learns.learn(&case.retrieval(), lesson, &mut memory, workspace).unwrap();
+            memory.to_rows()
+        };
+        assert_eq!(learned(&mut Workspace::new()), learned(workspace), "{rule:?}");
+    }
+}
+
+#[test]
+fn memories_that_do_not_fit() {
+    let nothing: [f32; 0] = [];
+    for (rows, cols) in [(0, 3), (3, 0), (0, 0)] {
+        let empty = || MatRef::new(&nothing, rows, cols).unwrap();
+        assert_refused(Memory::from_rows(empty()), &["at least one", "0"]);
+        assert_refused(Memory::from_columns(empty()), &["at least one", "0"]);
+        assert_refused(Memory::<f32>::zeros(rows, cols), &["at least one", "0"]);
+    }
+    // Beyond the address space in elements, in bytes, and in what a machine can map.
+    for (patterns, dim) in
+        [(usize::MAX, 2), (2, usize::MAX), (1 << 40, 1 << 40), (1 << 40, 1 << 20), (1 << 59, 1)]
+    {
+        assert_refused(Memory::<f32>::zeros(patterns, dim), &["memory"]);
+    }
+    let before = small();
+    let mut memory = before.clone();
+    assert_refused(memory.set_rows(zeros(3, 2).view()), &["rows", "2 x 3", "3 x 2"]);
+    assert_refused(memory.set_columns(zeros(2, 3).view()), &["columns", "3 x 2", "2 x 3"]);
+    assert_refused(memory.set_pattern(0, &[0.0; 4]), &["pattern", "3", "4"]);
+    assert_refused(memory.set_pattern(2, &[0.0; 3]), &["index", "2"]);
+    assert_eq!(memory.to_rows(), before.to_rows());
+    assert_eq!(memory.squared_norms(), before.squared_norms());
+}
+
+#[test]
+fn strides_that_overlap_and_slices_that_are_short() {
+    let mut numbers = [0.0_f32; 11];
+    assert_refused(MatRef::with_stride(&numbers, 2, 3, 2), &["stride", "columns", "2"]);
+    assert_refused(MatMut::with_stride(&mut numbers, 2, 3, 2), &["stride", "columns", "2"]);
+    assert_refused(MatRef::with_stride(&numbers, 3, 3, 5), &["3 x 3", "13", "11"]);
+    assert_refused(MatMut::new(&mut numbers, 3, 4), &["3 x 4", "12", "11"]);
+    assert!(MatRef::with_stride(&numbers, usize::MAX, 1, usize::MAX).is_err());
+    assert!(MatRef::new(&numbers, 2, usize::MAX).is_err());
+}
+
+#[test]
+fn parameters_outside_their_domain() {
+    let before = small();
+    let mut memory = before.clone();
+    let workspace = &mut Workspace::new();
+    for beta in [0.0, -0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut out = Matrix::unwritten(1, 2, 0);
+        assert_refused(softmax(out.view_mut(), beta), &["beta", "above 0"]);
+        assert_refused(softmax_into(zeros(1, 2).view(), beta, out.view_mut()), &["beta"]);
+        assert_unwritten(&out);
+        let mut out = Matrix::unwritten(1, 3, 0);
+        assert_refused(retrieve(zeros(1, 3).view(), &memory, beta, out.view_mut()), &["beta"]);
+        assert_unwritten(&out);
+        assert_refused(energy(zeros(1, 3).view(), &memory, beta, &mut [0.0]), &["beta"]);
+        assert_refused(Retrieval::new(beta), &["beta"]);
+        assert_refused(Retrieval::new(1.0).unwrap().with_gain(beta), &["gain"]);
+    }
+    let mut learns = Vec::new();
+    for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for (name, update) in [
+            ("eta", Update { eta: wrong, ..Update::default() }),
+            ("reg_lambda", Update { reg_lambda: wrong, ..Update::default() }),
+            ("l1_lambda", Update { l1_lambda: wrong, ..Update::default() }),
+        ] {
+            let (p, z) = (zeros(1, 2), zeros(1, 3));
+            let refused = outer_product_update(&mut memory, p.view(), z.view(), update);
+            assert_refused(refused, &[name, "finite"]);
+            learns.push((name, Plasticity { update, ..Plasticity::default() }));
+        }
+        let negative_beta = Some(wrong);
+        learns.push(("beta", Plasticity { negative_beta, ..Plasticity::default() }));
+    }
+    learns.push(("negative_steps", Plasticity { negative_steps: 0, ..Plasticity::default() }));
+    for (name, learns) in learns {
+        let retrieval = Retrieval::new(1.0).unwrap();
+        let (probes, weights, mut out) = (zeros(1, 3), zeros(1, 2), Matrix::unwritten(1, 3, 0));
+        let (x, to) = (probes.view(), out.view_mut());
+        let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
+        assert_refused(refused, &[name]);
+        assert_unwritten(&out);
+        let memory_weights = Some(weights.view());
+        let lesson = Lesson { probes: x, retrieved: x, memory_weights, delta: None };
+        assert_refused(learns.learn(&retrieval, lesson, &mut memory, workspace), &[name]);
+    }
+    assert_eq!(memory.to_rows(), before.to_rows());
+    assert!("avx1024".parse::<Level>().is_err());
+}
