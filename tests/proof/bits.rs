@@ -1,70 +1,11 @@
 //! The same bits for any threads, batch, position in it and level with fused multiply-add.
 
-use hopfield_kernels::{
-    Element, Lesson, Level, Memory, Outputs, Plasticity, Update, UpdateRule, Workspace,
-    combine_with, outer_product_update_with, similarities_with,
-};
+use hopfield_kernels::{Element, Level, Outputs};
 
-use crate::data::{Kind, Matrix, Random, Real};
+use crate::data::{Kind, Random, Real};
+use crate::hashes::hashes;
 use crate::levels::{self, in_pool, serial, threaded};
 use crate::subject::{Case, Shape};
-
-/// Bits of a hash (Fowler, Noll & Vo), over whole numbers.
-fn hash(numbers: impl IntoIterator<Item = u64>) -> u64 {
-    numbers.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, number| {
-        (hash ^ number ^ number >> 29).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
-    })
-}
-
-fn hash_of_memory<T: Real>(memory: &Memory<T>) -> u64 {
-    hash(memory.to_rows().into_iter().chain(memory.squared_norms().iter().copied()).map(T::bits))
-}
-
-/// A hash of every kernel's results.
-fn hashes<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<(&'static str, u64)> {
-    let (batch, dim, patterns) = (case.probes.rows, case.patterns.cols, case.patterns.rows);
-    let told = case.run(workspace);
-    let mut hashes = vec![("recall", hash((0..batch).flat_map(|b| told.bits(b))))];
-
-    let mut scores = Matrix::unwritten(batch, patterns, 0);
-    similarities_with(case.probes.view(), &case.memory, scores.view_mut(), workspace).unwrap();
-    hashes.push(("similarities", hash(scores.bits())));
-    let mut sums = Matrix::unwritten(batch, dim, 0);
-    combine_with(scores.view(), &case.memory, sums.view_mut(), workspace).unwrap();
-    hashes.push(("combine", hash(sums.bits())));
-
-    let update = Update {
-        eta: T::from_f64(0.1),
-        reg_lambda: T::from_f64(0.01),
-        l1_lambda: T::from_f64(0.001),
-    };
-    let mut memory = case.memory.clone();
-    let vectors = case.probes.view();
-    outer_product_update_with(&mut memory, scores.view(), vectors, update, None, workspace)
-        .unwrap();
-    hashes.push(("update", hash_of_memory(&memory)));
-    for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
-        let plasticity = Plasticity { rule, update, ..Plasticity::default() };
-        let (mut memory, mut retrieved) = (case.memory.clone(), Matrix::unwritten(batch, dim, 0));
-        let to = retrieved.view_mut();
-        plasticity
-            .recall_and_learn(&case.retrieval(), case.probes.view(), to, &mut memory, workspace)
-            .unwrap();
-        hashes.push(("recall and learn", hash_of_memory(&memory)));
-
-        let mut memory = case.memory.clone();
-        let told = case.run(workspace);
-        let lesson = Lesson {
-            probes: case.probes.view(),
-            retrieved: told.retrieved.view(),
-            memory_weights: None,
-            delta: None,
-        };
-        plasticity.learn(&case.retrieval(), lesson, &mut memory, workspace).unwrap();
-        hashes.push(("learn", hash_of_memory(&memory)));
-    }
-    hashes
-}
 
 fn threads_change_nothing<T: Real>(shapes: &[Shape]) {
     for (at, &shape) in shapes.iter().enumerate() {

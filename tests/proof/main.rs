@@ -6,12 +6,13 @@
 //! | [`accuracy`] | the bounds hold on difficult data, and are not so wide that they show nothing |
 //! | [`edges`] | the table of errors and edges, and special values in every lane |
 //! | [`bits`] | the same bits for any threads, batch, position and level with fused multiply-add |
+//! | [`processes`] | the same between processes, and as what is committed |
 //! | [`lyapunov`] | the standard energy never rises |
 //! | [`exponential`] | 2^t in ulps, through the public interface |
 //!
 //! They stand on [`double`] (arithmetic), [`naive`] (the reference), [`bounds`] (its tolerance),
 //! [`data`] (matrices and what they hold), [`subject`] (running the crate), [`checks`] (both beside one
-//! another) and [`levels`].
+//! another), [`hashes`] (results as numbers) and [`levels`].
 
 mod accuracy;
 mod bits;
@@ -21,8 +22,10 @@ mod data;
 mod double;
 mod edges;
 mod exponential;
+mod hashes;
 mod levels;
 mod lyapunov;
 mod naive;
+mod processes;
 mod properties;
 mod subject;

@@ -1,0 +1,123 @@
+//! Every kernel's results as one number, for comparisons between processes and with what is committed.
+
+use hopfield_kernels::{
+    Lesson, Memory, Plasticity, Update, UpdateRule, Workspace, combine_with, energy_with,
+    outer_product_update_with, similarities_with, softmax_with,
+};
+
+use crate::data::{Matrix, Real};
+use crate::subject::Case;
+
+/// A kernel, and the hash of its results.
+pub type Hash = (&'static str, u64);
+
+/// What has a logarithm in it, which is the platform's: in double precision its last bit may be another
+/// elsewhere. Rounded to single precision, it is `logarithms`.
+pub const OF_THE_PLATFORM: [&str; 2] = ["recall-logarithms", "energy"];
+
+/// Bits of a hash (after Fowler, Noll & Vo), over whole numbers.
+pub fn hash(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    numbers.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, number| {
+        (hash ^ number ^ number >> 29).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
+    })
+}
+
+fn hash_of<T: Real>(numbers: &[T]) -> u64 {
+    hash(numbers.iter().map(|x| x.bits()))
+}
+
+fn hash_of_memory<T: Real>(memory: &Memory<T>) -> u64 {
+    hash(memory.to_rows().into_iter().chain(memory.squared_norms().iter().copied()).map(T::bits))
+}
+
+/// The hashes of every kernel's results.
+pub fn hashes<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
+    let mut hashes = recall(case, workspace);
+    hashes.extend(products(case, workspace));
+    hashes.extend(learning(case, workspace));
+    hashes
+}
+
+/// Recall with all that comes of the same pass, and the energy alone.
+fn recall<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
+    let batch = case.probes.rows;
+    let told = case.run(workspace);
+    let places = told.best.iter().chain(&told.support).map(|&place| place as u64);
+    let logarithms = [&told.lse[..], &told.entropy, &told.energy].concat();
+    let rounded = logarithms.iter().map(|x| (x.to_f64() as f32).to_bits().into());
+    let mut energy = vec![T::CANARY; batch];
+    let (probes, beta) = (case.probes.view(), case.how.beta);
+    energy_with(probes, &case.memory, beta, &mut energy, workspace).unwrap();
+    vec![
+        ("recall", hash(told.retrieved.bits())),
+        ("recall-similarities", hash(told.similarities.bits())),
+        ("recall-weights", hash(told.weights.bits())),
+        ("recall-best", hash(told.best_weight.iter().map(|x| x.bits()).chain(places))),
+        ("recall-logarithms", hash_of(&logarithms)),
+        ("logarithms", hash(rounded)),
+        ("energy", hash_of(&energy)),
+    ]
+}
+
+/// The parts of a recall, one by one, and the norms.
+fn products<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
+    let (batch, dim, patterns) = (case.probes.rows, case.patterns.cols, case.patterns.rows);
+    let mut scores = Matrix::unwritten(batch, patterns, 0);
+    similarities_with(case.probes.view(), &case.memory, scores.view_mut(), workspace).unwrap();
+    let similarities = hash(scores.bits());
+    softmax_with(scores.view_mut(), case.how.beta, workspace).unwrap();
+    let mut sums = Matrix::unwritten(batch, dim, 0);
+    combine_with(scores.view(), &case.memory, sums.view_mut(), workspace).unwrap();
+    vec![
+        ("similarities", similarities),
+        ("softmax", hash(scores.bits())),
+        ("combine", hash(sums.bits())),
+        ("norms", hash_of(case.memory.squared_norms())),
+        ("feature-norm", hash_of(&[case.memory.max_squared_feature_norm().unwrap()])),
+    ]
+}
+
+/// An update with given weights, and both rules: from a recall, and with it.
+fn learning<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
+    let (batch, dim, patterns) = (case.probes.rows, case.patterns.cols, case.patterns.rows);
+    let update = Update {
+        eta: T::from_f64(0.1),
+        reg_lambda: T::from_f64(0.01),
+        l1_lambda: T::from_f64(0.001),
+    };
+    let mut weights = Matrix::unwritten(batch, patterns, 0);
+    similarities_with(case.probes.view(), &case.memory, weights.view_mut(), workspace).unwrap();
+    let mut memory = case.memory.clone();
+    let vectors = case.probes.view();
+    outer_product_update_with(&mut memory, weights.view(), vectors, update, None, workspace)
+        .unwrap();
+    let mut hashes = vec![("update", hash_of_memory(&memory))];
+    for (rule, [learned, delta, at_once]) in [
+        (UpdateRule::Delta, ["delta-rule", "delta-rule-change", "recall-and-delta-rule"]),
+        (
+            UpdateRule::Contrastive,
+            ["contrastive-rule", "contrastive-rule-change", "recall-and-contrastive-rule"],
+        ),
+    ] {
+        let plasticity = Plasticity { rule, update, ..Plasticity::default() };
+        let told = case.run(workspace);
+        let (mut memory, mut change) = (case.memory.clone(), Matrix::unwritten(patterns, dim, 0));
+        let lesson = Lesson {
+            probes: case.probes.view(),
+            retrieved: told.retrieved.view(),
+            memory_weights: None,
+            delta: Some(change.view_mut()),
+        };
+        plasticity.learn(&case.retrieval(), lesson, &mut memory, workspace).unwrap();
+        hashes.push((learned, hash_of_memory(&memory)));
+        hashes.push((delta, hash(change.bits())));
+
+        let (mut memory, mut retrieved) = (case.memory.clone(), Matrix::unwritten(batch, dim, 0));
+        let to = retrieved.view_mut();
+        plasticity
+            .recall_and_learn(&case.retrieval(), case.probes.view(), to, &mut memory, workspace)
+            .unwrap();
+        hashes.push((at_once, hash_of_memory(&memory)));
+    }
+    hashes
+}
