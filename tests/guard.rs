@@ -52,15 +52,13 @@ impl<T: Copy> Fence<T> {
 
     /// A buffer that touches a guard page, full of this.
     fn buffer(&mut self, length: usize, side: Side, filler: T) -> &mut [T] {
-        let page = region::page::size();
+        let (page, bytes) = (region::page::size(), length * size_of::<T>());
         let inner = self.pages.len() - 2 * page;
-        let bytes = length * size_of::<T>();
         assert!(bytes <= inner, "the fence is too small");
         let offset = page + if side == Side::End { inner - bytes } else { 0 };
         let start = self.pages.as_mut_ptr::<u8>().wrapping_add(offset).cast::<T>();
         for at in 0..length {
-            // SAFETY: within the pages between the guards, and aligned: pages and elements are
-            // powers of two.
+            // SAFETY: between the guards, and aligned: pages and elements are powers of two.
             unsafe { start.add(at).write(filler) };
         }
         // SAFETY: `length` elements that have just been written, borrowed from `self` exclusively.
@@ -218,22 +216,13 @@ impl<T: Real> Case<T> {
         let retrieval = if self.masked { retrieval.with_mask(keep) } else { retrieval };
 
         let mut expected = [dim, patterns, patterns].map(|cols| Matrix::unwritten(batch, cols, 0));
-        let [retrieved, similarities, weights] = &mut expected;
         let mut vectors: [Vec<T>; 4] = std::array::from_fn(|_| vec![T::CANARY; batch]);
-        let [lse, energy, entropy, best_weight] = &mut vectors;
         let mut indices = [vec![7; batch], vec![7; batch]];
-        let [best, support] = &mut indices;
-        let outputs = Outputs {
-            retrieved: Some(retrieved.view_mut()),
-            similarities: Some(similarities.view_mut()),
-            memory_weights: Some(weights.view_mut()),
-            lse: Some(lse),
-            energy: Some(energy),
-            entropy: Some(entropy),
-            best: Some(best),
-            best_weight: Some(best_weight),
-            support: Some(support),
-        };
+        let outputs = every_output(
+            expected.each_mut().map(Matrix::view_mut),
+            vectors.each_mut().map(Vec::as_mut_slice),
+            indices.each_mut().map(Vec::as_mut_slice),
+        );
         retrieval.run(self.probes.view(), memory, outputs, workspace).unwrap();
 
         let [input, retrieved, similarities, weights, _] = &mut fences.matrices;
@@ -241,29 +230,23 @@ impl<T: Real> Case<T> {
         let mut retrieved = Guarded::unwritten(retrieved, (batch, dim, gap), side);
         let mut similarities = Guarded::unwritten(similarities, (batch, patterns, gap), side);
         let mut weights = Guarded::unwritten(weights, (batch, patterns, gap), side);
-        let [lse, energy, entropy, best_weight] =
+        let mut numbers =
             fences.numbers.each_mut().map(|fence| fence.buffer(batch, side, T::CANARY));
-        let [best, support] =
+        let mut places =
             fences.indices.each_mut().map(|fence| fence.buffer(batch, side, usize::MAX - 1));
-        let outputs = Outputs {
-            retrieved: Some(retrieved.view_mut()),
-            similarities: Some(similarities.view_mut()),
-            memory_weights: Some(weights.view_mut()),
-            lse: Some(lse),
-            energy: Some(energy),
-            entropy: Some(entropy),
-            best: Some(best),
-            best_weight: Some(best_weight),
-            support: Some(support),
-        };
+        let outputs = every_output(
+            [&mut retrieved, &mut similarities, &mut weights].map(Guarded::view_mut),
+            numbers.each_mut().map(|fenced| &mut **fenced),
+            places.each_mut().map(|fenced| &mut **fenced),
+        );
         retrieval.run(probes.view(), memory, outputs, workspace).unwrap();
         retrieved.assert_written(&expected[0], "retrieved");
         similarities.assert_written(&expected[1], "similarities of a recall");
         weights.assert_written(&expected[2], "memory weights");
-        for (guarded, expected) in [lse, energy, entropy, best_weight].into_iter().zip(&vectors) {
+        for (guarded, expected) in numbers.iter().zip(&vectors) {
             assert!(guarded.iter().zip(expected).all(|(x, y)| x.bits() == y.bits()));
         }
-        assert!(*best == indices[0] && *support == indices[1]);
+        assert!(places[0] == indices[0] && places[1] == indices[1]);
     }
 
     fn learning(&self, memory: &Memory<T>, fences: &mut Fences<T>, workspace: &mut Workspace<T>) {
@@ -339,6 +322,25 @@ impl<T: Real> Case<T> {
     }
 }
 
+/// Every output of a recall.
+fn every_output<'a, T>(
+    [retrieved, similarities, memory_weights]: [MatMut<'a, T>; 3],
+    [lse, energy, entropy, best_weight]: [&'a mut [T]; 4],
+    [best, support]: [&'a mut [usize]; 2],
+) -> Outputs<'a, T> {
+    Outputs {
+        retrieved: Some(retrieved),
+        similarities: Some(similarities),
+        memory_weights: Some(memory_weights),
+        lse: Some(lse),
+        energy: Some(energy),
+        entropy: Some(entropy),
+        best: Some(best),
+        best_weight: Some(best_weight),
+        support: Some(support),
+    }
+}
+
 fn assert_same<T: Real>(memories: &[Memory<T>; 2]) {
     let bits = |memory: &Memory<T>| memory.to_rows().into_iter().map(T::bits).collect::<Vec<_>>();
     assert!(bits(&memories[0]) == bits(&memories[1]), "other patterns than from ordinary buffers");
@@ -354,10 +356,13 @@ fn nothing_is_touched_outside<T: Real>() {
     shapes.extend(wide.iter().flat_map(|&at| [(at, 3), (3, at), (at, at)]));
     let chunk = 4096 / size_of::<T>();
     shapes.extend([(chunk - 1, 5), (chunk, 5), (chunk + 1, 5), (3, 511), (3, 513), (17, 1030)]);
+    // Around blocks of the longest patterns, and of those that are as long as a chunk.
+    shapes.extend([31, 33].map(|patterns| (2 * chunk + 1, patterns)));
+    shapes.extend([47, 49, 55, 57, 63, 65].map(|patterns| (chunk, patterns)));
     for level in levels::all() {
         // One thread is as good as another; shapes as these never use two.
         let mut workspace = levels::serial::<T>(level);
-        let mut fences = Fences::new(70_000);
+        let mut fences = Fences::new(90_000);
         for &(dim, patterns) in &shapes {
             for batch in BATCHES {
                 Case::new((batch, dim, patterns)).run(&mut fences, &mut workspace);
