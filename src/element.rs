@@ -9,6 +9,20 @@ use crate::kernel::Compiled;
 /// `f32` or `f64`: what probes and patterns are made of.
 ///
 /// Sealed: the kernels exist for these two.
+///
+/// ```
+/// use hopfield_kernels::Element;
+///
+/// fn halves<T: Element>(of: T) -> T {
+///     of * T::from_f64(0.5)
+/// }
+/// assert_eq!((halves(3.0_f32), halves(3.0_f64)), (1.5, 1.5));
+/// assert_eq!((f32::NAME, f64::NAME), ("float32", "float64"));
+/// assert_eq!(<f32 as Element>::DIGITS, 24);
+/// assert!(Element::is_nan(f32::NAN) && !Element::is_finite(<f64 as Element>::NEG_INFINITY));
+/// assert_eq!(Element::abs(-1.0_f32) + Element::ln(<f32 as Element>::ONE), 1.0);
+/// assert_eq!(0.1_f32.to_f64(), f64::from(0.1_f32));
+/// ```
 pub trait Element:
     Compiled
     + Copy

@@ -31,6 +31,19 @@ pub fn similarities<T: Element>(
 
 /// [`similarities`], with a workspace.
 ///
+/// ```
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Workspace, similarities_with};
+/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let mut workspace = Workspace::new(); // for any number of calls
+/// for (x, expected) in [([1.0, 10.0], [21.0, 43.0]), ([1.0, 0.0], [1.0, 3.0])] {
+///     let mut s = [0.0; 2];
+///     let (probes, to) = (MatRef::new(&x, 1, 2)?, MatMut::new(&mut s, 1, 2)?);
+///     similarities_with(probes, &memory, to, &mut workspace)?;
+///     assert_eq!(s, expected);
+/// }
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
 /// # Errors
 /// As for [`similarities`].
 pub fn similarities_with<T: Element>(
@@ -63,6 +76,14 @@ pub fn softmax<T: Element>(scores: MatMut<'_, T>, beta: T) -> Result<()> {
 }
 
 /// [`softmax`], with a workspace.
+///
+/// ```
+/// # use hopfield_kernels::{MatMut, Workspace, softmax_with};
+/// let mut row = [0.5_f32; 4];
+/// softmax_with(MatMut::new(&mut row, 1, 4)?, 2.0, &mut Workspace::new())?;
+/// assert_eq!(row, [0.25; 4]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 ///
 /// # Errors
 /// As for [`softmax`].
@@ -98,6 +119,15 @@ pub fn softmax_into<T: Element>(scores: MatRef<'_, T>, beta: T, out: MatMut<'_, 
 }
 
 /// [`softmax_into`], with a workspace.
+///
+/// ```
+/// # use hopfield_kernels::{MatMut, MatRef, Workspace, softmax_into_with};
+/// let (scores, mut weights) = ([7.0; 2], [f64::NAN; 2]);
+/// let to = MatMut::new(&mut weights, 1, 2)?;
+/// softmax_into_with(MatRef::new(&scores, 1, 2)?, 2.0, to, &mut Workspace::new())?;
+/// assert_eq!(weights, [0.5; 2]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 ///
 /// # Errors
 /// As for [`softmax_into`].
@@ -142,6 +172,17 @@ pub fn combine<T: Element>(
 
 /// [`combine`], with a workspace.
 ///
+/// ```
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Workspace, combine_with};
+/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let mut workspace = Workspace::new(); // for any number of calls
+/// let mut sum = [0.0; 2];
+/// let (weights, to) = (MatRef::new(&[10.0, 1.0], 1, 2)?, MatMut::new(&mut sum, 1, 2)?);
+/// combine_with(weights, &memory, to, &mut workspace)?;
+/// assert_eq!(sum, [13.0, 24.0]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
 /// # Errors
 /// As for [`combine`].
 pub fn combine_with<T: Element>(
@@ -179,6 +220,20 @@ pub fn retrieve<T: Element>(
 }
 
 /// [`retrieve`], with a workspace.
+///
+/// ```
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Workspace, retrieve_with};
+/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let mut workspace = Workspace::new(); // for any number of calls
+/// let mut retrieved = [0.0; 2];
+/// for _ in 0..10 {
+///     let probe = retrieved; // what was retrieved, recalled again
+///     let to = MatMut::new(&mut retrieved, 1, 2)?;
+///     retrieve_with(MatRef::new(&probe, 1, 2)?, &memory, 8.0, to, &mut workspace)?;
+/// }
+/// assert_eq!(retrieved, [3.0, 4.0], "what is between two patterns ends at one of them");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 ///
 /// # Errors
 /// As for [`retrieve`].
@@ -218,6 +273,17 @@ pub fn energy<T: Element>(
 }
 
 /// [`energy`], with a workspace.
+///
+/// ```
+/// # use hopfield_kernels::{MatRef, Memory, Workspace, energy_with};
+/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let mut workspace = Workspace::new(); // for any number of calls
+/// let mut energies = [0.0; 2];
+/// let probes = MatRef::new(&[3.0, 4.0, 2.0, 3.0], 2, 2)?;
+/// energy_with(probes, &memory, 8.0, &mut energies, &mut workspace)?;
+/// assert!(energies[0] < energies[1]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 ///
 /// # Errors
 /// As for [`energy`].
@@ -265,6 +331,19 @@ pub fn outer_product_update<T: Element>(
 }
 
 /// [`outer_product_update`], with a workspace, and with ΔM = Pᵀ Z / B (N x D) kept where wanted.
+///
+/// ```
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Update, Workspace, outer_product_update_with};
+/// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let (weights, vectors) = (MatRef::new(&[1.0, 0.0], 1, 2)?, MatRef::new(&[10.0, 20.0], 1, 2)?);
+/// let (factors, mut delta) = (Update { eta: 0.5, ..Update::default() }, [f64::NAN; 4]);
+/// let to = Some(MatMut::new(&mut delta, 2, 2)?);
+/// outer_product_update_with(
+///     &mut memory, weights, vectors, factors, to, &mut Workspace::new())?;
+/// assert_eq!(delta, [10.0, 20.0, 0.0, 0.0]);
+/// assert_eq!(memory.to_rows(), [6.0, 12.0, 3.0, 4.0]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 ///
 /// # Errors
 /// As for [`outer_product_update`].

@@ -4,6 +4,11 @@
 //! unsafe block further down relies on: each row `0..rows` has `cols` readable (and, through a
 //! `MatMut`, exclusively writable) elements, and the rows of a `MatMut` do not overlap.
 
+#[cfg(feature = "ndarray")]
+mod from_ndarray;
+#[cfg(test)]
+mod tests;
+
 use std::marker::PhantomData;
 
 use crate::{Error, Result};
@@ -93,6 +98,14 @@ fn check(len: usize, rows: usize, cols: usize, stride: usize) -> Result<()> {
 impl<'a, T> MatRef<'a, T> {
     /// Views the first `rows * cols` elements of `slice` as a matrix of contiguous rows.
     ///
+    /// ```
+    /// # use hopfield_kernels::MatRef;
+    /// let matrix = MatRef::new(&[1, 2, 3, 4, 5, 6], 2, 3)?;
+    /// assert_eq!(matrix.row(1), [4, 5, 6]);
+    /// assert!(MatRef::new(&[1, 2, 3], 2, 3).is_err());
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Slice`] when the slice is too short.
     pub fn new(slice: &'a [T], rows: usize, cols: usize) -> Result<Self> {
@@ -100,6 +113,14 @@ impl<'a, T> MatRef<'a, T> {
     }
 
     /// Views rows of `cols` elements that begin `stride` elements apart.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatRef;
+    /// let matrix = MatRef::with_stride(&[1, 2, 0, 3, 4], 2, 2, 3)?;
+    /// assert_eq!((matrix.rows(), matrix.cols(), matrix.stride()), (2, 2, 3));
+    /// assert_eq!(matrix.row(1), [3, 4]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Stride`] when rows overlap, [`Error::Slice`] when the slice is too short.
@@ -145,11 +166,25 @@ impl<'a, T> MatRef<'a, T> {
     }
 
     /// The rows, from the first to the last.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatRef;
+    /// let sums: Vec<i32> = MatRef::new(&[1, 2, 3, 4], 2, 2)?.iter().map(|row| row.iter().sum()).collect();
+    /// assert_eq!(sums, [3, 7]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [T]> {
         (0..self.rows).map(move |index| self.row(index))
     }
 
     /// Rows `range`.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatRef;
+    /// let matrix = MatRef::new(&[1, 2, 3, 4, 5, 6], 3, 2)?;
+    /// assert_eq!(matrix.subrows(1..3).row(0), [3, 4]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Panics
     /// When the range ends beyond the last row or before it starts.
@@ -163,6 +198,13 @@ impl<'a, T> MatRef<'a, T> {
     }
 
     /// Columns `range` of every row.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatRef;
+    /// let matrix = MatRef::new(&[1, 2, 3, 4, 5, 6], 2, 3)?;
+    /// assert_eq!(matrix.subcols(1..3).row(1), [5, 6]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Panics
     /// When the range ends beyond the last column or before it starts.
@@ -196,6 +238,17 @@ impl<'a, T> MatMut<'a, T> {
     }
 
     /// Views rows of `cols` elements that begin `stride` elements apart.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatMut;
+    /// let mut numbers = [0; 5];
+    /// let mut matrix = MatMut::with_stride(&mut numbers, 2, 2, 3)?;
+    /// assert_eq!((matrix.rows(), matrix.cols(), matrix.stride()), (2, 2, 3));
+    /// matrix.row_mut(0).fill(1);
+    /// matrix.row_mut(1).fill(2);
+    /// assert_eq!(numbers, [1, 1, 0, 2, 2]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Stride`] when rows overlap, [`Error::Slice`] when the slice is too short.
@@ -236,12 +289,31 @@ impl<'a, T> MatMut<'a, T> {
     }
 
     /// The same matrix, to read.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatMut;
+    /// let mut numbers = [1, 2];
+    /// assert_eq!(MatMut::new(&mut numbers, 2, 1)?.as_ref().row(1), [2]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     pub fn as_ref(&self) -> MatRef<'_, T> {
         let Self { ptr, rows, cols, stride, .. } = *self;
         MatRef { ptr, rows, cols, stride, life: PhantomData }
     }
 
     /// The same matrix for a shorter time, so that it can be passed on and used again.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatMut;
+    /// fn fill(mut matrix: MatMut<'_, i32>) {
+    ///     matrix.row_mut(0).fill(7);
+    /// }
+    /// let mut numbers = [0; 2];
+    /// let mut matrix = MatMut::new(&mut numbers, 1, 2)?;
+    /// fill(matrix.reborrow());
+    /// assert_eq!(matrix.as_ref().row(0), [7, 7]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     pub fn reborrow(&mut self) -> MatMut<'_, T> {
         let Self { ptr, rows, cols, stride, .. } = *self;
         MatMut { ptr, rows, cols, stride, life: PhantomData }
@@ -260,6 +332,14 @@ impl<'a, T> MatMut<'a, T> {
 
     /// Rows `range`, for a shorter time.
     ///
+    /// ```
+    /// # use hopfield_kernels::MatMut;
+    /// let mut numbers = [0; 3];
+    /// MatMut::new(&mut numbers, 3, 1)?.rows_mut(1..3).row_mut(0)[0] = 7;
+    /// assert_eq!(numbers, [0, 7, 0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// When the range ends beyond the last row or before it starts.
     pub fn rows_mut(&mut self, range: std::ops::Range<usize>) -> MatMut<'_, T> {
@@ -268,6 +348,16 @@ impl<'a, T> MatMut<'a, T> {
     }
 
     /// The first `at` rows, and the others.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatMut;
+    /// let mut numbers = [0; 3];
+    /// let (mut above, mut below) = MatMut::new(&mut numbers, 3, 1)?.split_at_row(1);
+    /// above.row_mut(0)[0] = 1;
+    /// below.row_mut(1)[0] = 2;
+    /// assert_eq!(numbers, [1, 0, 2]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Panics
     /// When `at > rows`.
@@ -285,6 +375,16 @@ impl<'a, T> MatMut<'a, T> {
     }
 
     /// The first `at` columns, and the others.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatMut;
+    /// let mut numbers = [0; 4];
+    /// let (mut left, mut right) = MatMut::new(&mut numbers, 2, 2)?.split_at_col(1);
+    /// left.row_mut(0)[0] = 1;
+    /// right.row_mut(1)[0] = 2;
+    /// assert_eq!(numbers, [1, 0, 0, 2]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Panics
     /// When `at > cols`.
@@ -309,123 +409,5 @@ impl<'a, T> MatMut<'a, T> {
     /// The first row's first element; rows are `stride()` elements apart.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut T {
         self.ptr
-    }
-}
-
-/// `ndarray` views, on the condition that the elements of a row lie next to one another.
-#[cfg(feature = "ndarray")]
-mod from_ndarray {
-    use ndarray::{ArrayView2, ArrayViewMut2};
-
-    use super::{MatMut, MatRef};
-    use crate::{Error, Result};
-
-    /// The row stride of an array of this shape and these strides, if it is a matrix of ours.
-    fn row_stride((rows, cols): (usize, usize), strides: &[isize]) -> Result<usize> {
-        if cols > 1 && strides[1] != 1 {
-            return Err(Error::Stride {
-                operand: "array",
-                expected: "a column stride of 1 (row-major; `as_standard_layout` makes it so)",
-                found: strides[1],
-            });
-        }
-        if rows > 1 && strides[0] < cols as isize {
-            return Err(Error::Stride {
-                operand: "array",
-                expected: "a row stride of at least the number of columns",
-                found: strides[0],
-            });
-        }
-        Ok(if rows > 1 { strides[0] as usize } else { cols })
-    }
-
-    impl<'a, T> TryFrom<ArrayView2<'a, T>> for MatRef<'a, T> {
-        type Error = Error;
-
-        fn try_from(view: ArrayView2<'a, T>) -> Result<Self> {
-            let stride = row_stride(view.dim(), view.strides())?;
-            // SAFETY: the view's elements are shared for 'a, and `row_stride` has checked that
-            // they are rows of neighbours `stride` apart.
-            Ok(unsafe { Self::from_raw(view.as_ptr(), view.nrows(), view.ncols(), stride) })
-        }
-    }
-
-    impl<'a, T> TryFrom<ArrayViewMut2<'a, T>> for MatMut<'a, T> {
-        type Error = Error;
-
-        fn try_from(mut view: ArrayViewMut2<'a, T>) -> Result<Self> {
-            let stride = row_stride(view.dim(), view.strides())?;
-            let (rows, cols) = view.dim();
-            // SAFETY: the view's elements are exclusive for 'a, and `row_stride` has checked that
-            // they are rows of neighbours `stride` apart, which do not overlap.
-            Ok(unsafe { Self::from_raw(view.as_mut_ptr(), rows, cols, stride) })
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_where_the_stride_puts_them() {
-        let numbers: Vec<u32> = (0..11).collect();
-        let matrix = MatRef::with_stride(&numbers, 3, 3, 4).unwrap();
-        assert_eq!(matrix.iter().collect::<Vec<_>>(), [[0, 1, 2], [4, 5, 6], [8, 9, 10]]);
-        assert_eq!(matrix.subrows(1..3).row(0), [4, 5, 6]);
-        assert_eq!(matrix.subrows(3..3).rows(), 0);
-    }
-
-    #[test]
-    fn overlapping_rows_and_short_slices_are_refused() {
-        let mut numbers = [0; 12];
-        assert!(matches!(
-            MatMut::with_stride(&mut numbers, 3, 4, 3),
-            Err(Error::Stride { operand: "matrix", found: 3, .. })
-        ));
-        assert!(matches!(
-            MatRef::with_stride(&numbers, 4, 3, 4),
-            Err(Error::Slice { needed: 15, found: 12, .. })
-        ));
-        assert!(matches!(
-            MatRef::with_stride(&numbers, usize::MAX, 2, usize::MAX),
-            Err(Error::Slice { needed: usize::MAX, .. })
-        ));
-        assert!(MatRef::new(&numbers, 0, 100).is_ok(), "no rows need no elements");
-    }
-
-    #[test]
-    fn halves_of_a_split_do_not_overlap() {
-        let mut numbers = [0; 7];
-        let matrix = MatMut::with_stride(&mut numbers, 3, 1, 3).unwrap();
-        let (mut above, mut below) = matrix.split_at_row(1);
-        above.row_mut(0)[0] = 1;
-        below.row_mut(0)[0] = 2;
-        below.row_mut(1)[0] = 3;
-        assert_eq!(below.split_at_row(2).1.rows(), 0);
-        assert_eq!(numbers, [1, 0, 0, 2, 0, 0, 3]);
-    }
-
-    #[cfg(feature = "ndarray")]
-    #[test]
-    fn arrays_of_rows_are_matrices() {
-        use ndarray::{Array2, s};
-        let mut array = Array2::from_shape_fn((4, 6), |(i, j)| 10 * i + j);
-        let block = MatRef::try_from(array.slice(s![1.., 2..5])).unwrap();
-        assert_eq!((block.rows(), block.cols(), block.stride()), (3, 3, 6));
-        assert_eq!(block.row(2), [32, 33, 34]);
-        assert_eq!(
-            MatRef::try_from(array.slice(s![..;2, ..])).unwrap().row(1),
-            [20, 21, 22, 23, 24, 25]
-        );
-        assert!(MatRef::try_from(array.slice(s![0..0, ..])).is_ok(), "no rows are rows");
-        MatMut::try_from(array.slice_mut(s![.., 5..])).unwrap().row_mut(3)[0] = 7;
-        assert_eq!(array[(3, 5)], 7);
-        for refused in [array.t(), array.slice(s![..;-1, ..]), array.slice(s![.., ..;2])] {
-            assert!(matches!(
-                MatRef::try_from(refused),
-                Err(Error::Stride { operand: "array", .. })
-            ));
-        }
     }
 }

@@ -149,6 +149,30 @@ impl<T: Element> Plasticity<T> {
     /// Without `memory_weights`, `workspace` has to be the one that the probes' recall by
     /// `retrieval` used last, and neither probes nor memory may have changed since.
     ///
+    /// ```
+    /// # use hopfield_kernels::{
+    /// #     Lesson, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, UpdateRule, Workspace};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+    /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
+    /// let (mut retrieved, mut delta) = ([0.0; 2], [0.0; 4]);
+    /// let (retrieval, mut workspace) = (Retrieval::new(16.0)?, Workspace::new());
+    ///
+    /// let to = Some(MatMut::new(&mut retrieved, 1, 2)?);
+    /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
+    /// retrieval.run(probes, &memory, outputs, &mut workspace)?;
+    ///
+    /// let lesson = Lesson {
+    ///     probes,
+    ///     retrieved: MatRef::new(&retrieved, 1, 2)?,
+    ///     memory_weights: None, // the workspace remembers what it takes to find them again
+    ///     delta: Some(MatMut::new(&mut delta, 2, 2)?),
+    /// };
+    /// let rule = Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() };
+    /// rule.learn(&retrieval, lesson, &mut memory, &mut workspace)?;
+    /// assert!(delta[1] > 0.1, "the nearest pattern has moved towards the probe");
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Shape`] for operands that do not fit, [`Error::Parameter`] for factors that are not
     /// finite or no negative step, [`Error::NoRecall`] when the workspace remembers no recall of so
@@ -183,6 +207,24 @@ impl<T: Element> Plasticity<T> {
     /// Recalls and learns at once, for online learning: the patterns are read once to recall, and
     /// read and written once to learn. The B x N similarities are kept in between
     /// where they are few enough, and computed again where not.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+    /// let (mut retrieved, mut workspace) = ([0.0; 2], Workspace::new());
+    /// // The second pattern takes no part: it is not recalled and does not learn.
+    /// let retrieval = Retrieval::new(16.0)?.with_gain(0.5)?.with_mask(&[true, false]);
+    /// Plasticity::default().recall_and_learn(
+    ///     &retrieval,
+    ///     MatRef::new(&[0.0, 2.0], 1, 2)?,
+    ///     MatMut::new(&mut retrieved, 1, 2)?,
+    ///     &mut memory,
+    ///     &mut workspace,
+    /// )?;
+    /// assert_eq!(retrieved, [0.5, 0.0]);
+    /// assert_eq!(memory.to_rows(), [0.5, 2.0, 0.0, 1.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Retrieval::run`] and [`learn`](Self::learn).

@@ -16,6 +16,7 @@ use crate::{Element, Level, Parallelism, Result};
 ///     .with_level("portable".parse::<Level>()?)
 ///     .with_parallelism(Parallelism::Serial);
 /// assert_eq!(workspace.level()?.name(), "portable");
+/// assert_eq!(workspace.parallelism(), Parallelism::Serial);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -21,8 +21,9 @@ use crate::{Error, Result};
 /// use hopfield_kernels::Level;
 ///
 /// for level in Level::available() {
-///     println!("{level}");
+///     println!("{}: fused is {}", level.name(), level.has_fused_multiply_add());
 /// }
+/// assert!(Level::available().any(|level| Level::detect() == Ok(level)));
 /// let portable: Level = "portable".parse()?;
 /// assert!(Level::available().any(|level| level == portable));
 /// assert!("mmx".parse::<Level>().is_err());

@@ -12,7 +12,9 @@ use crate::{Element, Error, MatRef, Memory, Result, UpdateRule, Workspace};
 /// Builds a [`HopfieldSynapse`]: hyper-parameters with ngc-learn's names and defaults.
 ///
 /// ```
-/// use hopfield_kernels::{Distribution, HopfieldSynapse, MatRef, Semantics, UpdateRule};
+/// use hopfield_kernels::{
+///     Distribution, HopfieldSynapse, MatRef, Parallelism, Record, Semantics, UpdateRule, Workspace,
+/// };
 ///
 /// // Two patterns of three features to begin with, in a memory of four.
 /// let patterns = [1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0];
@@ -33,6 +35,20 @@ use crate::{Element, Error, MatRef, Memory, Result, UpdateRule, Workspace};
 /// let order = synapse.permutation().expect("the patterns did not fill the memory");
 /// let first = order.iter().position(|&from| from == 0).expect("a permutation");
 /// assert_eq!(synapse.memory().pattern(first), [1.0, 0.0, 0.0]);
+///
+/// // And what is left of the settings.
+/// let synapse = HopfieldSynapse::builder("W", (3, 2))
+///     .l1_lambda(1e-4)
+///     .resist_scale(1.5)
+///     .p_conn(0.9)
+///     .update_rule_named("contrastive")
+///     .negative_steps(2)
+///     .initial_patterns(MatRef::new(&patterns, 3, 2)?) // as columns
+///     .semantics(Semantics::Standard)
+///     .record(Record::nothing())
+///     .workspace(Workspace::new().with_parallelism(Parallelism::Serial))
+///     .build()?;
+/// assert_eq!((synapse.update_rule(), synapse.permutation()), (UpdateRule::Contrastive, None));
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone)]

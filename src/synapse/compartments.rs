@@ -50,6 +50,25 @@ const NAMES: &str = "inputs, outputs, weights, similarities, memory_weights, ene
                      dWeights, key";
 
 /// # Compartments
+///
+/// ```
+/// # use hopfield_kernels::{HopfieldSynapse, MatRef};
+/// let mut synapse = HopfieldSynapse::<f64>::builder("W", (2, 1))
+///     .initial_patterns(MatRef::new(&[3.0, 4.0], 2, 1)?)
+///     .seed(7)
+///     .build()?;
+/// synapse.set_inputs(MatRef::new(&[1.0, 0.5], 1, 2)?)?;
+/// synapse.advance_state()?;
+/// assert_eq!(synapse.outputs().row(0), [3.0, 4.0], "there is no other pattern");
+/// assert_eq!(synapse.memory_weights()?.row(0), [1.0]);
+/// assert_eq!(synapse.similarities()?.row(0), [0.0], "ngc-learn's: less the highest of the row");
+/// assert_eq!(synapse.energy()?, 0.5 * 5.0 + 0.5 * 16.0);
+/// synapse.evolve()?; // η is 0
+/// assert_eq!(synapse.d_weight_rows()?.row(0), [-2.0, -3.5]);
+/// assert_eq!(synapse.d_weights()?, [-2.0, -3.5]);
+/// assert_eq!((synapse.weights(), synapse.i_tick(), synapse.key()), (vec![3.0, 4.0], 1, 7));
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 impl<T: Element> HopfieldSynapse<T> {
     /// A compartment by ngc-learn's name, in ngc-learn's shape.
     ///
@@ -144,6 +163,7 @@ impl<T: Element> HopfieldSynapse<T> {
     /// let mut synapse = HopfieldSynapse::<f32>::builder("W", (1, 2)).build()?;
     /// synapse.set_inputs(MatRef::new(&[1.0], 1, 1)?)?;
     /// synapse.set_inputs_driven(true);
+    /// assert!(synapse.inputs_driven());
     /// synapse.reset();
     /// assert_eq!(synapse.inputs().row(0), [1.0]);
     /// # Ok::<(), hopfield_kernels::Error>(())

@@ -5,6 +5,30 @@ use super::{HopfieldSynapse, Record, Semantics, WeightInit};
 use crate::{Element, Result, UpdateRule, Workspace};
 
 /// # Hyper-parameters
+///
+/// ```
+/// # use hopfield_kernels::{Distribution, HopfieldSynapse, MatRef, Record, Semantics, UpdateRule};
+/// let synapse = HopfieldSynapse::<f64>::builder("W", (2, 4))
+///     .semantics(Semantics::Standard)
+///     .p_conn(0.5)
+///     .initial_pattern_rows(MatRef::new(&[1.0, 0.0], 1, 2)?)
+///     .build()?;
+/// assert_eq!((synapse.name(), synapse.shape(), synapse.batch_size()), ("W", (2, 4), 1));
+/// assert_eq!((synapse.eta(), synapse.beta()), (0.0, 8.0));
+/// assert_eq!((synapse.reg_lambda(), synapse.l1_lambda()), (0.0, 0.0));
+/// assert_eq!((synapse.resist_scale(), synapse.p_conn()), (1.0, 0.5));
+/// assert_eq!((synapse.update_rule(), synapse.negative_steps()), (UpdateRule::Delta, 1));
+/// assert_eq!((synapse.semantics(), synapse.record()), (Semantics::Standard, Record::everything()));
+/// assert_eq!(synapse.weight_init(), Distribution::Uniform { low: 0.025, high: 0.8 }.into());
+///
+/// // The pattern has been shuffled among the initial weights, and half of all weights do not exist.
+/// let order = synapse.permutation().expect("one pattern of four");
+/// assert!(order.contains(&0));
+/// let connections = synapse.connections().expect("not all of them");
+/// let weights = synapse.memory().to_rows();
+/// assert!(connections.iter().zip(weights).all(|(exists, weight)| *exists || weight == 0.0));
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 impl<T: Element> HopfieldSynapse<T> {
     /// The name.
     pub fn name(&self) -> &str {
@@ -117,6 +141,16 @@ impl<T: Element> HopfieldSynapse<T> {
 
     /// Sets λ, in effect at once unless [compiled](Self::compile).
     ///
+    /// ```
+    /// # use hopfield_kernels::{HopfieldSynapse, MatRef};
+    /// let mut synapse = HopfieldSynapse::<f64>::builder("W", (1, 1)).build()?;
+    /// synapse.set_weights(MatRef::new(&[8.0], 1, 1)?)?;
+    /// synapse.set_reg_lambda(0.25)?; // η is 0: the weight only decays
+    /// synapse.advance_and_evolve()?;
+    /// assert_eq!(synapse.weights(), [6.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter) unless it is finite.
     pub fn set_reg_lambda(&mut self, reg_lambda: T) -> Result<()> {
@@ -124,6 +158,16 @@ impl<T: Element> HopfieldSynapse<T> {
     }
 
     /// Sets λ₁, in effect at once unless [compiled](Self::compile).
+    ///
+    /// ```
+    /// # use hopfield_kernels::{HopfieldSynapse, MatRef};
+    /// let mut synapse = HopfieldSynapse::<f64>::builder("W", (1, 2)).build()?;
+    /// synapse.set_weights(MatRef::new(&[8.0, -1.0], 1, 2)?)?;
+    /// synapse.set_l1_lambda(0.25)?; // η is 0: weights only decay
+    /// synapse.advance_and_evolve()?;
+    /// assert_eq!(synapse.weights(), [7.75, -0.75]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter) unless it is finite.
