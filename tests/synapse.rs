@@ -14,6 +14,8 @@ mod energies;
 mod learning;
 #[path = "synapse/naive.rs"]
 mod naive;
+#[path = "synapse/names.rs"]
+mod names;
 #[path = "synapse/replaying.rs"]
 mod replaying;
 #[path = "synapse/semantics.rs"]

@@ -9,7 +9,7 @@
 //! | [`synapse`] | the component in `f64`, one operation after another |
 //! | [`npz`] | nothing: a file is a synapse or an error, and a synapse survives being saved |
 //!
-//! The reference and its bounds are those of the crate's own tests.
+//! The reference, its bounds and the compartments' names are those of the crate's own tests.
 
 #[path = "../../tests/proof/bounds.rs"]
 #[allow(dead_code)]
@@ -25,9 +25,22 @@ mod double;
 #[path = "../../tests/proof/naive.rs"]
 #[allow(dead_code)]
 mod naive;
+#[path = "../../tests/synapse/names.rs"]
+mod names;
 #[path = "../../tests/proof/subject.rs"]
 #[allow(dead_code)]
 mod subject;
+
+/// A body for either element type, as the first bit of its bytes says.
+macro_rules! of_either_type {
+    ($of:ident, $bytes:expr) => {{
+        let mut input = $crate::input::Input::new($bytes);
+        match input.flag() {
+            false => $of::<f32>(&mut input),
+            true => $of::<f64>(&mut input),
+        }
+    }};
+}
 
 mod input;
 mod model;

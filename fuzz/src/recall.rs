@@ -1,19 +1,15 @@
 //! Recall with any outputs, shapes, strides, masks and gains, on numbers and on what are none.
 
-use hopfield_kernels::{Outputs, Workspace};
+use hopfield_kernels::{Level, Outputs, Workspace};
 
-use crate::checks;
+use crate::checks::{self, Ratio};
 use crate::data::Real;
 use crate::input::Input;
 use crate::subject::{Case, Told};
 
 /// Compares a recall with the reference.
 pub fn recall(bytes: &[u8]) {
-    let mut input = Input::new(bytes);
-    match input.flag() {
-        false => of::<f32>(&mut input),
-        true => of::<f64>(&mut input),
-    }
+    of_either_type!(of, bytes);
 }
 
 fn of<T: Real>(input: &mut Input<'_>) {
@@ -21,15 +17,21 @@ fn of<T: Real>(input: &mut Input<'_>) {
     let mut case = input.case::<T>();
     let first = input.between(0, case.probes.rows - 1);
     let exact: Vec<_> = [first].map(|b| (b, case.exact(b))).into();
-    for (kernel, ratio) in checks::recall(&case, level, &mut workspace, &exact) {
-        assert!(ratio <= 1.0, "{kernel} is {ratio} times its bound: {level}, {}", T::NAME);
-    }
+    let ratios = checks::recall(&case, level, &mut workspace, &exact);
+    assert_within::<T>(level, &ratios);
     checks::similarities(&case, &mut workspace);
     some_outputs(&case, input, &mut workspace);
     if input.flag() {
         strange_probe(&mut case, first, input, &mut workspace);
     } else {
         strange_pattern(&mut case, input, &mut workspace);
+    }
+}
+
+/// That no bound is broken.
+pub fn assert_within<T: Real>(level: Level, ratios: &[Ratio]) {
+    for (kernel, ratio) in ratios {
+        assert!(*ratio <= 1.0, "{kernel} is {ratio} times its bound: {level}, {}", T::NAME);
     }
 }
 

@@ -7,6 +7,7 @@ use hopfield_kernels::{
 use crate::data::{Matrix, Random, Real};
 use crate::input::{Input, folder};
 use crate::model::{Model, Rates, Recalled, Rows};
+use crate::names::NAMES;
 
 type Synapse = HopfieldSynapse<f64>;
 
@@ -170,19 +171,8 @@ where
     let path = folder.path().join("synapse.npz");
     synapse.write(&path);
     let same = HopfieldSynapse::read(&path).expect("a whole file");
-    let names = [
-        "inputs",
-        "outputs",
-        "weights",
-        "similarities",
-        "memory_weights",
-        "energy",
-        "i_tick",
-        "dWeights",
-        "key",
-    ];
     let bits = |values: &[T]| values.iter().map(|x| x.bits()).collect::<Vec<_>>();
-    for name in names {
+    for name in NAMES {
         match (synapse.compartment(name), same.compartment(name)) {
             (Ok(before), Ok(after)) => {
                 assert_eq!(before.shape(), after.shape(), "{name}");

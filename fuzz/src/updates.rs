@@ -5,15 +5,12 @@ use hopfield_kernels::{Plasticity, UpdateRule, Workspace};
 use crate::checks;
 use crate::data::{Matrix, Real};
 use crate::input::{Input, sharpest};
+use crate::recall::assert_within;
 use crate::subject::Case;
 
 /// Compares updates with the reference.
 pub fn updates(bytes: &[u8]) {
-    let mut input = Input::new(bytes);
-    match input.flag() {
-        false => of::<f32>(&mut input),
-        true => of::<f64>(&mut input),
-    }
+    of_either_type!(of, bytes);
 }
 
 fn of<T: Real>(input: &mut Input<'_>) {
@@ -49,9 +46,7 @@ fn of<T: Real>(input: &mut Input<'_>) {
             checks::learn(&case, plasticity, input.flag(), level, workspace).to_vec()
         }
     };
-    for (kernel, ratio) in ratios {
-        assert!(ratio <= 1.0, "{kernel} is {ratio} times its bound: {level}, {}", T::NAME);
-    }
+    assert_within::<T>(level, &ratios);
 }
 
 /// The first probes, at least one.

@@ -5,18 +5,7 @@ use hopfield_kernels::{
 };
 
 use crate::naive::{DIM, PATTERNS, assert_near, builder, patterns, probes, ready};
-
-const NAMES: [&str; 9] = [
-    "inputs",
-    "outputs",
-    "weights",
-    "similarities",
-    "memory_weights",
-    "energy",
-    "i_tick",
-    "dWeights",
-    "key",
-];
+use crate::names::NAMES;
 
 fn shapes(synapse: &HopfieldSynapse<f64>) -> Vec<(usize, usize)> {
     NAMES.iter().map(|name| synapse.compartment(name).unwrap().shape()).collect()
