@@ -182,3 +182,32 @@ pub(crate) fn evenly(
     let pieces = count.div_ceil(most.max(1));
     (0..pieces).map(move |piece| piece * count / pieces..(piece + 1) * count / pieces)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An accumulator for each row, a group of the summed row and a broadcast.
+    #[test]
+    fn the_registers_hold_a_tile_of_summed_rows() {
+        for registers in 3..=64 {
+            let rows = summed_rows(registers);
+            assert!((1..=GROUP).contains(&rows) && rows + 2 <= registers, "{registers}: {rows}");
+            assert!(rows == GROUP || rows + 3 > registers, "{registers} hold more than {rows}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_even_and_no_more_than_needed() {
+        for count in 0..40 {
+            for most in 0..12 {
+                let pieces: Vec<_> = evenly(count, most).collect();
+                assert_eq!(pieces.len(), count.div_ceil(most.max(1)));
+                assert!(pieces.iter().cloned().flatten().eq(0..count), "{count} by {most}");
+                let even = count / pieces.len().max(1);
+                assert!(pieces.iter().all(|piece| (even..=even + 1).contains(&piece.len())));
+                assert!(pieces.iter().all(|piece| piece.len() <= most.max(1)));
+            }
+        }
+    }
+}
