@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::Element;
 use crate::kernel::GROUP;
+use crate::kernel::panels::panels_len;
 use crate::kernel::recall::{blocks, scores_stride};
 use crate::memory::{padded_cols, padded_stride};
 
@@ -21,16 +22,16 @@ const MIN_BLOCK: usize = 32;
 /// Patterns in the longest block: six rows of f32 scores are 12 KiB of L1.
 const MAX_BLOCK: usize = 512;
 /// Bytes of patterns that are worth a shard of their own.
-const SHARD_BYTES: usize = 512 << 10;
+const SHARD_BYTES: usize = 1024 << 10;
 /// As many threads as can work on one probe; more would wait for memory.
-const SHARDS: usize = 32;
+const SHARDS: usize = 16;
 /// Bytes of a task's probes, and of what it retrieves for them. More of them share a pass over the
 /// patterns, fewer stay in L2.
 const BATCH_BYTES: usize = 512 << 10;
 
-/// Bytes of patterns beyond which the next block is prefetched: from DRAM that hides a wait, from L3
-/// it costs more than it brings.
-const PREFETCH_BYTES: usize = 8 << 20;
+/// Bytes of patterns beyond which the next block is prefetched for groups of probes, and for
+/// fewer: one probe has little to do but to wait for L3, and a prefetch costs it more than it brings.
+const PREFETCH_BYTES: [usize; 2] = [1 << 20, 8 << 20];
 
 /// The cuts for N patterns of dimension D.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +44,6 @@ pub(crate) struct Plan {
     pub shard: usize,
     /// Most patterns in a block.
     pub block: usize,
-    /// Whether blocks are prefetched.
-    pub prefetches: bool,
 }
 
 impl Plan {
@@ -55,14 +54,7 @@ impl Plan {
         let block = block / T::LANES * T::LANES;
         let panels = patterns.div_ceil(T::LANES);
         let shards = (patterns * row_bytes / SHARD_BYTES).next_power_of_two().min(SHARDS);
-        Self {
-            patterns,
-            cols,
-            stride,
-            shard: panels.div_ceil(shards) * T::LANES,
-            block,
-            prefetches: patterns * row_bytes > PREFETCH_BYTES,
-        }
+        Self { patterns, cols, stride, shard: panels.div_ceil(shards) * T::LANES, block }
     }
 
     /// The patterns of every shard.
@@ -73,6 +65,17 @@ impl Plan {
     /// Elements of scores and entries of the list that a task needs.
     pub fn scores<T: Element>(self) -> (usize, usize) {
         (GROUP * scores_stride::<T>(self.block), self.block + T::LANES)
+    }
+
+    /// Whether blocks are prefetched, for so many probes.
+    pub fn prefetches<T: Element>(self, probes: usize) -> bool {
+        let few = usize::from(probes <= 2 * GROUP);
+        self.patterns * self.stride * size_of::<T>() > PREFETCH_BYTES[few]
+    }
+
+    /// Elements of the panels of a block, for so many probes.
+    pub fn panels<T: Element>(self, probes: usize) -> usize {
+        panels_len::<T>(self.block, self.cols, probes)
     }
 
     /// Most probes that a task recalls at a time.

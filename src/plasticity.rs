@@ -447,7 +447,7 @@ impl<T: Element> Batch<'_, T> {
             list: &mut workspace.memory.list[..pieces * list],
         };
         for_each_piece(task, threads, &|task| {
-            self.run(task, level, (block, plan.prefetches), step)
+            self.run(task, level, (block, plan.prefetches::<T>(rows)), step)
         });
         Ok(())
     }

@@ -123,7 +123,7 @@ pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, c
 }
 
 /// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for a group of
-/// probes.
+/// probes. Where rescale[b] is 0, what was there before is not read.
 ///
 /// `rows` names the patterns whose weight is not zero for all probes.
 ///
@@ -187,7 +187,12 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
         unsafe {
             let mut acc = [[simd.splat(T::ZERO); G]; P];
             for (i, acc) in acc.iter_mut().enumerate() {
-                let scale = simd.splat(*self.rescale.get_unchecked(i));
+                let scale = *self.rescale.get_unchecked(i);
+                // Nothing of what was retrieved so far counts, or nothing was.
+                if scale == T::ZERO {
+                    continue;
+                }
+                let scale = simd.splat(scale);
                 for (g, acc) in acc.iter_mut().enumerate() {
                     let so_far = simd.load(to.add(i * stride + d + g * T::LANES));
                     *acc = simd.mul(so_far, scale);

@@ -3,6 +3,7 @@
 //! | module | computes | accumulators of a tile |
 //! | --- | --- | --- |
 //! | [`dots`] | scores[b][n] = Σ_d X[b,d] M[n,d] | probes x patterns |
+//! | [`panels`] | the same, of many probes with short patterns | probes x panels of patterns |
 //! | [`separation`] | weights[b][n] = exp2(scale (score - peak)), and their sum | |
 //! | [`combine`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x lane groups of d |
 //! | [`outer`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], and decay | patterns x lane groups of d |
@@ -19,6 +20,7 @@ pub mod dots;
 pub mod exp2;
 pub mod learn;
 pub mod outer;
+pub mod panels;
 pub mod recall;
 pub mod rows;
 pub mod separation;

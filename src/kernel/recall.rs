@@ -16,7 +16,7 @@ use std::ops::Range;
 use super::combine::{Ahead, combine};
 use super::dots::dots;
 use super::separation::{Sharpness, State, memory_weights, separate, survivors};
-use super::{GROUP, evenly, rows};
+use super::{GROUP, evenly, panels, rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut, MatRef};
 
@@ -27,6 +27,8 @@ pub struct Scratch<'a, T> {
     pub scores: &'a mut [T],
     /// Patterns of a block that have a weight.
     pub list: &'a mut [u32],
+    /// Panels of a block, as [`panels`] makes them; none where they are not to be made.
+    pub panels: &'a mut [T],
 }
 
 /// Elements of [`Scratch::scores`] for blocks of so many patterns: a line more than the columns, so
@@ -90,10 +92,11 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
             Source::Weights(_) => State::UNIT,
             _ => State::EMPTY,
         });
-        if let Some(retrieved) = &mut self.retrieved {
-            (0..retrieved.rows()).for_each(|b| retrieved.row_mut(b).fill(T::ZERO));
-        }
         for block in blocks::<T>(self.patterns.rows(), self.block) {
+            if !self.scratch.panels.is_empty() {
+                let patterns = self.patterns.subrows(block.clone());
+                panels::transpose(simd, patterns, self.scratch.panels);
+            }
             for group in evenly(self.source.batch(), self.group) {
                 self.step(simd, block.clone(), group);
             }
@@ -111,12 +114,18 @@ impl<T: Element> Shard<'_, T> {
         let mut scores = MatMut::with_stride(self.scratch.scores, group.len(), padded, stride)
             .expect("scratch is made to measure");
         if let Source::Probes(probes, _) | Source::Similarities(probes) = self.source {
-            dots(simd, probes.subrows(group.clone()), patterns, &mut scores);
+            let probes = probes.subrows(group.clone());
+            if !self.scratch.panels.is_empty() {
+                panels::dots(simd, probes, self.scratch.panels, &mut scores);
+            } else {
+                dots(simd, probes, patterns, &mut scores);
+            }
         }
         let keep = self.keep.map(|keep| &keep[block.clone()]);
         let batch = self.states.len();
         let states = &mut self.states[group.clone()];
-        let mut rescale = [T::ONE; GROUP];
+        // What is to be retrieved holds anything before the first block.
+        let mut rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; GROUP];
         let mut all_dense = matches!(self.source, Source::Probes(..));
         for (b, state) in states.iter_mut().enumerate() {
             let (row, surplus) = scores.row_mut(b).split_at_mut(count);

@@ -199,6 +199,35 @@ fn extremes<T: Element, S: Simd<T>>(simd: S, row: &[T], keep: Option<&[bool]>) -
     (high, low)
 }
 
+/// Where the first score is that is not masked and not below `high`.
+#[inline(always)]
+fn position<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &[T],
+    keep: Option<&[bool]>,
+    high: T,
+) -> Option<usize> {
+    let (zero, one, high) = (simd.splat(T::ZERO), simd.splat(T::ONE), simd.splat(high));
+    for at in (0..row.len()).step_by(T::LANES) {
+        let lanes = T::LANES.min(row.len() - at);
+        // SAFETY: `lanes` elements of the row follow `at`.
+        let scores = unsafe {
+            let from = row.as_ptr().add(at);
+            if lanes == T::LANES { simd.load(from) } else { simd.load_first(from, lanes) }
+        };
+        let mut mask = simd.first(lanes);
+        if let Some(keep) = keep {
+            mask = kept::<T, S>(simd, keep, at, lanes);
+        }
+        let reach = simd.select(simd.lt(scores, high), zero, one);
+        let reach = simd.nonzero(simd.select(mask, reach, zero));
+        if reach != 0 {
+            return Some(at + reach.trailing_zeros() as usize);
+        }
+    }
+    None
+}
+
 /// finish(exp2(scale (score - peak))) for every score; their sum before the finish, and, with `HEAT`,
 /// the sum of weight log2 weight. Weights below the cut are 0 when it `CUTS`; without, the caller
 /// knows that there are none.
@@ -263,7 +292,7 @@ pub(crate) fn separate<T: Element, S: Simd<T>>(
 ) -> (T, bool) {
     if keep.is_some_and(|keep| !keep.contains(&true)) {
         row.fill(T::ZERO);
-        return (T::ONE, false);
+        return (if state.is_empty() { T::ZERO } else { T::ONE }, false);
     }
     let (high, low) = extremes(simd, row, keep);
     let mut rescale = T::ONE;
@@ -271,8 +300,7 @@ pub(crate) fn separate<T: Element, S: Simd<T>>(
         let t = (state.peak - high) * sharpness.scale;
         rescale = if state.is_empty() { T::ZERO } else { exp2_one(simd, t) };
         let warmth = if rescale == T::ZERO { T::ZERO } else { state.heat + t * state.mass };
-        let best = |&n: &usize| row[n] == high && keep.is_none_or(|keep| keep[n]);
-        let best = (0..row.len()).find(best).map_or(usize::MAX, |n| first + n);
+        let best = position(simd, row, keep, high).map_or(usize::MAX, |n| first + n);
         let mass = rescale * state.mass;
         *state = State { peak: high, mass, heat: rescale * warmth, best, ..*state };
     }

@@ -177,7 +177,8 @@ fn run<T: Element>(
         let pieces = if threads == 1 { 1 } else { (2 * threads).min(batch.div_ceil(GROUP)) };
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
         let later = if shards > 1 { most } else { 0 };
-        let floats = rows(most) + sums(most) + sums(later) + scores;
+        let panels = plan.panels::<T>(most);
+        let floats = rows(most) + sums(most) + sums(later) + scores + panels;
         workspace.memory.reserve(pieces * floats, batch + pieces * later, pieces * list);
         let memory = &mut workspace.memory;
         let (states, laters) = memory.states.split_at_mut(batch);

@@ -102,7 +102,7 @@ impl<'a, T: Element> Recall<'a, T> {
             keep: self.keep.map(|keep| &keep[patterns.clone()]),
             first: patterns.start,
             block: self.plan.block,
-            prefetches: self.plan.prefetches,
+            prefetches: self.plan.prefetches::<T>(states.len()),
             group: self.group,
             states,
             retrieved,
@@ -272,12 +272,13 @@ impl<T: Element> Recall<'_, T> {
         let scores = take(&mut floats, self.plan.scores::<T>().0);
         let rows = if outputs.retrieved.is_some() { rows } else { 0 };
         let sums = take(&mut floats, rows);
+        let panels = take(&mut floats, self.plan.panels::<T>(input.rows()));
         let mut similarities = outputs.scores();
         for (shard, patterns) in self.plan.shards::<T>().enumerate() {
             let columns = patterns.len();
             let (part, rest) = similarities.map(|all| all.split_at_col(columns)).unzip();
             similarities = rest;
-            let scratch = Scratch { scores: &mut *scores, list: &mut *list };
+            let scratch = Scratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
             if shard == 0 {
                 self.shard(patterns, source, (&mut *states, &mut *sums), part, scratch);
             } else {
@@ -341,7 +342,7 @@ impl<T: Element> ShardTask<'_, T> {
     /// Recalls from the one shard that is left.
     pub fn run(self, recall: &Recall<'_, T>) {
         let patterns = self.plan.shards::<T>().nth(self.shards.start).expect("a shard of the plan");
-        let scratch = Scratch { scores: self.scores, list: self.list };
+        let scratch = Scratch { scores: self.scores, list: self.list, panels: &mut [] };
         recall.shard(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
     }
 }

@@ -223,6 +223,57 @@ impl Simd<f32> for Avx2 {
             )
         }
     }
+
+    #[inline(always)]
+    fn exchange(self, step: usize, a: Self::Group, b: Self::Group) -> (Self::Group, Self::Group) {
+        #[inline(always)]
+        fn each(
+            a: Pair<__m256>,
+            b: Pair<__m256>,
+            exchange: impl Fn(__m256, __m256) -> (__m256, __m256),
+        ) -> (Pair<__m256>, Pair<__m256>) {
+            let (low, high) = (exchange(a.0, b.0), exchange(a.1, b.1));
+            (Pair(low.0, high.0), Pair(low.1, high.1))
+        }
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            match step {
+                8 => (Pair(a.0, b.0), Pair(a.1, b.1)),
+                4 => each(
+                    a,
+                    b,
+                    #[inline(always)]
+                    |a, b| {
+                        (_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
+                    },
+                ),
+                // In every quarter, [a0 a1 b0 b1] and [a2 a3 b2 b3] ...
+                2 => each(
+                    a,
+                    b,
+                    #[inline(always)]
+                    |a, b| {
+                        (
+                            _mm256_shuffle_ps::<0b01_00_01_00>(a, b),
+                            _mm256_shuffle_ps::<0b11_10_11_10>(a, b),
+                        )
+                    },
+                ),
+                // ... and [a0 b0 a2 b2] and [a1 b1 a3 b3].
+                _ => each(
+                    a,
+                    b,
+                    #[inline(always)]
+                    |a, b| {
+                        (
+                            _mm256_blend_ps::<0xaa>(a, _mm256_moveldup_ps(b)),
+                            _mm256_blend_ps::<0xaa>(_mm256_movehdup_ps(a), b),
+                        )
+                    },
+                ),
+            }
+        }
+    }
 }
 
 impl Simd<f64> for Avx2 {
@@ -296,6 +347,39 @@ impl Simd<f64> for Avx2 {
                 _mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_unpacklo_pd(a.0, a.1)),
                 _mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_unpackhi_pd(a.0, a.1)),
             )
+        }
+    }
+
+    #[inline(always)]
+    fn exchange(self, step: usize, a: Self::Group, b: Self::Group) -> (Self::Group, Self::Group) {
+        #[inline(always)]
+        fn each(
+            a: Pair<__m256d>,
+            b: Pair<__m256d>,
+            exchange: impl Fn(__m256d, __m256d) -> (__m256d, __m256d),
+        ) -> (Pair<__m256d>, Pair<__m256d>) {
+            let (low, high) = (exchange(a.0, b.0), exchange(a.1, b.1));
+            (Pair(low.0, high.0), Pair(low.1, high.1))
+        }
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            match step {
+                4 => (Pair(a.0, b.0), Pair(a.1, b.1)),
+                2 => each(
+                    a,
+                    b,
+                    #[inline(always)]
+                    |a, b| {
+                        (_mm256_permute2f128_pd::<0x20>(a, b), _mm256_permute2f128_pd::<0x31>(a, b))
+                    },
+                ),
+                _ => each(
+                    a,
+                    b,
+                    #[inline(always)]
+                    |a, b| (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)),
+                ),
+            }
         }
     }
 }

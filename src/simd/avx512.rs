@@ -118,6 +118,22 @@ macro_rules! common {
     };
 }
 
+/// The lanes of two groups, `b`'s after `a`'s, that `exchange` puts into its first result and into
+/// its second.
+macro_rules! exchanged {
+    ($lanes:literal, $step:literal) => {{
+        let mut from = [[0; $lanes]; 2];
+        let mut lane = 0;
+        while lane < $lanes {
+            let upper = lane & $step != 0;
+            from[0][lane] = if upper { $lanes + lane - $step } else { lane } as _;
+            from[1][lane] = if upper { $lanes + lane } else { lane + $step } as _;
+            lane += 1;
+        }
+        from
+    }};
+}
+
 impl Simd<f32> for Avx512 {
     type Group = __m512;
 
@@ -176,6 +192,19 @@ impl Simd<f32> for Avx512 {
             _mm512_permutexvar_ps(order, a)
         }
     }
+
+    #[inline(always)]
+    fn exchange(self, step: usize, a: __m512, b: __m512) -> (__m512, __m512) {
+        const FROM: [[[i32; 16]; 2]; 4] =
+            [exchanged!(16, 1), exchanged!(16, 2), exchanged!(16, 4), exchanged!(16, 8)];
+        let [first, second] = &FROM[step.ilog2() as usize];
+        // SAFETY: `self` proves avx512f; either array is a zmm.
+        unsafe {
+            let first = _mm512_loadu_si512(first.as_ptr().cast());
+            let second = _mm512_loadu_si512(second.as_ptr().cast());
+            (_mm512_permutex2var_ps(a, first, b), _mm512_permutex2var_ps(a, second, b))
+        }
+    }
 }
 
 impl Simd<f64> for Avx512 {
@@ -226,6 +255,17 @@ impl Simd<f64> for Avx512 {
             // Quarter j holds sums j and 4 + j.
             let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
             _mm512_permutexvar_pd(order, a)
+        }
+    }
+    #[inline(always)]
+    fn exchange(self, step: usize, a: __m512d, b: __m512d) -> (__m512d, __m512d) {
+        const FROM: [[[i64; 8]; 2]; 3] = [exchanged!(8, 1), exchanged!(8, 2), exchanged!(8, 4)];
+        let [first, second] = &FROM[step.ilog2() as usize];
+        // SAFETY: `self` proves avx512f; either array is a zmm.
+        unsafe {
+            let first = _mm512_loadu_si512(first.as_ptr().cast());
+            let second = _mm512_loadu_si512(second.as_ptr().cast());
+            (_mm512_permutex2var_pd(a, first, b), _mm512_permutex2var_pd(a, second, b))
         }
     }
 }

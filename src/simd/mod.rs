@@ -137,6 +137,10 @@ pub trait Simd<T>: Copy {
     /// The order of `LANES` sums after the last fold, made natural.
     fn unfold(self, a: Self::Group) -> Self::Group;
 
+    /// One step of transposing: of every `2 step` lanes, the last `step` of `a` change places with the
+    /// first `step` of `b`.
+    fn exchange(self, step: usize, a: Self::Group, b: Self::Group) -> (Self::Group, Self::Group);
+
     /// Asks for the cache line at `at` to be brought to L2. Any address will do.
     fn prefetch(self, at: *const T);
 }

@@ -129,6 +129,17 @@ macro_rules! lanes {
                 a
             }
             #[inline(always)]
+            fn exchange(self, step: usize, a: $group, b: $group) -> ($group, $group) {
+                let (a, b) = (a.to_array(), b.to_array());
+                let (mut first, mut second) = (a, b);
+                for lane in 0..$lanes {
+                    if lane & step == 0 {
+                        (first[lane + step], second[lane]) = (b[lane], a[lane + step]);
+                    }
+                }
+                ($group::new(first), $group::new(second))
+            }
+            #[inline(always)]
             fn prefetch(self, _: *const $t) {}
         }
     };

@@ -77,6 +77,31 @@ fn the_batch_and_the_position_in_it_change_nothing() {
     the_batch_changes_nothing::<f64>((33, 20, 530));
 }
 
+/// Short patterns are transposed for many probes: every tail of a tile, a panel and a lane group.
+#[test]
+fn panels_of_patterns_change_nothing() {
+    fn alone_and_together<T: Real>(level: Level) {
+        for (at, dim) in [1, 7, 8, 9, 16, 17, 63, 64, 100, 192, 193].into_iter().enumerate() {
+            for patterns in [1, 8, 15, 17, 31, 33, 48, 530] {
+                let batch = 47 + (at + patterns) % 7;
+                let case = Case::<T>::random((batch, dim, patterns), Kind::LogNormal, 0.3, 5);
+                let workspace = &mut serial(level);
+                let together = case.run(workspace);
+                for b in 0..batch {
+                    let probe = case.probes.select(&[b]);
+                    let alone = case.run_with(probe.view(), workspace).unwrap();
+                    let shape = (b, batch, dim, patterns);
+                    assert!(together.bits(b) == alone.bits(0), "{level}: probe {shape:?}");
+                }
+            }
+        }
+    }
+    for level in levels::all() {
+        alone_and_together::<f32>(level);
+        alone_and_together::<f64>(level);
+    }
+}
+
 /// What else is asked for does not change an output.
 #[test]
 fn the_other_outputs_change_nothing() {
@@ -118,7 +143,8 @@ fn what_a_workspace_did_before_changes_nothing() {
         let mut random = Random(3);
         let workspace = &mut serial(level);
         for seed in 0..60 {
-            let shape = (1 + random.below(9), 1 + random.below(90), 1 + random.below(700));
+            let batch = [1 + random.below(9), 48 + random.below(9)][random.below(2)];
+            let shape = (batch, 1 + random.below(90), 1 + random.below(700));
             let case = Case::<T>::random(shape, Kind::Uniform, 3.0, seed);
             assert_eq!(hashes(&case, workspace), hashes(&case, &mut serial(level)), "{shape:?}");
         }
