@@ -1,6 +1,6 @@
 //! Energies and the other numbers of a probe, from its softmax's state and the norms.
 
-use crate::kernel::separation::State;
+use crate::kernel::state::State;
 use crate::{Element, Error, Memory, Outputs, Result};
 
 /// Refuses an inverse temperature that is none.
@@ -61,7 +61,7 @@ impl<T: Element> Energies<T> {
     fn lse(&self, state: &State<T>) -> f64 {
         match state.mass == T::ZERO {
             true => f64::NEG_INFINITY,
-            false => self.beta * self.gain * state.peak.to_f64() + state.mass.to_f64().ln(),
+            false => self.beta * self.gain * state.reference.to_f64() + state.mass.to_f64().ln(),
         }
     }
 
@@ -83,9 +83,6 @@ impl<T: Element> Energies<T> {
         }
         if let Some(best) = &mut outputs.best {
             best[b] = if mass.is_nan() { usize::MAX } else { state.best };
-        }
-        if let Some(best_weight) = &mut outputs.best_weight {
-            best_weight[b] = state.normaliser();
         }
         if let Some(support) = &mut outputs.support {
             support[b] = state.support;

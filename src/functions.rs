@@ -2,7 +2,8 @@
 //! a [`Workspace`] and allocates nothing once that has grown.
 
 use crate::energy::beta_of;
-use crate::kernel::separation::{Sharpness, Softmax};
+use crate::kernel::softmax::Softmax;
+use crate::kernel::state::Sharpness;
 use crate::memory::expect_shape;
 use crate::plasticity::{Update, update};
 use crate::{Element, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace, retrieval};

@@ -8,9 +8,10 @@
 use std::ops::Range;
 
 use crate::Element;
-use crate::kernel::GROUP;
 use crate::kernel::panels::panels_len;
 use crate::kernel::recall::{blocks, scores_stride};
+use crate::kernel::survivors::list_len;
+use crate::kernel::{GROUP, MAX_BLOCK};
 use crate::memory::{padded_cols, padded_stride};
 
 /// Bytes of patterns in a block: with the next block, the probes and what is retrieved, they stay in
@@ -19,8 +20,6 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// Patterns in the shortest block: what is retrieved is read and written once for each block, which
 /// has to be little beside the sums over its patterns.
 const MIN_BLOCK: usize = 32;
-/// Patterns in the longest block: six rows of f32 scores are 12 KiB of L1.
-const MAX_BLOCK: usize = 512;
 /// Bytes of patterns that are worth a shard of their own.
 const SHARD_BYTES: usize = 1024 << 10;
 /// As many threads as can work on one probe; more would wait for memory.
@@ -62,14 +61,14 @@ impl Plan {
         blocks::<T>(self.patterns, self.shard)
     }
 
-    /// Elements of scores and entries of the list that a task needs.
+    /// Elements of scores and entries of the lists that a task needs.
     pub fn scores<T: Element>(self) -> (usize, usize) {
-        (GROUP * scores_stride::<T>(self.block), self.block + T::LANES)
+        (GROUP * scores_stride::<T>(self.block), GROUP * list_len(self.block))
     }
 
     /// Whether blocks are prefetched, for so many probes.
     pub fn prefetches<T: Element>(self, probes: usize) -> bool {
-        let few = usize::from(probes <= 2 * GROUP);
+        let few = usize::from((2..=2 * GROUP).contains(&probes));
         self.patterns * self.stride * size_of::<T>() > PREFETCH_BYTES[few]
     }
 
@@ -81,6 +80,6 @@ impl Plan {
     /// Most probes that a task recalls at a time.
     pub fn batch<T: Element>(self) -> usize {
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
-        rows.clamp(8 * GROUP, 32 * GROUP) / GROUP * GROUP
+        rows.clamp(8 * GROUP, 96 * GROUP) / GROUP * GROUP
     }
 }

@@ -14,7 +14,8 @@ use std::str::FromStr;
 use crate::kernel::learn::{Learn, Source};
 use crate::kernel::outer::Step;
 use crate::kernel::recall::scores_stride;
-use crate::kernel::separation::State;
+use crate::kernel::state::State;
+use crate::kernel::survivors::list_len;
 use crate::memory::{expect_length, expect_shape};
 use crate::parallel::{Divide, for_each_piece};
 use crate::plan::Plan;
@@ -428,7 +429,7 @@ impl<T: Element> Batch<'_, T> {
         let threads = workspace.parallelism().threads(rows * plan.patterns * plan.cols);
         let panels = plan.patterns.div_ceil(T::LANES);
         let pieces = if threads == 1 { 1 } else { (4 * threads).min(panels) };
-        let (weights, list) = (rows * scores_stride::<T>(block), block + T::LANES);
+        let (weights, list) = (rows * scores_stride::<T>(block), list_len(block));
         workspace.memory.reserve(pieces * weights, 0, pieces * list);
         let (patterns, norms) = memory.padded_mut();
         let step = Step {

@@ -1,6 +1,6 @@
 //! Workspace: the memory that calls use beside their operands, kept from one call to the next.
 
-use crate::kernel::separation::State;
+use crate::kernel::state::State;
 use crate::memory::Aligned;
 use crate::{Element, Level, Parallelism, Result};
 

@@ -74,6 +74,12 @@ impl Ahead {
     /// Nothing to prefetch.
     pub const NONE: Self = Self { rows: 0, share: 0..0 };
 
+    /// The same for rows from `first` on, which count from there.
+    pub fn after(&self, first: usize) -> Self {
+        let Range { start, end } = self.share;
+        Self { share: start.saturating_sub(first)..end.saturating_sub(first), ..*self }
+    }
+
     /// The same, or nothing.
     fn of(&self, wanted: bool) -> Self {
         if wanted { self.clone() } else { Self::NONE }

@@ -13,14 +13,15 @@
 //!
 //! 1. Lanes run over d, so a pattern's row is read as it lies and nothing is packed. The price, a
 //!    horizontal sum for each score, is made small by folding the sums of a panel into one another
-//!    (`fold_all`): about one addition for a score instead of four with their shuffles.
-//! 2. A row of the last, incomplete panel stands in for those that are missing: no row is read
-//!    beyond the last, and the surplus scores are copies of the last pattern's.
+//!    (`add_all`): about one addition for a score instead of four with their shuffles.
+//! 2. A row of the last, incomplete tile stands in for those that are missing, and a tile for missing
+//!    tiles: no row is read beyond the last, and the surplus scores are copies of others.
 //! 3. Chunks depend on D and the type alone, so that the order of every sum does too.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use super::{MAX_LANES, evenly, fold_all, for_group_size, groups_of};
+use super::{MAX_LANES, add_all, evenly, for_group_size, groups_of};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
 
@@ -30,8 +31,8 @@ const CHUNK_BYTES: usize = 4096;
 
 /// scores[b][n] = x_b · m_n for a group of probes.
 ///
-/// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats the
-/// last pattern's.
+/// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats
+/// patterns' scores.
 #[inline(always)]
 pub(crate) fn dots<T: Element, S: Simd<T>>(
     simd: S,
@@ -42,8 +43,7 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     let groups = groups_of(&probes);
     assert_eq!(groups, groups_of(&patterns));
     assert_eq!(scores.shape(), (probes.rows(), patterns.rows().next_multiple_of(T::LANES)));
-    let chunk_groups = (CHUNK_BYTES / size_of::<T>() / T::LANES).max(1);
-    for chunk in evenly(groups, chunk_groups) {
+    for chunk in chunks::<T>(groups) {
         for tile in evenly(probes.rows(), S::TILE.probes) {
             let probes = probes.subrows(tile.clone());
             let block = Block { probes, patterns, chunk: chunk.clone() };
@@ -53,12 +53,28 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     }
 }
 
+/// The chunks of d, in lane groups.
+#[inline(always)]
+pub(crate) fn chunks<T: Element>(groups: usize) -> impl Iterator<Item = Range<usize>> {
+    const { assert!(CHUNK_BYTES >= 16 * size_of::<f64>()) };
+    let most = CHUNK_BYTES / size_of::<T>() / T::LANES;
+    // Most rows are one chunk, which need not be divided.
+    let pieces = if groups <= most { 1 } else { groups.div_ceil(most) };
+    (0..pieces).map(
+        #[inline(always)]
+        move |piece| match pieces {
+            1 => 0..groups,
+            _ => piece * groups / pieces..(piece + 1) * groups / pieces,
+        },
+    )
+}
+
 /// The dot products over one chunk of d.
 struct Block<'a, T> {
     probes: MatRef<'a, T>,
     patterns: MatRef<'a, T>,
     /// Lane groups.
-    chunk: std::ops::Range<usize>,
+    chunk: Range<usize>,
 }
 
 impl<T: Element> Block<'_, T> {
@@ -94,25 +110,30 @@ impl<T: Element> Block<'_, T> {
         for panel in (0..patterns.rows()).step_by(T::LANES) {
             // Tiles' sums, half folded. Not initialised: that would be a memset for every panel.
             let mut parts = [[const { MaybeUninit::<S::Group>::uninit() }; MAX_LANES]; P];
-            let tiles = T::LANES / Q;
-            for tile in 0..tiles {
+            let (tiles, most) = ((patterns.rows() - panel).div_ceil(Q), T::LANES / Q);
+            for at in 0..tiles.min(most) {
                 let rows = std::array::from_fn(|j| {
-                    let row = (panel + tile * Q + j).min(patterns.rows() - 1);
+                    let row = (panel + at * Q + j).min(patterns.rows() - 1);
                     patterns.as_ptr().wrapping_add(row * patterns.stride())
                 });
                 // SAFETY: the rows exist, and the caller promises the rest.
-                let mut sums = unsafe { self.tile::<S, P, Q>(simd, rows) };
+                let probes = (self.probes.as_ptr(), self.probes.stride());
+                let mut sums =
+                    unsafe { tile::<T, S, P, Q>(simd, probes, rows, self.chunk.clone()) };
                 for (parts, sums) in parts.iter_mut().zip(&mut sums) {
-                    parts[tile].write(fold_all(simd, sums, 0));
+                    parts[at].write(add_all(simd, sums, 0));
                 }
             }
+            for parts in &mut parts {
+                (tiles..most).for_each(|at| parts[at] = parts[tiles - 1]);
+            }
             for (i, parts) in parts.iter_mut().enumerate() {
-                // SAFETY: the first `tiles` parts have been written; row i < P of the scores has a
+                // SAFETY: the first `most` parts have been written; row i < P of the scores has a
                 // whole group at `panel`.
                 unsafe {
                     let parts = parts.as_mut_ptr().cast::<S::Group>();
-                    let parts = std::slice::from_raw_parts_mut(parts, tiles);
-                    let sums = simd.unfold(fold_all(simd, parts, Q.ilog2() as usize));
+                    let parts = std::slice::from_raw_parts_mut(parts, most);
+                    let sums = simd.unfold(add_all(simd, parts, Q.ilog2() as usize));
                     let to = to.add(i * to_stride + panel);
                     let sums = if first { sums } else { simd.add(simd.load(to), sums) };
                     simd.store(to, sums);
@@ -120,34 +141,35 @@ impl<T: Element> Block<'_, T> {
             }
         }
     }
+}
 
-    /// # Safety
-    /// There are `P` probes, and the chunk lies within them and within the rows that begin at
-    /// `patterns`.
-    #[inline(always)]
-    unsafe fn tile<S: Simd<T>, const P: usize, const Q: usize>(
-        &self,
-        simd: S,
-        patterns: [*const T; Q],
-    ) -> [[S::Group; Q]; P] {
-        let (probes, stride) = (self.probes.as_ptr(), self.probes.stride());
-        let mut acc = [[simd.splat(T::ZERO); Q]; P];
-        for group in self.chunk.clone() {
-            let d = group * T::LANES;
-            // SAFETY: group `group` of every row exists.
-            unsafe {
-                let m = patterns.map(
-                    #[inline(always)]
-                    |row| simd.load(row.add(d)),
-                );
-                for (i, acc) in acc.iter_mut().enumerate() {
-                    let x = simd.load(probes.add(i * stride + d));
-                    for (acc, m) in acc.iter_mut().zip(m) {
-                        *acc = simd.mul_add(x, m, *acc);
-                    }
+/// The dot products of `P` probes with `Q` patterns over one chunk of d, in lanes.
+///
+/// # Safety
+/// There are `P` probes, and the chunk lies within them and within the rows that begin at `patterns`.
+#[inline(always)]
+pub(crate) unsafe fn tile<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
+    simd: S,
+    (probes, stride): (*const T, usize),
+    patterns: [*const T; Q],
+    chunk: Range<usize>,
+) -> [[S::Group; Q]; P] {
+    let mut acc = [[simd.splat(T::ZERO); Q]; P];
+    for group in chunk {
+        let d = group * T::LANES;
+        // SAFETY: group `group` of every row exists.
+        unsafe {
+            let m = patterns.map(
+                #[inline(always)]
+                |row| simd.load(row.add(d)),
+            );
+            for (i, acc) in acc.iter_mut().enumerate() {
+                let x = simd.load(probes.add(i * stride + d));
+                for (acc, m) in acc.iter_mut().zip(m) {
+                    *acc = simd.mul_add(x, m, *acc);
                 }
             }
         }
-        acc
     }
+    acc
 }

@@ -11,7 +11,8 @@ use std::ops::Range;
 use super::dots::dots;
 use super::outer::{Outer, Step};
 use super::recall::{blocks, scores_stride};
-use super::separation::{Sharpness, State, memory_weights};
+use super::softmax::memory_weights;
+use super::state::{Sharpness, State};
 use super::{GROUP, evenly};
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut, MatRef};
@@ -138,7 +139,8 @@ impl<T: Element> Learn<'_, T> {
         if let Source::Probes(probes, ..) = source {
             for group in evenly(probes.rows(), GROUP) {
                 let patterns = self.patterns.as_ref().subrows(block.clone());
-                dots(simd, probes.subrows(group.clone()), patterns, &mut weights.rows_mut(group));
+                let probes = probes.subrows(group.clone());
+                dots(simd, probes, patterns, &mut weights.rows_mut(group));
             }
         }
         for b in 0..weights.rows() {

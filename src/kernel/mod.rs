@@ -19,11 +19,16 @@ pub mod combine;
 pub mod dots;
 pub mod exp2;
 pub mod learn;
+pub mod meeting;
 pub mod outer;
 pub mod panels;
 pub mod recall;
 pub mod rows;
 pub mod separation;
+pub mod softmax;
+pub mod state;
+pub mod stretches;
+pub mod survivors;
 
 use crate::simd::sealed::Lanes;
 use crate::simd::{Level, Simd};
@@ -32,6 +37,9 @@ use crate::{Element, MatRef};
 /// Rows that go through a kernel together: probes that share a block's scores, patterns that are
 /// updated side by side.
 pub(crate) const GROUP: usize = 6;
+
+/// Patterns in the longest block: six rows of f32 scores are 12 KiB of L1.
+pub(crate) const MAX_BLOCK: usize = 512;
 
 /// Does `$work` with `$p` the constant that `$size`, a number of rows up to `$most`, is.
 macro_rules! for_group_size {
@@ -86,7 +94,7 @@ pub trait Compiled: Lanes {
     /// Sums become retrieved probes.
     fn finish(level: Level, kernel: recall::Finish<'_, Self>);
     /// Softmax of rows.
-    fn softmax(level: Level, kernel: separation::Softmax<'_, Self>);
+    fn softmax(level: Level, kernel: softmax::Softmax<'_, Self>);
     /// Plasticity.
     fn learn(level: Level, kernel: learn::Learn<'_, Self>);
     /// Norms of patterns.
@@ -108,7 +116,7 @@ macro_rules! compiled {
             recall(recall::Shard<'_, $t>)
             merge(recall::Merge<'_, $t>)
             finish(recall::Finish<'_, $t>)
-            softmax(separation::Softmax<'_, $t>)
+            softmax(softmax::Softmax<'_, $t>)
             learn(learn::Learn<'_, $t>)
             squared_norms(rows::SquaredNorms<'_, $t>)
             feature_squares(rows::FeatureSquares<'_, $t>)
@@ -125,7 +133,8 @@ fn groups_of<T: Element>(matrix: &MatRef<'_, T>) -> usize {
     matrix.cols() / T::LANES
 }
 
-/// `LANES` sums at once: lane i of the result is the sum of the lanes of `accumulators[i]`.
+/// `LANES` sums at once (or what else `join` makes of two groups): lane i of the result is the sum of
+/// the lanes of `groups[i]`.
 ///
 /// A horizontal sum of one group wastes most of the lanes of each step. Here every step works on
 /// two groups and fills all lanes (for 16 lanes, 15 additions for 16 sums):
@@ -139,16 +148,34 @@ fn groups_of<T: Element>(matrix: &MatRef<'_, T>) -> usize {
 /// Whatever the tile, each sum is that of lanes i and i + 8, then i + 4, i + 2, i + 1: one order for
 /// every level. `stage` is the number of steps that the groups have behind them.
 #[inline(always)]
-fn fold_all<T, S: Simd<T>>(simd: S, groups: &mut [S::Group], mut stage: usize) -> S::Group {
+fn fold_all<T, S: Simd<T>>(
+    simd: S,
+    groups: &mut [S::Group],
+    mut stage: usize,
+    join: impl Fn(S::Group, S::Group) -> S::Group,
+) -> S::Group {
     let mut count = groups.len();
     while count > 1 {
         for i in 0..count / 2 {
-            groups[i] = simd.fold(stage, groups[2 * i], groups[2 * i + 1]);
+            let (a, b) = simd.halves(stage, groups[2 * i], groups[2 * i + 1]);
+            groups[i] = join(a, b);
         }
         count /= 2;
         stage += 1;
     }
     groups[0]
+}
+
+/// [`fold_all`] by addition.
+#[inline(always)]
+fn add_all<T, S: Simd<T>>(simd: S, groups: &mut [S::Group], stage: usize) -> S::Group {
+    fold_all(
+        simd,
+        groups,
+        stage,
+        #[inline(always)]
+        |a, b| simd.add(a, b),
+    )
 }
 
 /// The sum of one group's lanes, in the order of [`fold_all`].
@@ -173,8 +200,9 @@ fn reduce<T: Element, S: Simd<T>>(simd: S, group: S::Group, join: impl Fn(T, T) 
     lanes[0]
 }
 
-/// Lanes of the widest group.
+/// Lanes of the widest group, and of the narrowest.
 const MAX_LANES: usize = 16;
+const MIN_LANES: usize = 8;
 
 /// Splits `count` into pieces of at most `most` whose sizes differ by at most one.
 pub(crate) fn evenly(

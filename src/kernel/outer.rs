@@ -15,7 +15,7 @@
 //!    hardware prefetches best.
 
 use super::combine::{Ahead, Weights, sum_rows};
-use super::rows::nonzero_columns;
+use super::survivors::{list_len, weighed};
 use super::{for_each_piece, for_group_size, groups_of, sum, summed_rows};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
@@ -50,7 +50,7 @@ pub(crate) struct Outer<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
-    /// Scratch: one entry for each column of the weights.
+    /// Scratch: a list of the patterns.
     pub list: &'a mut [u32],
     /// Patterns from one that is updated to one that will be needed next, to be prefetched; 0
     /// for none.
@@ -66,7 +66,7 @@ impl<T: Element> Outer<'_, T> {
         assert_eq!(self.weights.rows(), self.vectors.rows());
         assert!(self.weights.cols() >= count);
         assert_eq!(self.norms.len(), count);
-        assert!(self.list.len() >= count);
+        assert!(self.list.len() >= list_len(count));
         if let Some(delta) = &self.delta {
             assert_eq!(delta.rows(), count);
             assert!(delta.cols() <= self.patterns.shape().1);
@@ -76,7 +76,7 @@ impl<T: Element> Outer<'_, T> {
         let list = std::mem::take(&mut self.list);
         let listed = match all {
             true => fill(list, count),
-            false => nonzero_columns(simd, self.weights, count, list, |_, _| ()),
+            false => weighed(simd, self.weights, count, list),
         };
         let few = self.vectors.rows() <= FEW_PROBES;
         let rows = if few { 1 } else { summed_rows(S::REGISTERS) };

@@ -4,18 +4,23 @@
 //! for each block of patterns:
 //!     for each group of probes:
 //!         scores = dots(group, block)
-//!         weights, rescale = separate(scores)          # and the state: peak, mass
-//!         X̂ = rescale X̂ + combine(weights, block)      # the block is still in L2
+//!         for each segment of the block:                   # mostly one: see `separation`
+//!             weights, rescale = separate(scores)          # and the state: reference, mass
+//!             X̂ = rescale X̂ + combine(weights, segment)    # the block is still in L2
 //! ```
+//!
+//! One probe takes less than a block at a time (see `stretches`); the bits are the same.
 //!
 //! The B x N scores are never all there. This is flash attention's order (Dao et al. 2022, arXiv
 //! 2205.14135) with one matrix for keys and values, so that the patterns are read once.
 
 use std::ops::Range;
 
-use super::combine::{Ahead, combine};
-use super::dots::dots;
-use super::separation::{Sharpness, State, memory_weights, separate, survivors};
+use super::combine::Ahead;
+use super::meeting::Meeting;
+use super::softmax::memory_weights;
+use super::state::{Sharpness, State};
+use super::stretches::{self, Stretches};
 use super::{GROUP, evenly, panels, rows};
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut, MatRef};
@@ -25,8 +30,8 @@ use crate::{Element, MatMut, MatRef};
 pub struct Scratch<'a, T> {
     /// Scores of a group of probes and a block of patterns: `GROUP` padded rows.
     pub scores: &'a mut [T],
-    /// Patterns of a block that have a weight.
-    pub list: &'a mut [u32],
+    /// Lists of the patterns of a block that have a weight: `GROUP` of them.
+    pub lists: &'a mut [u32],
     /// Panels of a block, as [`panels`] makes them; none where they are not to be made.
     pub panels: &'a mut [T],
 }
@@ -54,6 +59,15 @@ impl<T: Element> Source<'_, T> {
             Self::Probes(rows, _) | Self::Similarities(rows) | Self::Weights(rows) => rows.rows(),
         }
     }
+
+    /// The same for some of the probes.
+    fn of(self, probes: Range<usize>) -> Self {
+        match self {
+            Self::Probes(rows, sharpness) => Self::Probes(rows.subrows(probes), sharpness),
+            Self::Similarities(rows) => Self::Similarities(rows.subrows(probes)),
+            Self::Weights(rows) => Self::Weights(rows.subrows(probes)),
+        }
+    }
 }
 
 /// Recall of some probes from a shard of the patterns.
@@ -68,7 +82,7 @@ pub struct Shard<'a, T> {
     pub first: usize,
     /// Most patterns in a block.
     pub block: usize,
-    /// Whether the next block is to be prefetched while one is combined.
+    /// Whether the next block, or stretch, is to be prefetched while one is combined.
     pub prefetches: bool,
     /// Probes that go through the block together: at most `GROUP`.
     pub group: usize,
@@ -92,13 +106,40 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
             Source::Weights(_) => State::UNIT,
             _ => State::EMPTY,
         });
+        if let (Source::Probes(probe, sharpness), [state], None, Some(retrieved)) =
+            (self.source, &mut *self.states, self.keep, &mut self.retrieved)
+            && stretches::fit::<T>(self.patterns.cols())
+        {
+            let mut similarities = self.similarities.as_mut().map(|all| all.row_mut(0));
+            retrieved.row_mut(0).fill(T::ZERO);
+            for block in blocks::<T>(self.patterns.rows(), self.block) {
+                let (scores, weights) =
+                    self.scratch.scores.split_at_mut(scores_stride::<T>(self.block));
+                Stretches {
+                    probe: probe.row(0),
+                    sharpness,
+                    patterns: self.patterns.subrows(block.clone()),
+                    first: self.first + block.start,
+                    scores,
+                    weights,
+                    state,
+                    retrieved: retrieved.row_mut(0),
+                    prefetches: self.prefetches,
+                }
+                .run(simd);
+                if let Some(similarities) = &mut similarities {
+                    similarities[block.clone()].copy_from_slice(&scores[..block.len()]);
+                }
+            }
+            return;
+        }
         for block in blocks::<T>(self.patterns.rows(), self.block) {
             if !self.scratch.panels.is_empty() {
                 let patterns = self.patterns.subrows(block.clone());
                 panels::transpose(simd, patterns, self.scratch.panels);
             }
             for group in evenly(self.source.batch(), self.group) {
-                self.step(simd, block.clone(), group);
+                self.meet(simd, block.clone(), group);
             }
         }
     }
@@ -107,68 +148,36 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
 impl<T: Element> Shard<'_, T> {
     /// One group of probes and one block of patterns.
     #[inline(always)]
-    fn step<S: Simd<T>>(&mut self, simd: S, block: Range<usize>, group: Range<usize>) {
-        let patterns = self.patterns.subrows(block.clone());
-        let (count, stride) = (block.len(), scores_stride::<T>(self.block));
-        let padded = count.next_multiple_of(T::LANES);
-        let mut scores = MatMut::with_stride(self.scratch.scores, group.len(), padded, stride)
-            .expect("scratch is made to measure");
-        if let Source::Probes(probes, _) | Source::Similarities(probes) = self.source {
-            let probes = probes.subrows(group.clone());
-            if !self.scratch.panels.is_empty() {
-                panels::dots(simd, probes, self.scratch.panels, &mut scores);
-            } else {
-                dots(simd, probes, patterns, &mut scores);
-            }
+    fn meet<S: Simd<T>>(&mut self, simd: S, block: Range<usize>, group: Range<usize>) {
+        let (batch, count) = (self.states.len(), block.len());
+        // Every group prefetches its share of the next block.
+        let share = |b: usize| count * b / batch;
+        let ahead = match self.prefetches {
+            true => Ahead { rows: count, share: share(group.start)..share(group.end) },
+            false => Ahead::NONE,
+        };
+        Meeting {
+            patterns: self.patterns.subrows(block.clone()),
+            keep: self.keep.map(|keep| &keep[block.clone()]),
+            first: self.first + block.start,
+            scores: MatMut::with_stride(
+                self.scratch.scores,
+                group.len(),
+                count.next_multiple_of(T::LANES),
+                scores_stride::<T>(self.block),
+            )
+            .expect("scratch is made to measure"),
+            states: &mut self.states[group.clone()],
+            // What is to be retrieved holds anything before the first block.
+            rescale: [if block.start == 0 { T::ZERO } else { T::ONE }; GROUP],
+            retrieved: self.retrieved.as_mut().map(|all| all.rows_mut(group.clone())),
+            similarities: self.similarities.as_mut().map(|all| all.rows_mut(group.clone())),
+            block,
+            panels: self.scratch.panels,
+            lists: self.scratch.lists,
+            ahead,
         }
-        let keep = self.keep.map(|keep| &keep[block.clone()]);
-        let batch = self.states.len();
-        let states = &mut self.states[group.clone()];
-        // What is to be retrieved holds anything before the first block.
-        let mut rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; GROUP];
-        let mut all_dense = matches!(self.source, Source::Probes(..));
-        for (b, state) in states.iter_mut().enumerate() {
-            let (row, surplus) = scores.row_mut(b).split_at_mut(count);
-            surplus.fill(T::ZERO);
-            if let Source::Weights(weights) = self.source {
-                row.copy_from_slice(&weights.row(group.start + b)[block.clone()]);
-            }
-            if let Some(similarities) = &mut self.similarities {
-                similarities.row_mut(group.start + b)[block.clone()].copy_from_slice(row);
-            }
-            if let Source::Probes(_, sharpness) = self.source {
-                let first = self.first + block.start;
-                let (factor, dense) = separate(simd, row, keep, first, sharpness, state);
-                rescale[b] = factor;
-                all_dense &= dense;
-            }
-        }
-        if let Source::Similarities(_) = self.source {
-            return;
-        }
-        let survivors =
-            survivors(simd, scores.as_ref(), count, all_dense, states, self.scratch.list);
-        if let Some(retrieved) = &mut self.retrieved {
-            let (weights, rescale) = (scores.as_ref(), &rescale[..group.len()]);
-            // Every group prefetches its share of the next block.
-            let share = |b: usize| count * b / batch;
-            let ahead = Ahead { rows: count, share: share(group.start)..share(group.end) };
-            let ahead = if self.prefetches { ahead } else { Ahead::NONE };
-            let mut retrieved = retrieved.rows_mut(group);
-            // SAFETY: the list names columns below `count`, whose weights are not zero.
-            unsafe {
-                match survivors {
-                    None => {
-                        let rows = (count, ahead);
-                        combine(simd, weights, patterns, rows, rescale, &mut retrieved);
-                    }
-                    Some(list) => {
-                        let rows = (list, Ahead::NONE);
-                        combine(simd, weights, patterns, rows, rescale, &mut retrieved);
-                    }
-                }
-            }
-        }
+        .run(simd, self.source.of(group));
     }
 }
 
@@ -213,12 +222,14 @@ pub struct Finish<'a, T> {
     pub states: &'a [State<T>],
     /// Padded sums, and where the retrieved probes go.
     pub retrieved: Option<(MatRef<'a, T>, MatMut<'a, T>)>,
-    /// Whether they are divided by the weights' mass.
-    pub normalises: bool,
     /// What they are multiplied by.
     pub gain: T,
+    /// Of the separation, where there was one.
+    pub sharpness: Option<Sharpness<T>>,
     /// Scores; memory weights afterwards.
-    pub weights: Option<(MatMut<'a, T>, Sharpness<T>)>,
+    pub weights: Option<MatMut<'a, T>>,
+    /// Each probe's highest memory weight; written.
+    pub best_weights: Option<&'a mut [T]>,
     /// Which patterns take part; all without.
     pub keep: Option<&'a [bool]>,
 }
@@ -230,11 +241,16 @@ impl<T: Element> Kernel<T> for Finish<'_, T> {
     fn run<S: Simd<T>>(mut self, simd: S) {
         for (b, state) in self.states.iter().enumerate() {
             if let Some((sums, to)) = &mut self.retrieved {
-                let normaliser = if self.normalises { state.normaliser() } else { T::ONE };
+                // Weights that were given are what they are.
+                let normaliser = self.sharpness.map_or(T::ONE, |_| state.normaliser());
                 rows::finish(simd, sums.row(b), normaliser * self.gain, to.row_mut(b));
             }
-            if let Some((weights, sharpness)) = &mut self.weights {
-                memory_weights(simd, weights.row_mut(b), self.keep, *sharpness, state);
+            let Some(sharpness) = self.sharpness else { continue };
+            if let Some(weights) = &mut self.weights {
+                memory_weights(simd, weights.row_mut(b), self.keep, sharpness, state);
+            }
+            if let Some(weights) = &mut self.best_weights {
+                weights[b] = state.best_weight(simd, sharpness);
             }
         }
     }

@@ -100,39 +100,3 @@ pub(crate) fn join<T: Element, S: Simd<T>>(simd: S, sum: &mut [T], a: T, later: 
         }
     }
 }
-
-/// Lists the columns below `count` in which some row is not zero, and tells `each` row about its
-/// lanes that are not, as bits.
-///
-/// Returns how many there are.
-#[inline(always)]
-pub(crate) fn nonzero_columns<T: Element, S: Simd<T>>(
-    simd: S,
-    rows: MatRef<'_, T>,
-    count: usize,
-    list: &mut [u32],
-    mut each: impl FnMut(usize, u32),
-) -> usize {
-    assert!(count <= rows.cols() && count.next_multiple_of(T::LANES) <= list.len());
-    let mut listed = 0;
-    for at in (0..count).step_by(T::LANES) {
-        let lanes = T::LANES.min(count - at);
-        let mut any = 0;
-        for (b, row) in rows.iter().enumerate() {
-            // SAFETY: `lanes` elements of the row follow `at`.
-            let weights = unsafe {
-                let from = row.as_ptr().add(at);
-                if lanes == T::LANES { simd.load(from) } else { simd.load_first(from, lanes) }
-            };
-            let bits = simd.nonzero(weights);
-            each(b, bits);
-            any |= bits;
-        }
-        while any != 0 {
-            list[listed] = at as u32 + any.trailing_zeros();
-            listed += 1;
-            any &= any - 1;
-        }
-    }
-    listed
-}

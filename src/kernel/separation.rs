@@ -1,440 +1,530 @@
-//! The separation function: similarities become memory weights, one block of patterns at a time.
+//! The separation function: similarities become memory weights, one segment of patterns at a time.
 //!
-//! The streaming softmax (Milakov & Gimelshein 2018, arXiv 1805.02867): with the highest score so far
-//! as the peak,
+//! The streaming softmax (Milakov & Gimelshein 2018, arXiv 1805.02867) with a reference that rises
+//! lazily. Weights need not be relative to the highest score so far: it is enough that none of them
+//! overflows. So, pattern by pattern,
 //!
 //! ```text
-//! peak' = max(peak, max_n score[n])
-//! rescale = exp2(scale (peak - peak'))               # what came before was relative to `peak`
-//! weight[n] = exp2(scale (score[n] - peak')), 0 below the cut
-//! mass = rescale mass + Σ_n weight[n]
+//! if there is no reference yet: the highest score of the section of patterns rises
+//! otherwise, if scale (score[n] - reference) > HEADROOM: score[n] rises
+//!     rescale = exp2(scale (reference - what rises))     # of the mass, and of what was retrieved
+//!     reference = what rises
+//! weight[n] = exp2(scale (score[n] - reference)), 0 below the floor
+//! mass += weight[n]                                      # in lanes, over a block of patterns
 //! ```
 //!
-//! where scale = β log2 e. The difference is taken before the product with the scale: near the peak,
-//! where weights matter, it is exact.
+//! where scale = β log2 e. The difference is taken before the product with the scale: near the
+//! reference, where weights matter, it is exact. The floor lies a fixed number of bits below the highest
+//! score of the sections before, or below the reference where that is higher.
+//!
+//! 1. A pattern's weight depends on the patterns of the sections before it and on those before it in
+//!    its own. So it makes no difference how many of them are seen at once: one probe takes a few rows
+//!    at a time, which are still in L1 when they are combined, many probes a block. The bits are the
+//!    same.
+//! 2. Between two rises lies a *segment*, which is separated by lanes. The reference rises once for
+//!    every HEADROOM bits of the scores' range at most: a segment is a block, nearly always.
+
+use std::ops::Range;
 
 use super::exp2::{exp2_one, power};
-use super::rows::nonzero_columns;
-use super::{MAX_LANES, reduce, sum};
-use crate::simd::{Kernel, Simd};
-use crate::{Element, MatMut, MatRef};
+use super::state::{HEADROOM, Sharpness, State};
+use super::{MAX_BLOCK, MAX_LANES, fold_all, reduce, sum};
+use crate::Element;
+use crate::simd::Simd;
 
-/// How sharply weights fall with the distance from the peak.
-#[derive(Debug, Clone, Copy)]
-pub struct Sharpness<T> {
-    /// β log2 e.
-    pub scale: T,
-    /// Weights below 2^cut are 0.
-    pub cut: T,
-    /// Whether Σ weight log2 weight is wanted.
-    pub heat: bool,
+/// Patterns of a section. A section is looked at as a whole before the next one begins, and the first
+/// one of a shard before it is weighed.
+pub(crate) const SECTION: usize = 32;
+
+/// One probe and one block of patterns: what the separation keeps from segment to segment.
+pub(crate) struct Separation<T, G> {
+    /// The highest score before the block, and with that of its sections that are done.
+    before: T,
+    peak: T,
+    /// The block's highest and lowest score, and the highest of each section, as far as they have been
+    /// looked at.
+    high: T,
+    low: T,
+    highs: [T; MAX_BLOCK / SECTION],
+    /// The block's share of the state's sums, in lanes.
+    mass: G,
+    heat: G,
 }
 
-impl<T: Element> Sharpness<T> {
-    /// For inverse temperature `beta` and a sum over `patterns` weights.
-    ///
-    /// All the weights below 2^-(digits + log2 N), together, are less than half an ulp of the sum,
-    /// which is at least 1.
-    pub fn new(beta: f64, patterns: usize) -> Self {
-        let bits = f64::from(T::DIGITS) + (patterns.max(1) as f64).log2().ceil();
+impl<T: Element, G: Copy> Separation<T, G> {
+    /// At the beginning of a block.
+    #[inline(always)]
+    pub fn begin<S: Simd<T, Group = G>>(simd: S, state: &State<T>) -> Self {
+        let zero = simd.splat(T::ZERO);
         Self {
-            scale: T::from_f64((beta * std::f64::consts::LOG2_E).min(T::MAX.to_f64())),
-            cut: T::from_f64(-bits),
-            heat: false,
+            before: state.peak,
+            peak: state.peak,
+            high: T::NAN,
+            low: T::NAN,
+            highs: [T::NAN; MAX_BLOCK / SECTION],
+            mass: zero,
+            heat: zero,
         }
     }
-}
 
-/// What is known of one probe's softmax after some of the patterns.
-#[derive(Debug, Clone, Copy)]
-pub struct State<T> {
-    /// The highest score.
-    pub peak: T,
-    /// Σ_n weight[n], relative to the peak. NaN when a score was not finite.
-    pub mass: T,
-    /// Σ_n weight[n] log2 weight[n], for the entropy.
-    pub heat: T,
-    /// The first pattern whose score is the peak.
-    pub best: usize,
-    /// Patterns that contributed: whose weight was not zero when they came.
-    pub support: usize,
-}
-
-impl<T: Element> State<T> {
-    /// Before the first pattern.
-    pub const EMPTY: Self =
-        Self { peak: T::ZERO, mass: T::ZERO, heat: T::ZERO, best: usize::MAX, support: 0 };
-
-    /// Of weights that are what they are: relative to nothing, not to be normalised.
-    pub const UNIT: Self = Self { mass: T::ONE, best: 0, ..Self::EMPTY };
-
-    /// No pattern has come that was not masked.
-    fn is_empty(&self) -> bool {
-        self.best == usize::MAX && self.mass == T::ZERO
-    }
-
-    /// What the probe's sum of weighted patterns has to be multiplied by. All patterns masked: 0.
-    pub fn normaliser(&self) -> T {
-        if self.mass == T::ZERO { T::ZERO } else { T::ONE / self.mass }
-    }
-
-    /// The state after `earlier`'s patterns and then `later`'s, and the factors by which what was
-    /// summed relative to either's peak is now to be scaled.
+    /// Looks at the block's scores once they are all there, and while they are: finds the peak and
+    /// the best pattern. `first` is the index of the block's first pattern.
     #[inline(always)]
-    pub fn merge<S: Simd<T>>(simd: S, earlier: Self, later: Self, scale: T) -> (Self, T, T) {
-        if later.is_empty() {
-            return (earlier, T::ONE, T::ZERO);
+    pub fn survey<S: Simd<T, Group = G>>(
+        &mut self,
+        simd: S,
+        row: &[T],
+        keep: Option<&[bool]>,
+        first: usize,
+        state: &mut State<T>,
+    ) {
+        let lowest = simd.splat(T::NEG_INFINITY);
+        let mut highs = [lowest; MAX_BLOCK / SECTION];
+        let mut low = simd.splat(-T::NEG_INFINITY);
+        for (start, high) in (0..row.len()).step_by(SECTION).zip(&mut highs) {
+            if keep.is_none() && start + SECTION <= row.len() {
+                // Most sections are whole.
+                for at in (start..start + SECTION).step_by(T::LANES) {
+                    // SAFETY: the section lies within the row.
+                    let scores = unsafe { simd.load(row.as_ptr().add(at)) };
+                    *high = simd.max(*high, scores);
+                    low = simd.min(low, scores);
+                }
+            } else {
+                let section = start..row.len().min(start + SECTION);
+                extremes(simd, row, section, keep, (high, &mut low));
+            }
         }
-        if earlier.is_empty() {
-            return (later, T::ZERO, T::ONE);
+        // The lanes of as many sections at once as there are lanes.
+        for (highs, to) in
+            highs.chunks_exact_mut(T::LANES).zip(self.highs.chunks_exact_mut(T::LANES))
+        {
+            let highest = fold_all(
+                simd,
+                highs,
+                0,
+                #[inline(always)]
+                |a, b| simd.max(a, b),
+            );
+            // SAFETY: the chunk has `LANES` elements.
+            unsafe { simd.store(to.as_mut_ptr(), simd.unfold(highest)) };
         }
-        let highest = if later.peak > earlier.peak { later } else { earlier };
-        let (a, earlier_heat, earlier_support) = earlier.relative_to(simd, highest.peak, scale);
-        let (b, later_heat, later_support) = later.relative_to(simd, highest.peak, scale);
-        let merged = Self {
-            peak: highest.peak,
-            mass: earlier.mass * a + later.mass * b,
-            heat: earlier_heat + later_heat,
-            best: highest.best,
-            support: earlier_support + later_support,
-        };
-        (merged, a, b)
+        self.high = self.highs.iter().fold(T::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+        self.low = lowest_of(simd, low);
+        if self.high > state.peak {
+            let reaches = self.highs.iter().position(|&high| high == self.high);
+            let start = reaches.unwrap_or(0) * SECTION;
+            let section = start..row.len().min(start + SECTION);
+            let best = position(simd, row, section, keep, self.high);
+            (state.peak, state.best) = (self.high, best.map_or(usize::MAX, |n| first + n));
+        }
     }
 
-    /// The factor that makes weights relative to this peak relative to a higher one; heat and
-    /// support after that.
+    /// Looks at one section.
     #[inline(always)]
-    fn relative_to<S: Simd<T>>(self, simd: S, peak: T, scale: T) -> (T, T, usize) {
-        let t = (self.peak - peak) * scale;
-        let factor = exp2_one(simd, t);
-        if factor == T::ZERO {
-            return (factor, T::ZERO, 0);
+    pub fn look_at<S: Simd<T, Group = G>>(&mut self, simd: S, row: &[T], section: Range<usize>) {
+        let mut high = simd.splat(T::NEG_INFINITY);
+        let at = section.start / SECTION;
+        extremes(simd, row, section, None, (&mut high, &mut simd.splat(T::ZERO)));
+        self.highs[at] = highest_of(simd, high);
+    }
+
+    /// The section with pattern `n` is done.
+    #[inline(always)]
+    pub fn pass(&mut self, n: usize) {
+        let high = self.highs[n / SECTION];
+        if high > self.peak {
+            self.peak = high;
         }
-        // Σ a w (t + log2 w) = a (heat + t mass)
-        (factor, factor * (self.heat + t * self.mass), self.support)
+    }
+
+    /// Whether no weight of the block can be 0, for certain.
+    #[inline(always)]
+    fn is_dense(&self, keep: Option<&[bool]>, sharpness: Sharpness<T>, state: &State<T>) -> bool {
+        // The state's peak is that of the survey: no floor will be higher.
+        keep.is_none() && self.low >= state.floor(state.peak, sharpness)
+    }
+
+    /// What the reference may rise to at pattern `n`, whose score is given.
+    #[inline(always)]
+    pub fn candidate(&self, n: usize, score: T, state: &State<T>) -> T {
+        if state.is_new() { self.highs[n / SECTION] } else { score }
+    }
+
+    /// The reference rises where a score says so. Returns what was retrieved has to be multiplied by.
+    #[inline(always)]
+    pub fn raise<S: Simd<T, Group = G>>(
+        &mut self,
+        simd: S,
+        score: T,
+        sharpness: Sharpness<T>,
+        state: &mut State<T>,
+    ) -> T {
+        if !state.rises_to(score, sharpness) {
+            return T::ONE;
+        }
+        let t = (state.reference - score) * sharpness.scale;
+        let rescale = exp2_one(simd, t);
+        state.reference = score;
+        // Nothing has come before the first pattern; what weighs nothing now has no warmth either.
+        let t = if rescale == T::ZERO { T::ZERO } else { t };
+        state.heat = rescale * (state.heat + t * state.mass);
+        state.mass = rescale * state.mass;
+        let factor = simd.splat(rescale);
+        self.heat = simd.mul(factor, simd.mul_add(simd.splat(t), self.mass, self.heat));
+        self.mass = simd.mul(factor, self.mass);
+        rescale
+    }
+
+    /// The first pattern of `range` at which the reference rises; its end, where it does not.
+    #[inline(always)]
+    pub fn next_rise<S: Simd<T, Group = G>>(
+        &self,
+        simd: S,
+        row: &[T],
+        range: Range<usize>,
+        keep: Option<&[bool]>,
+        sharpness: Sharpness<T>,
+        state: &State<T>,
+    ) -> usize {
+        assert!(range.end.next_multiple_of(T::LANES) <= row.len());
+        // Known once the block has been surveyed; not where a score is not a number.
+        if (self.high - state.reference) * sharpness.scale <= T::from_f64(HEADROOM) {
+            return range.end;
+        }
+        let (reference, scale) = (simd.splat(state.reference), simd.splat(sharpness.scale));
+        let headroom = simd.splat(T::from_f64(HEADROOM));
+        let (zero, one) = (simd.splat(T::ZERO), simd.splat(T::ONE));
+        for part in parts::<T>(range.clone()) {
+            // SAFETY: the row has whole lane groups.
+            let scores = unsafe { simd.load(row.as_ptr().add(part.at)) };
+            let t = simd.mul(simd.sub(scores, reference), scale);
+            let mut rising = simd.select(simd.lt(headroom, t), one, zero);
+            if let Some(keep) = keep {
+                rising = simd.select(kept::<T, S>(simd, keep, &part), rising, zero);
+            }
+            let rising = simd.nonzero(rising) & part.bits();
+            if rising != 0 {
+                return part.at + rising.trailing_zeros() as usize;
+            }
+        }
+        range.end
+    }
+
+    /// The weights of a segment: written to `to`, which has room for whole lane groups and may be
+    /// the scores themselves. Tells whether none of them is 0 for certain.
+    ///
+    /// # Safety
+    /// Whole lane groups around `range` are readable at `from` and writable at `to`.
+    #[inline(always)]
+    pub unsafe fn weigh<S: Simd<T, Group = G>>(
+        &mut self,
+        simd: S,
+        row: (*const T, *mut T),
+        range: Range<usize>,
+        keep: Option<&[bool]>,
+        sharpness: Sharpness<T>,
+        state: &State<T>,
+    ) -> bool {
+        let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
+        let dense = self.is_dense(keep, sharpness, state);
+        if !dense {
+            let mut peak = self.before;
+            for (floor, &high) in floors.iter_mut().zip(&self.highs) {
+                *floor = state.floor(peak, sharpness);
+                peak = if high > peak { high } else { peak };
+            }
+        }
+        let weigh = Weigh::new(
+            keep,
+            #[inline(always)]
+            |n| floors[n / SECTION],
+            (state.reference, sharpness.scale),
+        );
+        let sums = (&mut self.mass, &mut self.heat);
+        // SAFETY: passed on.
+        unsafe {
+            match (dense, sharpness.heat) {
+                (true, false) => weigh.run::<S, false, false, true>(simd, row, range, sums),
+                (true, true) => weigh.run::<S, false, true, true>(simd, row, range, sums),
+                (false, false) => weigh.run::<S, true, false, true>(simd, row, range, sums),
+                (false, true) => weigh.run::<S, true, true, true>(simd, row, range, sums),
+            }
+        }
+        dense
+    }
+
+    /// Scores below this weigh nothing.
+    #[inline(always)]
+    pub fn floor(&self, sharpness: Sharpness<T>, state: &State<T>) -> T {
+        state.floor(self.peak, sharpness)
+    }
+
+    /// Adds weights that are there, as [`weigh`](Self::weigh) does with those that it makes.
+    #[inline(always)]
+    pub fn add<S: Simd<T, Group = G>>(&mut self, simd: S, weights: &[T], range: Range<usize>) {
+        assert!(range.end.next_multiple_of(T::LANES) <= weights.len());
+        let zero = simd.splat(T::ZERO);
+        for_each_part::<T>(
+            range,
+            #[inline(always)]
+            |part| {
+                // SAFETY: the weights are whole lane groups.
+                let mut weights = unsafe { simd.load(weights.as_ptr().add(part.at)) };
+                if !part.is_whole::<T>() {
+                    let (before, until) = (simd.first(part.start), simd.first(part.end));
+                    weights = simd.select(before, zero, simd.select(until, weights, zero));
+                }
+                self.mass = simd.add(self.mass, weights);
+            },
+        );
+    }
+
+    /// Adds the block's sums to the state's.
+    #[inline(always)]
+    pub fn end<S: Simd<T, Group = G>>(
+        &self,
+        simd: S,
+        sharpness: Sharpness<T>,
+        state: &mut State<T>,
+    ) {
+        // A score of -inf would weigh nothing and hide that the probe is not a number any more.
+        let poison = if self.low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
+        state.mass = state.mass + sum(simd, self.mass) + poison;
+        if sharpness.heat {
+            state.heat += sum(simd, self.heat);
+        }
     }
 }
 
-/// Calls `each` with the groups of a row: their lanes' mask, offset and elements.
-#[inline(always)]
-fn for_each_group<T: Element, S: Simd<T>>(
-    simd: S,
-    row: &[T],
-    mut each: impl FnMut(usize, usize, S::Group),
-) {
-    let whole = row.len() / T::LANES * T::LANES;
-    for at in (0..whole).step_by(T::LANES) {
-        // SAFETY: `at + LANES <= whole <= len`.
-        each(at, T::LANES, unsafe { simd.load(row.as_ptr().add(at)) });
+/// exp2(scale (score - reference)) for scores of a row.
+#[derive(Clone, Copy)]
+pub(crate) struct Weigh<'a, T, F> {
+    keep: Option<&'a [bool]>,
+    floor: F,
+    reference: T,
+    scale: T,
+}
+
+impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
+    /// For the scores that `keep` has a flag for; the weight of the others is 0, and that of those
+    /// below the floor, which depends on the place. The reference weighs 1.
+    #[inline(always)]
+    pub fn new(keep: Option<&'a [bool]>, floor: F, (reference, scale): (T, T)) -> Self {
+        Self { keep, floor, reference, scale }
     }
-    if whole < row.len() {
-        let rest = row.len() - whole;
-        // SAFETY: `rest` elements follow `whole`.
-        each(whole, rest, unsafe { simd.load_first(row.as_ptr().add(whole), rest) });
+
+    /// Writes the weights of the scores in `range`, and adds them to the first sum; to the second,
+    /// with `HEAT`, weight log2 weight. Without `CUTS`, the caller knows that none is masked or below
+    /// the floor. `PADDED` rows have room for whole lane groups, which are written but for the scores
+    /// from the end of the range on.
+    ///
+    /// # Safety
+    /// The elements up to the end of the range are readable and writable; with `PADDED`, the whole
+    /// lane groups around it.
+    #[inline(always)]
+    pub unsafe fn run<S: Simd<T>, const CUTS: bool, const HEAT: bool, const PADDED: bool>(
+        self,
+        simd: S,
+        (from, to): (*const T, *mut T),
+        range: Range<usize>,
+        (mass, heat): (&mut S::Group, &mut S::Group),
+    ) {
+        let zero = simd.splat(T::ZERO);
+        let (reference, scale) = (simd.splat(self.reference), simd.splat(self.scale));
+        // In registers: through the references, every addition would wait for the last one's store.
+        let (mut sum, mut warmth) = (*mass, *heat);
+        for_each_part::<T>(
+            range,
+            #[inline(always)]
+            |part| {
+                let whole = part.is_whole::<T>();
+                // SAFETY: the caller promises what is read and written.
+                unsafe {
+                    let from = from.add(part.at);
+                    let scores = match whole || PADDED || part.end == T::LANES {
+                        true => simd.load(from),
+                        false => simd.load_first(from, part.end),
+                    };
+                    let mut t = simd.mul(simd.sub(scores, reference), scale);
+                    let mut weights = power(simd, t);
+                    if CUTS {
+                        // Not "keep where score >= floor": a NaN must not be dropped.
+                        let dropped = simd.lt(scores, simd.splat((self.floor)(part.at)));
+                        weights = simd.select(dropped, zero, weights);
+                        t = simd.select(dropped, zero, t);
+                        if let Some(keep) = self.keep {
+                            let kept = kept::<T, S>(simd, keep, &part);
+                            weights = simd.select(kept, weights, zero);
+                            t = simd.select(kept, t, zero);
+                        }
+                    }
+                    if !whole {
+                        let (before, until) = (simd.first(part.start), simd.first(part.end));
+                        weights = simd.select(before, zero, simd.select(until, weights, zero));
+                        t = simd.select(before, zero, simd.select(until, t, zero));
+                    }
+                    sum = simd.add(sum, weights);
+                    if HEAT {
+                        warmth = simd.mul_add(weights, t, warmth);
+                    }
+                    let to = to.add(part.at);
+                    if whole {
+                        simd.store(to, weights);
+                    } else if PADDED {
+                        simd.store(to, simd.select(simd.first(part.end), weights, scores));
+                    } else if part.end == T::LANES {
+                        simd.store(to, weights);
+                    } else {
+                        simd.store_first(to, weights, part.end);
+                    }
+                }
+            },
+        );
+        (*mass, *heat) = (sum, warmth);
     }
 }
 
-/// Writes what `each` makes of the groups of `len` elements at `from`.
-///
-/// # Safety
-/// `len` elements at `from` are readable and as many at `to` writable. They may be the same.
+/// Some lanes of a lane group.
+pub(crate) struct Part {
+    /// Where the group begins.
+    pub at: usize,
+    /// Its lanes from this one ...
+    pub start: usize,
+    /// ... up to this one.
+    pub end: usize,
+}
+
+impl Part {
+    #[inline(always)]
+    pub fn is_whole<T: Element>(&self) -> bool {
+        self.start == 0 && self.end == T::LANES
+    }
+
+    /// Its lanes, as bits.
+    #[inline(always)]
+    pub fn bits(&self) -> u32 {
+        (u32::MAX << self.start) & !(u32::MAX.unbounded_shl(self.end as u32))
+    }
+}
+
+/// The lane groups of a range, of which the first and the last may be incomplete.
 #[inline(always)]
-unsafe fn map_groups<T: Element, S: Simd<T>>(
-    simd: S,
-    (from, to, len): (*const T, *mut T, usize),
-    mut each: impl FnMut(usize, S::Group) -> S::Group,
-) {
-    let whole = len / T::LANES * T::LANES;
-    // SAFETY: whole groups below `whole`, then those of the rest, all below `len`. A group is read
-    // before it is written.
-    unsafe {
-        for at in (0..whole).step_by(T::LANES) {
-            simd.store(to.add(at), each(T::LANES, simd.load(from.add(at))));
-        }
-        if whole < len {
-            let rest = len - whole;
-            let group = each(rest, simd.load_first(from.add(whole), rest));
-            simd.store_first(to.add(whole), group, rest);
-        }
+fn parts<T: Element>(range: Range<usize>) -> impl Iterator<Item = Part> {
+    let Range { start, end } = range;
+    (start / T::LANES * T::LANES..end).step_by(T::LANES).map(
+        #[inline(always)]
+        move |at| Part { at, start: start.saturating_sub(at), end: (end - at).min(T::LANES) },
+    )
+}
+
+/// Calls `each` with the lane groups of a range, of which the first and the last may be incomplete.
+#[inline(always)]
+pub(crate) fn for_each_part<T: Element>(range: Range<usize>, mut each: impl FnMut(Part)) {
+    let Range { start, end } = range;
+    let mut at = start / T::LANES * T::LANES;
+    if start > at && start < end {
+        each(Part { at, start: start - at, end: (end - at).min(T::LANES) });
+        at += T::LANES;
+    }
+    while at + T::LANES <= end {
+        each(Part { at, start: 0, end: T::LANES });
+        at += T::LANES;
+    }
+    if at < end {
+        each(Part { at, start: 0, end: end - at });
     }
 }
 
 /// The lanes of a group that are not masked.
 #[inline(always)]
-fn kept<T: Element, S: Simd<T>>(simd: S, keep: &[bool], at: usize, lanes: usize) -> S::Mask {
+fn kept<T: Element, S: Simd<T>>(simd: S, keep: &[bool], part: &Part) -> S::Mask {
     let mut flags = [T::ZERO; MAX_LANES];
-    for (flag, &keep) in flags.iter_mut().zip(&keep[at..at + lanes]) {
+    for (flag, &keep) in flags.iter_mut().zip(&keep[part.at..keep.len().min(part.at + T::LANES)]) {
         *flag = if keep { T::ONE } else { T::ZERO };
     }
     // SAFETY: the array holds the widest group.
     simd.lt(simd.splat(T::ZERO), unsafe { simd.load(flags.as_ptr()) })
 }
 
-/// The highest and the lowest score that is not masked; -MAX.. and the reverse where all are.
+/// Takes the scores of a section that are not masked into the highest and the lowest of each lane.
 #[inline(always)]
-fn extremes<T: Element, S: Simd<T>>(simd: S, row: &[T], keep: Option<&[bool]>) -> (T, T) {
-    let lowest = simd.splat(T::NEG_INFINITY);
-    let highest = simd.splat(-T::NEG_INFINITY);
-    let (mut high, mut low) = (lowest, highest);
-    for_each_group(
-        simd,
-        row,
+fn extremes<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &[T],
+    section: Range<usize>,
+    keep: Option<&[bool]>,
+    (high, low): (&mut S::Group, &mut S::Group),
+) {
+    let (lowest, highest) = (simd.splat(T::NEG_INFINITY), simd.splat(-T::NEG_INFINITY));
+    for_each_part::<T>(
+        section,
         #[inline(always)]
-        |at, lanes, scores| {
+        |part| {
+            let scores = load(simd, row, &part);
             let (mut to_high, mut to_low) = (scores, scores);
-            if lanes < T::LANES || keep.is_some() {
+            if !part.is_whole::<T>() || keep.is_some() {
                 let mask = match keep {
-                    None => simd.first(lanes),
-                    Some(keep) => kept::<T, S>(simd, keep, at, lanes),
+                    None => simd.first(part.end),
+                    Some(keep) => kept::<T, S>(simd, keep, &part),
                 };
                 to_high = simd.select(mask, scores, lowest);
                 to_low = simd.select(mask, scores, highest);
             }
-            high = simd.max(high, to_high);
-            low = simd.min(low, to_low);
+            *high = simd.max(*high, to_high);
+            *low = simd.min(*low, to_low);
         },
     );
-    let high = reduce(simd, high, |a, b| if b > a { b } else { a });
-    let low = reduce(simd, low, |a, b| if b < a { b } else { a });
-    (high, low)
 }
 
-/// Where the first score is that is not masked and not below `high`.
+#[inline(always)]
+fn highest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Group) -> T {
+    reduce(simd, lanes, |a, b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+fn lowest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Group) -> T {
+    reduce(simd, lanes, |a, b| if b < a { b } else { a })
+}
+
+/// The highest and the lowest score of a row.
+#[inline(always)]
+pub(crate) fn extremes_of_row<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> (T, T) {
+    let (mut high, mut low) = (simd.splat(T::NEG_INFINITY), simd.splat(-T::NEG_INFINITY));
+    extremes(simd, row, 0..row.len(), None, (&mut high, &mut low));
+    (highest_of(simd, high), lowest_of(simd, low))
+}
+
+/// Where the first score of a section is that is not masked and not below `high`.
 #[inline(always)]
 fn position<T: Element, S: Simd<T>>(
     simd: S,
     row: &[T],
+    section: Range<usize>,
     keep: Option<&[bool]>,
     high: T,
 ) -> Option<usize> {
     let (zero, one, high) = (simd.splat(T::ZERO), simd.splat(T::ONE), simd.splat(high));
-    for at in (0..row.len()).step_by(T::LANES) {
-        let lanes = T::LANES.min(row.len() - at);
-        // SAFETY: `lanes` elements of the row follow `at`.
-        let scores = unsafe {
-            let from = row.as_ptr().add(at);
-            if lanes == T::LANES { simd.load(from) } else { simd.load_first(from, lanes) }
-        };
-        let mut mask = simd.first(lanes);
+    for part in parts::<T>(section) {
+        let mut reach = simd.select(simd.lt(load(simd, row, &part), high), zero, one);
         if let Some(keep) = keep {
-            mask = kept::<T, S>(simd, keep, at, lanes);
+            reach = simd.select(kept::<T, S>(simd, keep, &part), reach, zero);
         }
-        let reach = simd.select(simd.lt(scores, high), zero, one);
-        let reach = simd.nonzero(simd.select(mask, reach, zero));
+        let reach = simd.nonzero(reach) & part.bits();
         if reach != 0 {
-            return Some(at + reach.trailing_zeros() as usize);
+            return Some(part.at + reach.trailing_zeros() as usize);
         }
     }
     None
 }
 
-/// finish(exp2(scale (score - peak))) for every score; their sum before the finish, and, with `HEAT`,
-/// the sum of weight log2 weight. Weights below the cut are 0 when it `CUTS`; without, the caller
-/// knows that there are none.
-///
-/// # Safety
-/// As for [`map_groups`].
+/// The lanes of a part of a row from the first on; zeros where the row has ended.
 #[inline(always)]
-unsafe fn weigh<T: Element, S: Simd<T>, const CUTS: bool, const HEAT: bool>(
-    simd: S,
-    row: (*const T, *mut T, usize),
-    peak: T,
-    sharpness: Sharpness<T>,
-    finish: impl Fn(S::Group) -> S::Group,
-) -> (T, T) {
-    let zero = simd.splat(T::ZERO);
-    let (peak, scale) = (simd.splat(peak), simd.splat(sharpness.scale));
-    let cut = simd.splat(sharpness.cut);
-    let (mut mass, mut heat) = (zero, zero);
-    // SAFETY: passed on.
+pub(crate) fn load<T: Element, S: Simd<T>>(simd: S, row: &[T], part: &Part) -> S::Group {
+    assert!(part.at + part.end <= row.len());
+    // SAFETY: these elements are there.
     unsafe {
-        map_groups(
-            simd,
-            row,
-            #[inline(always)]
-            |lanes, scores| {
-                let mut t = simd.mul(simd.sub(scores, peak), scale);
-                let mut weights = power(simd, t);
-                if CUTS {
-                    // Not "keep where t >= cut": a NaN must not be dropped.
-                    let dropped = simd.lt(t, cut);
-                    weights = simd.select(dropped, zero, weights);
-                    t = simd.select(dropped, zero, t);
-                }
-                if lanes < T::LANES {
-                    let mask = simd.first(lanes);
-                    weights = simd.select(mask, weights, zero);
-                    t = simd.select(mask, t, zero);
-                }
-                mass = simd.add(mass, weights);
-                if HEAT {
-                    heat = simd.mul_add(weights, t, heat);
-                }
-                finish(weights)
-            },
-        );
+        let from = row.as_ptr().add(part.at);
+        if part.end == T::LANES { simd.load(from) } else { simd.load_first(from, part.end) }
     }
-    (sum(simd, mass), if HEAT { sum(simd, heat) } else { T::ZERO })
-}
-
-/// Turns a block's scores of one probe into weights relative to the peak so far, and returns the
-/// factor by which what was summed before is to be rescaled, and whether no weight is 0.
-///
-/// `keep` has a flag for each score; `first` is the index of the block's first pattern.
-#[inline(always)]
-pub(crate) fn separate<T: Element, S: Simd<T>>(
-    simd: S,
-    row: &mut [T],
-    keep: Option<&[bool]>,
-    first: usize,
-    sharpness: Sharpness<T>,
-    state: &mut State<T>,
-) -> (T, bool) {
-    if keep.is_some_and(|keep| !keep.contains(&true)) {
-        row.fill(T::ZERO);
-        return (if state.is_empty() { T::ZERO } else { T::ONE }, false);
-    }
-    let (high, low) = extremes(simd, row, keep);
-    let mut rescale = T::ONE;
-    if state.is_empty() || high > state.peak {
-        let t = (state.peak - high) * sharpness.scale;
-        rescale = if state.is_empty() { T::ZERO } else { exp2_one(simd, t) };
-        let warmth = if rescale == T::ZERO { T::ZERO } else { state.heat + t * state.mass };
-        let best = position(simd, row, keep, high).map_or(usize::MAX, |n| first + n);
-        let mass = rescale * state.mass;
-        *state = State { peak: high, mass, heat: rescale * warmth, best, ..*state };
-    }
-    // A masked pattern's score may be anything, NaN too: it becomes one that weighs nothing.
-    for (score, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
-        *score = T::NEG_INFINITY;
-    }
-    // The lowest score tells whether there is anything to cut, which dense weights are spared.
-    let dense = keep.is_none() && (low - state.peak) * sharpness.scale >= sharpness.cut;
-    let (in_place, peak) = ((row.as_ptr(), row.as_mut_ptr(), row.len()), state.peak);
-    // SAFETY: the row itself.
-    let (mass, heat) = unsafe {
-        let same = std::convert::identity;
-        match (dense, sharpness.heat) {
-            (true, false) => weigh::<T, S, false, false>(simd, in_place, peak, sharpness, same),
-            (true, true) => weigh::<T, S, false, true>(simd, in_place, peak, sharpness, same),
-            (false, false) => weigh::<T, S, true, false>(simd, in_place, peak, sharpness, same),
-            (false, true) => weigh::<T, S, true, true>(simd, in_place, peak, sharpness, same),
-        }
-    };
-    // A score of -inf would weigh nothing and hide that the probe is not a number any more.
-    let poison = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
-    state.mass = state.mass + mass + poison;
-    state.heat += heat;
-    (rescale, dense)
-}
-
-/// Turns the scores of one probe into memory weights, once its softmax is known: weight / mass.
-#[inline(always)]
-pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
-    simd: S,
-    row: &mut [T],
-    keep: Option<&[bool]>,
-    sharpness: Sharpness<T>,
-    state: &State<T>,
-) {
-    let in_place = (row.as_ptr(), row.as_mut_ptr(), row.len());
-    let normaliser = simd.splat(state.normaliser());
-    // SAFETY: the row itself.
-    unsafe {
-        weigh::<T, S, true, false>(
-            simd,
-            in_place,
-            state.peak,
-            sharpness,
-            #[inline(always)]
-            |w| simd.mul(w, normaliser),
-        )
-    };
-    for (weight, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
-        *weight = T::ZERO;
-    }
-}
-
-/// The softmax of every row, in place.
-pub struct Softmax<'a, T> {
-    /// Scores; softmax(β scores) afterwards.
-    pub rows: MatMut<'a, T>,
-    /// β
-    pub sharpness: Sharpness<T>,
-}
-
-impl<T: Element> Kernel<T> for Softmax<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<T>>(mut self, simd: S) {
-        for b in 0..self.rows.rows() {
-            softmax(simd, self.rows.row_mut(b), self.sharpness);
-        }
-    }
-}
-
-/// What [`separate`] does block by block and the division, for a row that is all there.
-#[inline(always)]
-fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<T>) {
-    let (high, low) = extremes(simd, row, None);
-    let mut mass = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
-    // Summed in blocks: the depth of a sum, and with it its error, is that of a block and the blocks.
-    for block in row.chunks_mut(SOFTMAX_BLOCK) {
-        let in_place = (block.as_ptr(), block.as_mut_ptr(), block.len());
-        // SAFETY: the block itself.
-        mass += unsafe {
-            weigh::<T, S, true, false>(
-                simd,
-                in_place,
-                high,
-                sharpness,
-                #[inline(always)]
-                |w| w,
-            )
-        }
-        .0;
-    }
-    let normaliser = simd.splat(T::ONE / mass);
-    let in_place = (row.as_ptr(), row.as_mut_ptr(), row.len());
-    // SAFETY: the row itself.
-    unsafe {
-        map_groups(
-            simd,
-            in_place,
-            #[inline(always)]
-            |_, weights| simd.mul(weights, normaliser),
-        )
-    };
-}
-
-/// Weights summed at a time.
-const SOFTMAX_BLOCK: usize = 4096;
-
-/// Lists the patterns that some probe of the group gives a weight, and counts each probe's.
-///
-/// `None` when that is all of the `count` patterns, which is known beforehand when `dense`.
-#[inline(always)]
-pub(crate) fn survivors<'a, T: Element, S: Simd<T>>(
-    simd: S,
-    weights: MatRef<'_, T>,
-    count: usize,
-    dense: bool,
-    states: &mut [State<T>],
-    list: &'a mut [u32],
-) -> Option<&'a [u32]> {
-    assert_eq!(states.len(), weights.rows());
-    if dense {
-        states.iter_mut().for_each(|state| state.support += count);
-        return None;
-    }
-    let listed = nonzero_columns(
-        simd,
-        weights,
-        count,
-        list,
-        #[inline(always)]
-        |b, bits| states[b].support += bits.count_ones() as usize,
-    );
-    (listed < count).then_some(&list[..listed])
 }

@@ -7,7 +7,7 @@ pub use outputs::Outputs;
 
 use crate::energy::{SubMemory, beta_of};
 use crate::kernel::GROUP;
-use crate::kernel::separation::Sharpness;
+use crate::kernel::state::Sharpness;
 use crate::memory::{expect_length, expect_shape};
 use crate::parallel::for_each_piece;
 use crate::plan::Plan;

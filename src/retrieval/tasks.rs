@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::energy::{Energies, SubMemory};
 use crate::kernel::GROUP;
 use crate::kernel::recall::{Finish, Merge, Scratch, Shard, Source};
-use crate::kernel::separation::{Sharpness, State};
+use crate::kernel::state::{Sharpness, State};
 use crate::parallel::Divide;
 use crate::plan::Plan;
 use crate::workspace::take;
@@ -167,9 +167,10 @@ impl<'a, T: Element> Recall<'a, T> {
         let kernel = Finish {
             states,
             retrieved,
-            normalises: sharpness.is_some(),
             gain: self.gain,
-            weights: outputs.memory_weights.as_mut().map(MatMut::reborrow).zip(sharpness),
+            sharpness,
+            weights: outputs.memory_weights.as_mut().map(MatMut::reborrow),
+            best_weights: outputs.best_weight.as_deref_mut(),
             keep: self.keep,
         };
         T::finish(self.level, kernel);
@@ -278,7 +279,7 @@ impl<T: Element> Recall<'_, T> {
             let columns = patterns.len();
             let (part, rest) = similarities.map(|all| all.split_at_col(columns)).unzip();
             similarities = rest;
-            let scratch = Scratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
+            let scratch = Scratch { scores: &mut *scores, lists: &mut *list, panels: &mut *panels };
             if shard == 0 {
                 self.shard(patterns, source, (&mut *states, &mut *sums), part, scratch);
             } else {
@@ -342,7 +343,7 @@ impl<T: Element> ShardTask<'_, T> {
     /// Recalls from the one shard that is left.
     pub fn run(self, recall: &Recall<'_, T>) {
         let patterns = self.plan.shards::<T>().nth(self.shards.start).expect("a shard of the plan");
-        let scratch = Scratch { scores: self.scores, list: self.list, panels: &mut [] };
+        let scratch = Scratch { scores: self.scores, lists: self.list, panels: &mut [] };
         recall.shard(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
     }
 }

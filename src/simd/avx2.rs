@@ -4,13 +4,17 @@ use std::arch::x86_64::*;
 
 use super::{Simd, Tile};
 
-/// Proof that AVX2 and FMA are there.
+/// Proof that AVX2 and FMA are there, and what came to every machine with them: POPCNT and BMI.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Avx2(());
 
 impl Avx2 {
     pub(super) fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2");
         found.then_some(Self(()))
     }
 }
@@ -18,6 +22,12 @@ impl Avx2 {
 /// The halves of a lane group.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<V>(V, V);
+
+/// Two groups, from both of their lower halves and both of their upper ones.
+#[inline(always)]
+fn apart<V>(low: (V, V), high: (V, V)) -> (Pair<V>, Pair<V>) {
+    (Pair(low.0, high.0), Pair(low.1, high.1))
+}
 
 /// The methods of both element types, from the intrinsics' suffixes.
 macro_rules! common {
@@ -122,6 +132,11 @@ macro_rules! common {
             }
         }
         #[inline(always)]
+        fn prefetch_near(self, at: *const $t) {
+            // SAFETY: a prefetch of any address is harmless.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+        #[inline(always)]
         fn prefetch(self, at: *const $t) {
             // SAFETY: a prefetch of any address is harmless.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
@@ -169,40 +184,45 @@ impl Simd<f32> for Avx2 {
     }
 
     #[inline(always)]
-    fn fold(self, stage: usize, a: Pair<__m256>, b: Pair<__m256>) -> Pair<__m256> {
+    fn halves(
+        self,
+        stage: usize,
+        a: Pair<__m256>,
+        b: Pair<__m256>,
+    ) -> (Pair<__m256>, Pair<__m256>) {
         // SAFETY: `self` proves avx2.
         unsafe {
             match stage {
-                0 => Pair(_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1)),
+                0 => apart((a.0, a.1), (b.0, b.1)),
                 // 128-bit quarters a0 a1 a2 a3: [a0 a2] + [a1 a3].
-                1 => Pair(
-                    _mm256_add_ps(
+                1 => apart(
+                    (
                         _mm256_permute2f128_ps::<0x20>(a.0, a.1),
                         _mm256_permute2f128_ps::<0x31>(a.0, a.1),
                     ),
-                    _mm256_add_ps(
+                    (
                         _mm256_permute2f128_ps::<0x20>(b.0, b.1),
                         _mm256_permute2f128_ps::<0x31>(b.0, b.1),
                     ),
                 ),
                 // In every quarter, [a0 a1 b2 b3] + [a2 a3 b0 b1] ...
-                2 => Pair(
-                    _mm256_add_ps(
+                2 => apart(
+                    (
                         _mm256_blend_ps::<0xcc>(a.0, b.0),
                         _mm256_shuffle_ps::<0b01_00_11_10>(a.0, b.0),
                     ),
-                    _mm256_add_ps(
+                    (
                         _mm256_blend_ps::<0xcc>(a.1, b.1),
                         _mm256_shuffle_ps::<0b01_00_11_10>(a.1, b.1),
                     ),
                 ),
                 // ... and [a0 a2 b0 b2] + [a1 a3 b1 b3].
-                _ => Pair(
-                    _mm256_add_ps(
+                _ => apart(
+                    (
                         _mm256_shuffle_ps::<0b10_00_10_00>(a.0, b.0),
                         _mm256_shuffle_ps::<0b11_01_11_01>(a.0, b.0),
                     ),
-                    _mm256_add_ps(
+                    (
                         _mm256_shuffle_ps::<0b10_00_10_00>(a.1, b.1),
                         _mm256_shuffle_ps::<0b11_01_11_01>(a.1, b.1),
                     ),
@@ -316,24 +336,32 @@ impl Simd<f64> for Avx2 {
     }
 
     #[inline(always)]
-    fn fold(self, stage: usize, a: Pair<__m256d>, b: Pair<__m256d>) -> Pair<__m256d> {
+    fn halves(
+        self,
+        stage: usize,
+        a: Pair<__m256d>,
+        b: Pair<__m256d>,
+    ) -> (Pair<__m256d>, Pair<__m256d>) {
         // SAFETY: `self` proves avx2.
         unsafe {
             match stage {
-                0 => Pair(_mm256_add_pd(a.0, a.1), _mm256_add_pd(b.0, b.1)),
+                0 => apart((a.0, a.1), (b.0, b.1)),
                 // 128-bit quarters a0 a1 a2 a3: [a0 a2] + [a1 a3].
-                1 => Pair(
-                    _mm256_add_pd(
+                1 => apart(
+                    (
                         _mm256_permute2f128_pd::<0x20>(a.0, a.1),
                         _mm256_permute2f128_pd::<0x31>(a.0, a.1),
                     ),
-                    _mm256_add_pd(
+                    (
                         _mm256_permute2f128_pd::<0x20>(b.0, b.1),
                         _mm256_permute2f128_pd::<0x31>(b.0, b.1),
                     ),
                 ),
                 // In every quarter, [a0 b0] + [a1 b1].
-                _ => Pair(_mm256_hadd_pd(a.0, b.0), _mm256_hadd_pd(a.1, b.1)),
+                _ => apart(
+                    (_mm256_unpacklo_pd(a.0, b.0), _mm256_unpackhi_pd(a.0, b.0)),
+                    (_mm256_unpacklo_pd(a.1, b.1), _mm256_unpackhi_pd(a.1, b.1)),
+                ),
             }
         }
     }

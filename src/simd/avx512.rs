@@ -3,6 +3,7 @@
 
 use std::arch::x86_64::*;
 
+use super::avx2::Avx2;
 use super::{Simd, Tile};
 
 /// Proof that AVX-512F is there.
@@ -11,10 +12,7 @@ pub(super) struct Avx512(());
 
 impl Avx512 {
     pub(super) fn detect() -> Option<Self> {
-        let found = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma");
-        found.then_some(Self(()))
+        (is_x86_feature_detected!("avx512f") && Avx2::detect().is_some()).then_some(Self(()))
     }
 }
 
@@ -111,6 +109,24 @@ macro_rules! common {
             unsafe { $cmp_mask::<_CMP_NEQ_UQ>(a, zero) }.into()
         }
         #[inline(always)]
+        fn append(self, list: &mut [u32], base: usize, bits: u32) -> usize {
+            assert!(list.len() >= 16);
+            // SAFETY: `self` proves avx512f; 16 entries are there.
+            unsafe {
+                let places =
+                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                let places = _mm512_add_epi32(places, _mm512_set1_epi32(base as i32));
+                let places = _mm512_maskz_compress_epi32(bits as u16, places);
+                _mm512_storeu_si512(list.as_mut_ptr().cast(), places);
+            }
+            bits.count_ones() as usize
+        }
+        #[inline(always)]
+        fn prefetch_near(self, at: *const $t) {
+            // SAFETY: a prefetch of any address is harmless.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+        #[inline(always)]
         fn prefetch(self, at: *const $t) {
             // SAFETY: a prefetch of any address is harmless.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
@@ -155,27 +171,24 @@ impl Simd<f32> for Avx512 {
     }
 
     #[inline(always)]
-    fn fold(self, stage: usize, a: __m512, b: __m512) -> __m512 {
+    fn halves(self, stage: usize, a: __m512, b: __m512) -> (__m512, __m512) {
         // SAFETY: `self` proves avx512f.
         unsafe {
             match stage {
                 // 128-bit quarters a0 a1 a2 a3: [a0 a1 b2 b3] + [a2 a3 b0 b1].
-                0 => _mm512_add_ps(
+                0 => (
                     _mm512_mask_blend_ps(0xff00, a, b),
                     _mm512_shuffle_f32x4::<0b01_00_11_10>(a, b),
                 ),
                 // [a0 a2 b0 b2] + [a1 a3 b1 b3].
-                1 => _mm512_add_ps(
+                1 => (
                     _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
                     _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
                 ),
                 // In every quarter, [a0 a1 b2 b3] + [a2 a3 b0 b1] ...
-                2 => _mm512_add_ps(
-                    _mm512_mask_blend_ps(0xcccc, a, b),
-                    _mm512_shuffle_ps::<0b01_00_11_10>(a, b),
-                ),
+                2 => (_mm512_mask_blend_ps(0xcccc, a, b), _mm512_shuffle_ps::<0b01_00_11_10>(a, b)),
                 // ... and [a0 a2 b0 b2] + [a1 a3 b1 b3].
-                _ => _mm512_add_ps(
+                _ => (
                     _mm512_shuffle_ps::<0b10_00_10_00>(a, b),
                     _mm512_shuffle_ps::<0b11_01_11_01>(a, b),
                 ),
@@ -228,22 +241,21 @@ impl Simd<f64> for Avx512 {
     }
 
     #[inline(always)]
-    fn fold(self, stage: usize, a: __m512d, b: __m512d) -> __m512d {
+    fn halves(self, stage: usize, a: __m512d, b: __m512d) -> (__m512d, __m512d) {
         // SAFETY: `self` proves avx512f.
         unsafe {
             match stage {
                 // 128-bit quarters a0 a1 a2 a3: [a0 a1 b2 b3] + [a2 a3 b0 b1].
-                0 => _mm512_add_pd(
-                    _mm512_mask_blend_pd(0xf0, a, b),
-                    _mm512_shuffle_f64x2::<0b01_00_11_10>(a, b),
-                ),
+                0 => {
+                    (_mm512_mask_blend_pd(0xf0, a, b), _mm512_shuffle_f64x2::<0b01_00_11_10>(a, b))
+                }
                 // [a0 a2 b0 b2] + [a1 a3 b1 b3].
-                1 => _mm512_add_pd(
+                1 => (
                     _mm512_shuffle_f64x2::<0b10_00_10_00>(a, b),
                     _mm512_shuffle_f64x2::<0b11_01_11_01>(a, b),
                 ),
                 // In every quarter, [a0 b0] + [a1 b1].
-                _ => _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)),
+                _ => (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)),
             }
         }
     }

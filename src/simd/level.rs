@@ -162,9 +162,9 @@ macro_rules! run_with_features {
 }
 
 #[cfg(target_arch = "x86_64")]
-run_with_features!(Avx512, "avx512f,avx2,fma");
+run_with_features!(Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 #[cfg(target_arch = "x86_64")]
-run_with_features!(Avx2, "avx2,fma");
+run_with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
 
 impl Portable {
     fn run<T, K: Kernel<T>>(self, kernel: K) -> K::Output

@@ -19,6 +19,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod level;
+mod places;
 mod portable;
 
 pub use level::Level;
@@ -131,16 +132,29 @@ pub trait Simd<T>: Copy {
     /// Bit i: lane i is not zero (NaN is not).
     fn nonzero(self, a: Self::Group) -> u32;
 
-    /// One step of summing the lanes of two groups, the halves of each item of `2^(log2 LANES -
-    /// stage)` lanes onto one another. See [`sums`](crate::kernel) for how the steps make sums.
-    fn fold(self, stage: usize, a: Self::Group, b: Self::Group) -> Self::Group;
-    /// The order of `LANES` sums after the last fold, made natural.
+    /// One step of summing (or the like) the lanes of two groups: the halves of each item of `2^(log2
+    /// LANES - stage)` lanes, which are to be added to one another. See [`sums`](crate::kernel) for how
+    /// the steps make sums.
+    fn halves(self, stage: usize, a: Self::Group, b: Self::Group) -> (Self::Group, Self::Group);
+    /// The order of `LANES` sums after the last step, made natural.
     fn unfold(self, a: Self::Group) -> Self::Group;
 
     /// One step of transposing: of every `2 step` lanes, the last `step` of `a` change places with the
     /// first `step` of `b`.
     fn exchange(self, step: usize, a: Self::Group, b: Self::Group) -> (Self::Group, Self::Group);
 
+    /// Appends `base` plus the place of each of the lowest `LANES` bits that is set to a list that begins
+    /// here, and returns how many there are. Up to 16 entries are written.
+    ///
+    /// # Panics
+    /// When `list` is too short for that.
+    #[inline(always)]
+    fn append(self, list: &mut [u32], base: usize, bits: u32) -> usize {
+        places::append(list, base as u32, bits)
+    }
+
+    /// Asks for the cache line at `at` to be brought to L1. Any address will do.
+    fn prefetch_near(self, at: *const T);
     /// Asks for the cache line at `at` to be brought to L2. Any address will do.
     fn prefetch(self, at: *const T);
 }

@@ -104,24 +104,28 @@ macro_rules! lanes {
                 a.to_array().iter().enumerate().map(bit).sum()
             }
             #[inline(always)]
-            fn fold(self, stage: usize, a: $group, b: $group) -> $group {
-                /// For items of `2 HALF` lanes: those of `a`, then those of `b`.
+            fn halves(self, stage: usize, a: $group, b: $group) -> ($group, $group) {
+                /// For items of `2 HALF` lanes, the half that begins at `start`: those of `a`, then
+                /// those of `b`.
                 #[inline(always)]
-                fn fold_halves<const HALF: usize>(a: $group, b: $group) -> $group {
+                fn half<const HALF: usize>(a: $group, b: $group, start: usize) -> $group {
                     let (a, b) = (a.to_array(), b.to_array());
                     $group::new(std::array::from_fn(|at| {
                         let (from, at) =
                             if at < $lanes / 2 { (&a, at) } else { (&b, at - $lanes / 2) };
-                        let lane = at / HALF * 2 * HALF + at % HALF;
-                        from[lane] + from[lane + HALF]
+                        from[at / HALF * 2 * HALF + at % HALF + start]
                     }))
+                }
+                #[inline(always)]
+                fn both<const HALF: usize>(a: $group, b: $group) -> ($group, $group) {
+                    (half::<HALF>(a, b, 0), half::<HALF>(a, b, HALF))
                 }
                 // A constant for each stage, so that the lanes are shuffled and not indexed.
                 match stage {
-                    0 => fold_halves::<{ $lanes / 2 }>(a, b),
-                    1 => fold_halves::<{ $lanes / 4 }>(a, b),
-                    2 => fold_halves::<{ $lanes / 8 }>(a, b),
-                    _ => fold_halves::<{ 16 / $lanes }>(a, b),
+                    0 => both::<{ $lanes / 2 }>(a, b),
+                    1 => both::<{ $lanes / 4 }>(a, b),
+                    2 => both::<{ $lanes / 8 }>(a, b),
+                    _ => both::<{ 16 / $lanes }>(a, b),
                 }
             }
             #[inline(always)]
@@ -139,6 +143,8 @@ macro_rules! lanes {
                 }
                 ($group::new(first), $group::new(second))
             }
+            #[inline(always)]
+            fn prefetch_near(self, _: *const $t) {}
             #[inline(always)]
             fn prefetch(self, _: *const $t) {}
         }

@@ -5,7 +5,7 @@
 //! logarithm of a number by at most k U. After Blanchard, Higham & Higham (2021, *Accurately computing
 //! the log-sum-exp and softmax functions*), with three differences: scores have errors of their own;
 //! every term of a sum is bounded by itself, since a pattern that weighs nothing may have any error;
-//! and sums are made block by block, relative to a peak that rises.
+//! and sums are made block by block, relative to a reference that rises.
 //!
 //! **Dot product.** Every product passes at most ⌈D/L⌉ fused multiply-adds of its lane's chain and
 //! log2 L additions of the tree. (Cutting the chain into chunks, or several accumulators, make more
@@ -14,21 +14,23 @@
 //! |ŝ - s| <= γ_h |x|·|m| + 2 D ω, the last for products below the normal range (here and in the
 //! reference).
 //!
-//! **Weights.** ŵ = exp2(fl(fl(ŝ - p̂) fl(β log2 e))), with p̂ the highest ŝ. The softmax does not change
-//! when all scores are shifted, so it is compared with W = exp(β (s - p̂)). With E the error of ŝ, the
-//! logarithm of ŵ / W is at most
+//! **Weights.** ŵ = exp2(fl(fl(ŝ - r) fl(β log2 e))), with r the reference, which is the highest ŝ so
+//! far or less than that by H = 8 bits (of β log2 e ŝ) at most. The softmax does not change when all
+//! scores are shifted, so it is compared with W = exp(β (s - r)). With E the error of ŝ and p̂ the
+//! highest ŝ, the logarithm of ŵ / W is at most
 //!
 //! ```text
-//! λ = β E + β (p̂ - ŝ) (2U + σ) + ε        p̂ - ŝ <= max s - s + E + max E
+//! λ = β E + (β (p̂ - ŝ) + H ln 2) (2U + σ) + ε        p̂ - ŝ <= max s - s + E + max E
 //! ```
 //!
-//! where σ bounds the error of fl(β log2 e) (U, and three roundings in double precision) and ε = 2 k U
+//! where H is 0 up to 32 patterns, whose highest score is the reference, σ bounds the error of fl(β log2 e) (U, and three roundings in double precision) and ε = 2 k U
 //! that of exp2 (k = 1 ulp; 1.1 where multiply-add is not fused). A weight below 2^-digits / N of the
 //! peak is dropped: its error is all of it, which is at most W and at most u/N exp(2 β max E + λ).
 //!
-//! **Mass.** A weight is rescaled at most T times: once for each block that raises the peak and once
-//! for each shard that is merged, each time by exp2 (ε) and a product (U). The arguments telescope:
-//! their rounding is that of β (p̂ - ŝ), counted in λ. The depth of the sum is that of a block, and one
+//! **Mass.** A weight is rescaled once for each shard that is merged, T times at most, and once for each
+//! time that the reference rises, by more than H: 1 + β (p̂ - ŝ) / (H ln 2) times at most, which is
+//! counted in λ. Each time it is by exp2 (ε) and a product (U). The arguments telescope: their rounding
+//! is that of β (p̂ - ŝ) + H ln 2. The depth of the sum is that of a block, and one
 //! more for each block and shard. So Σ ŵ is Σ W exp(±(λ + T (ε + U) + h_N U)) and the dropped; ρ bounds
 //! its relative error, and -ln(1 - ρ) that of its logarithm, which is Λ.
 //!
@@ -59,6 +61,9 @@ use crate::naive::{How, Recall};
 
 /// Widens a bound for its own evaluation.
 const WIDER: f64 = 1.0 + 1e-6;
+/// Patterns whose highest score is the reference, and what a weight's logarithm may exceed 0 by.
+const SECTION: usize = 32;
+const HEADROOM: f64 = 8.0 * std::f64::consts::LN_2;
 /// Roundings of double precision, which the crate's sums of few terms have.
 const V: f64 = f64::EPSILON / 2.0;
 
@@ -208,17 +213,22 @@ impl Arithmetic {
             mass_error: 0.0,
             arguments: Vec::new(),
         };
+        let lag = if scores.len() > SECTION { HEADROOM } else { 0.0 };
         let mut mass_error = 0.0;
         for (score, error) in scores.iter().zip(errors) {
             let error = beta * error;
             let exponent = score.map_or(f64::NEG_INFINITY, |score| beta * (score - peak));
-            let (mut argument, mut dropped) = (0.0, 0.0);
+            let (mut argument, mut dropped, mut rises) = (0.0, 0.0, 0.0);
             if score.is_some() {
-                argument = error + (error + most - exponent) * (2.0 * u + self.scale) * WIDER;
+                let distance = error + most - exponent;
+                if scores.len() > SECTION {
+                    rises = (distance / HEADROOM).floor() + 1.0;
+                }
+                argument = error + (distance + lag) * (2.0 * u + self.scale) * WIDER;
                 let at_cut = 2.0 * most + bits * (2.0 * u + self.scale) + self.power;
                 dropped = exponent.exp().min((-bits).exp2() * at_cut.exp());
             }
-            let error = argument + self.power;
+            let error = argument + self.power + rises * (self.power + 5.0 * u);
             let weight = exponent.exp();
             if score.is_some() {
                 let deep = error + cuts.rescales * (self.power + u) + cuts.depth * u;
@@ -306,7 +316,7 @@ impl Arithmetic {
         let lse_error = if all_masked {
             0.0
         } else {
-            mass_error + 4.0 * V * (peak.abs() + most + mass.ln().abs())
+            mass_error + 4.0 * V * (peak.abs() + most + HEADROOM + mass.ln().abs())
         };
         let square = size(probe, probe);
         let norm = patterns.iter().map(|m| size(m, m)).fold(0.0, f64::max) * gain * gain;

@@ -1,0 +1,175 @@
+//! A group of probes meets a block of patterns: scores, their separation, and what is retrieved.
+
+use std::ops::Range;
+
+use super::combine::{Ahead, combine};
+use super::dots::dots;
+use super::recall::Source;
+use super::separation::Separation;
+use super::state::{Sharpness, State};
+use super::survivors::{Survivors, survivors};
+use super::{GROUP, panels};
+use crate::simd::Simd;
+use crate::{Element, MatMut, MatRef};
+
+/// A group of probes and a block of patterns.
+pub(crate) struct Meeting<'a, T> {
+    /// The block's patterns.
+    pub patterns: MatRef<'a, T>,
+    /// Which of them take part; all without.
+    pub keep: Option<&'a [bool]>,
+    /// Index of the first of them among all patterns.
+    pub first: usize,
+    /// Scratch for scores, and then weights: a row for each probe.
+    pub scores: MatMut<'a, T>,
+    /// One for each probe.
+    pub states: &'a mut [State<T>],
+    /// What the sums so far are to be multiplied by.
+    pub rescale: [T; GROUP],
+    /// The sums of weighted patterns, where they are wanted: a row for each probe.
+    pub retrieved: Option<MatMut<'a, T>>,
+    /// Where the scores are to be kept: a row for each probe, whose columns `block` are these patterns.
+    pub similarities: Option<MatMut<'a, T>>,
+    pub block: Range<usize>,
+    /// Panels of the block, if there are any.
+    pub panels: &'a [T],
+    /// Scratch, as [`survivors`] needs it.
+    pub lists: &'a mut [u32],
+    /// What is prefetched meanwhile.
+    pub ahead: Ahead,
+}
+
+impl<T: Element> Meeting<'_, T> {
+    #[inline(always)]
+    pub fn run<S: Simd<T>>(mut self, simd: S, source: Source<'_, T>) {
+        let count = self.patterns.rows();
+        match source {
+            Source::Probes(probes, sharpness) => self.separate(simd, probes, sharpness),
+            Source::Similarities(probes) => {
+                self.score(simd, probes);
+                self.record();
+            }
+            Source::Weights(weights) => {
+                for (b, given) in weights.iter().enumerate() {
+                    self.scores.row_mut(b)[..count].copy_from_slice(&given[self.block.clone()]);
+                }
+                self.combine(simd, 0..count, false);
+            }
+        }
+    }
+
+    /// The scores.
+    #[inline(always)]
+    fn score<S: Simd<T>>(&mut self, simd: S, probes: MatRef<'_, T>) {
+        if self.panels.is_empty() {
+            dots(simd, probes, self.patterns, &mut self.scores);
+        } else {
+            panels::dots(simd, probes, self.panels, &mut self.scores);
+        }
+    }
+
+    /// Keeps the scores where they are wanted.
+    #[inline(always)]
+    fn record(&mut self) {
+        let Some(similarities) = &mut self.similarities else { return };
+        for b in 0..similarities.rows() {
+            let scores = &self.scores.row_mut(b)[..self.block.len()];
+            similarities.row_mut(b)[self.block.clone()].copy_from_slice(scores);
+        }
+    }
+
+    /// The recall of the probes from the patterns.
+    #[inline(always)]
+    fn separate<S: Simd<T>>(&mut self, simd: S, probes: MatRef<'_, T>, sharpness: Sharpness<T>) {
+        let (count, keep) = (self.patterns.rows(), self.keep);
+        let mut separations: [_; GROUP] = std::array::from_fn(
+            #[inline(always)]
+            |b| Separation::begin(simd, self.states.get(b).unwrap_or(&State::EMPTY)),
+        );
+        let separations = &mut separations[..self.states.len()];
+        self.score(simd, probes);
+        self.record();
+        for (b, separation) in separations.iter_mut().enumerate() {
+            let scores = &self.scores.row_mut(b)[..count];
+            separation.survey(simd, scores, keep, self.first, &mut self.states[b]);
+        }
+        self.segments(simd, sharpness, separations);
+        for (separation, state) in separations.iter().zip(&mut *self.states) {
+            separation.end(simd, sharpness, state);
+        }
+    }
+
+    /// The segments, between which some probe's reference rises: weights, and what they retrieve.
+    #[inline(always)]
+    fn segments<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        sharpness: Sharpness<T>,
+        separations: &mut [Separation<T, S::Group>],
+    ) {
+        let (count, keep) = (self.patterns.rows(), self.keep);
+        let mut from = 0;
+        while from < count {
+            let weighs = keep.is_none_or(|keep| keep[from]);
+            let mut to = count;
+            for (b, separation) in separations.iter_mut().enumerate() {
+                let (row, state) = (self.scores.row_mut(b), &mut self.states[b]);
+                if weighs {
+                    let to = separation.candidate(from, row[from], state);
+                    let rescale = separation.raise(simd, to, sharpness, state);
+                    self.rescale[b] = self.rescale[b] * rescale;
+                }
+                to = separation.next_rise(simd, row, from + 1..to, keep, sharpness, state);
+            }
+            let mut dense = true;
+            for (b, separation) in separations.iter_mut().enumerate() {
+                let row = self.scores.row_mut(b);
+                let row = (row.as_ptr(), row.as_mut_ptr());
+                // SAFETY: rows are whole lane groups.
+                dense &= unsafe {
+                    separation.weigh(simd, row, from..to, keep, sharpness, &self.states[b])
+                };
+            }
+            self.combine(simd, from..to, dense);
+            from = to;
+        }
+    }
+
+    /// Adds the weighted patterns of a segment to what is retrieved. `dense`: no weight is 0.
+    #[inline(always)]
+    fn combine<S: Simd<T>>(&mut self, simd: S, segment: Range<usize>, dense: bool) {
+        let weights = self.scores.as_ref();
+        let survivors = match dense {
+            true => {
+                self.states.iter_mut().for_each(|state| state.support += segment.len());
+                Survivors::All
+            }
+            false => survivors(simd, weights, segment.clone(), self.states, self.lists),
+        };
+        let rescale = std::mem::replace(&mut self.rescale, [T::ONE; GROUP]);
+        let rescale = &rescale[..weights.rows()];
+        let Some(retrieved) = &mut self.retrieved else { return };
+        let (patterns, ahead) = (self.patterns, &self.ahead);
+        // SAFETY: segment and lists name rows of the patterns.
+        unsafe {
+            match survivors {
+                Survivors::All => {
+                    let rows = (segment.len(), ahead.after(segment.start));
+                    let patterns = patterns.subrows(segment.clone());
+                    combine(simd, weights.subcols(segment), patterns, rows, rescale, retrieved);
+                }
+                Survivors::Common(list) => {
+                    combine(simd, weights, patterns, (list, ahead.clone()), rescale, retrieved);
+                }
+                Survivors::Each(lists) => {
+                    for (b, list) in lists[..weights.rows()].iter().enumerate() {
+                        let (one, to) =
+                            (weights.subrows(b..b + 1), &mut retrieved.rows_mut(b..b + 1));
+                        let rows = (*list, Ahead::NONE);
+                        combine(simd, one, patterns, rows, &rescale[b..b + 1], to);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Memory weights that are all there: the softmax of whole rows.
+
+use super::separation::{Part, Weigh, extremes_of_row, for_each_part};
+use super::state::{Sharpness, State};
+use super::sum;
+use crate::simd::{Kernel, Simd};
+use crate::{Element, MatMut};
+
+/// Turns the scores of one probe into memory weights, once its softmax is known: weight / mass.
+#[inline(always)]
+pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &mut [T],
+    keep: Option<&[bool]>,
+    sharpness: Sharpness<T>,
+    state: &State<T>,
+) {
+    let floor = state.floor(state.peak, sharpness);
+    let weigh = Weigh::new(
+        keep,
+        #[inline(always)]
+        |_| floor,
+        (state.reference, sharpness.scale),
+    );
+    weigh_row(simd, row, weigh);
+    multiply(simd, row, state.normaliser());
+}
+
+/// The softmax of every row, in place.
+pub struct Softmax<'a, T> {
+    /// Scores; softmax(β scores) afterwards.
+    pub rows: MatMut<'a, T>,
+    /// β
+    pub sharpness: Sharpness<T>,
+}
+
+impl<T: Element> Kernel<T> for Softmax<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        for b in 0..self.rows.rows() {
+            softmax(simd, self.rows.row_mut(b), self.sharpness);
+        }
+    }
+}
+
+/// What the separation does block by block and the division, for a row that is all there.
+#[inline(always)]
+fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<T>) {
+    let (high, low) = extremes_of_row(simd, row);
+    let floor = high - sharpness.depth;
+    let weigh = Weigh::new(
+        None,
+        #[inline(always)]
+        |_| floor,
+        (high, sharpness.scale),
+    );
+    let mut mass = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
+    // Summed in blocks: the depth of a sum, and with it its error, is that of a block and the blocks.
+    for block in row.chunks_mut(SOFTMAX_BLOCK) {
+        mass += weigh_row(simd, block, weigh);
+    }
+    multiply(simd, row, T::ONE / mass);
+}
+
+/// Weights summed at a time.
+const SOFTMAX_BLOCK: usize = 4096;
+
+/// The weights of a row's scores, in place, and their sum.
+#[inline(always)]
+fn weigh_row<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &mut [T],
+    weigh: Weigh<'_, T, impl Fn(usize) -> T>,
+) -> T {
+    let (mut mass, mut heat) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
+    let in_place = (row.as_ptr(), row.as_mut_ptr());
+    // SAFETY: the row itself.
+    unsafe {
+        weigh.run::<S, true, false, false>(simd, in_place, 0..row.len(), (&mut mass, &mut heat));
+    }
+    sum(simd, mass)
+}
+
+/// row[:] = factor row[:]
+#[inline(always)]
+fn multiply<T: Element, S: Simd<T>>(simd: S, row: &mut [T], factor: T) {
+    let (at, factor) = (row.as_mut_ptr(), simd.splat(factor));
+    for_each_part::<T>(
+        0..row.len(),
+        #[inline(always)]
+        |part| {
+            let Part { at: d, end, .. } = part;
+            // SAFETY: these elements of the row.
+            unsafe {
+                let at = at.add(d);
+                if part.is_whole::<T>() {
+                    simd.store(at, simd.mul(simd.load(at), factor));
+                } else {
+                    simd.store_first(at, simd.mul(simd.load_first(at, end), factor), end);
+                }
+            }
+        },
+    );
+}

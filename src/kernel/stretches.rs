@@ -1,0 +1,305 @@
+//! One probe: recall in stretches of a few patterns, which stay in L1.
+//!
+//! One probe has so little to do for a pattern that it waits for L2 or for memory. So every row is
+//! brought to L1 once, and the next ones are asked for while those that are there are combined:
+//!
+//! ```text
+//! for each stretch of Q patterns:
+//!     scores = Q dots                                             # of the first section before that
+//!     if the reference rises at one of them: pattern by pattern   # see `separation`; it seldom does
+//!     weights = exp2(scale (scores - reference)), 0 below the floor
+//!     for each lane group g of d:
+//!         prefetch M[Q patterns further on, g]
+//!         X̂[g] += Σ_j weights[j] M[j, g]
+//! ```
+//!
+//! Sums have the order that they have for many probes: the bits are the same.
+
+use std::ops::Range;
+
+use super::dots::{chunks, tile};
+use super::exp2::power;
+use super::separation::{SECTION, Separation};
+use super::state::{HEADROOM, Sharpness, State};
+use super::{add_all, groups_of};
+use crate::simd::Simd;
+use crate::{Element, MatRef};
+
+/// Bytes of patterns in a stretch, so that it and the next one lie in L1.
+const STRETCH_BYTES: usize = 16 << 10;
+
+/// One probe and one block of patterns.
+pub(crate) struct Stretches<'a, T> {
+    /// The probe: padded.
+    pub probe: &'a [T],
+    pub sharpness: Sharpness<T>,
+    /// The block's patterns.
+    pub patterns: MatRef<'a, T>,
+    /// Index of the first of them among all patterns.
+    pub first: usize,
+    /// Scratch for scores, which are all there in the end, and for weights: a lane group more than
+    /// there are patterns, at least.
+    pub scores: &'a mut [T],
+    pub weights: &'a mut [T],
+    pub state: &'a mut State<T>,
+    /// The sum of weighted patterns: padded.
+    pub retrieved: &'a mut [T],
+    /// Whether the next stretch is prefetched.
+    pub prefetches: bool,
+}
+
+/// Whether patterns of so many padded columns are short enough for it.
+pub(crate) const fn fit<T: Element>(cols: usize) -> bool {
+    4 * cols * size_of::<T>() <= STRETCH_BYTES
+}
+
+impl<T: Element> Stretches<'_, T> {
+    #[inline(always)]
+    pub fn run<S: Simd<T>>(self, simd: S) {
+        let groups = groups_of(&self.patterns);
+        let room = self.patterns.rows().next_multiple_of(T::LANES) + T::LANES;
+        assert!(self.probe.len() == groups * T::LANES && self.retrieved.len() == self.probe.len());
+        assert!(self.scores.len() >= room && self.weights.len() >= room);
+        let bytes = self.probe.len() * size_of::<T>();
+        let short = 8 * bytes <= STRETCH_BYTES;
+        // As many patterns as `dots` takes for one probe.
+        // SAFETY: shapes are checked above.
+        unsafe {
+            match S::TILE.patterns {
+                // Short patterns leave L1 room for the next stretch's scores to be found meanwhile.
+                4 if short => self.stretch_by_stretch::<S, 8, true>(simd),
+                4 | 2 => self.stretch_by_stretch::<S, 4, false>(simd),
+                _ => self.stretch_by_stretch::<S, 2, false>(simd),
+            }
+        }
+    }
+
+    /// # Safety
+    /// Shapes are those that `run` checks.
+    #[inline(always)]
+    unsafe fn stretch_by_stretch<S: Simd<T>, const Q: usize, const LEADS: bool>(mut self, simd: S) {
+        let count = self.patterns.rows();
+        let mut separation = Separation::begin(simd, self.state);
+        let (zero, one) = (simd.splat(T::ZERO), simd.splat(T::ONE));
+        let headroom = simd.splat(T::from_f64(HEADROOM));
+        let scale = simd.splat(self.sharpness.scale);
+        // The segment so far, whose weights are not in the separation's sums yet, begins here.
+        let mut from = 0;
+        let whole = count / Q * Q;
+        // Scores of the next stretch, found while the last one's weights are.
+        let mut next = None;
+        for start in (0..count).step_by(SECTION) {
+            let section = start..count.min(start + SECTION);
+            let opens = self.state.is_new();
+            // SAFETY: patterns up to `count` exist, and there is room for a lane group from each on.
+            unsafe {
+                if opens {
+                    for n in (start..whole.min(section.end)).step_by(Q) {
+                        self.score::<S, Q>(simd, n);
+                    }
+                    for n in whole.max(start)..section.end {
+                        self.score::<S, 1>(simd, n);
+                    }
+                    separation.look_at(simd, self.scores, section.clone());
+                }
+                for n in (start..whole.min(section.end)).step_by(Q) {
+                    let scores = match next.take() {
+                        Some(scores) => scores,
+                        None if opens => simd.load(self.scores.as_ptr().add(n)),
+                        None => self.score::<S, Q>(simd, n),
+                    };
+                    if LEADS && !opens && n + 2 * Q <= whole {
+                        next = Some(self.score::<S, Q>(simd, n + Q));
+                    }
+                    let t = simd.mul(simd.sub(scores, simd.splat(self.state.reference)), scale);
+                    // Of the lanes, the first `Q` are this stretch's.
+                    let stretch = (1 << Q) - 1;
+                    let rises = simd.select(simd.lt(headroom, t), one, zero);
+                    if simd.nonzero(rises) & stretch != 0 {
+                        for n in n..n + Q {
+                            self.alone(simd, n, &mut from, &mut separation);
+                        }
+                        continue;
+                    }
+                    let floor = simd.splat(separation.floor(self.sharpness, self.state));
+                    let weights = simd.select(simd.lt(scores, floor), zero, power(simd, t));
+                    simd.store(self.weights.as_mut_ptr().add(n), weights);
+                    let some = simd.nonzero(weights) & stretch;
+                    self.state.support += some.count_ones() as usize;
+                    if some != 0 {
+                        self.combine::<S, Q>(simd, n, if LEADS { Q } else { 0 });
+                    }
+                }
+                for n in whole.max(start)..section.end {
+                    if !opens {
+                        self.score::<S, 1>(simd, n);
+                    }
+                    self.alone(simd, n, &mut from, &mut separation);
+                }
+            }
+            separation.look_at(simd, self.scores, section);
+            separation.pass(start);
+        }
+        self.close(simd, from..count, &mut separation);
+        separation.survey(simd, &self.scores[..count], None, self.first, self.state);
+        separation.end(simd, self.sharpness, self.state);
+    }
+
+    /// Where pattern `n` begins. The compiler is not to know how: it would keep as many addresses
+    /// as there are rows in a stretch from one stretch to the next, in memory, and spend more on them
+    /// than on short patterns.
+    #[inline(always)]
+    fn pattern(&self, n: usize) -> *const T {
+        std::hint::black_box(self.patterns.as_ptr().wrapping_add(n * self.patterns.stride()))
+    }
+
+    /// The scores of `Q` patterns from `n` on, repeated along the lanes.
+    ///
+    /// # Safety
+    /// They exist.
+    #[inline(always)]
+    unsafe fn score<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize) -> S::Group {
+        let (first, stride) = (self.pattern(n), self.patterns.stride());
+        let rows = std::array::from_fn(
+            #[inline(always)]
+            |j| first.wrapping_add(j * stride),
+        );
+        let mut scores = simd.splat(T::ZERO);
+        for chunk in chunks::<T>(self.probe.len() / T::LANES) {
+            let first = chunk.start == 0;
+            // SAFETY: the caller promises the patterns, which are as long as the probe.
+            let [mut sums] =
+                unsafe { tile::<T, S, 1, Q>(simd, (self.probe.as_ptr(), 0), rows, chunk) };
+            let mut sum = add_all(simd, &mut sums, 0);
+            for stage in Q.ilog2()..T::LANES.ilog2() {
+                let (a, b) = simd.halves(stage as usize, sum, sum);
+                sum = simd.add(a, b);
+            }
+            let sum = simd.unfold(sum);
+            scores = if first { sum } else { simd.add(scores, sum) };
+        }
+        // What follows the stretch is written over.
+        // SAFETY: there is room for a lane group from `n` on.
+        unsafe { simd.store(self.scores.as_mut_ptr().add(n), scores) };
+        scores
+    }
+
+    /// One pattern whose score is there, at which the reference may rise.
+    ///
+    /// # Safety
+    /// Pattern `n` exists.
+    #[inline(always)]
+    unsafe fn alone<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        n: usize,
+        from: &mut usize,
+        separation: &mut Separation<T, S::Group>,
+    ) {
+        let (score, sharpness) = (self.scores[n], self.sharpness);
+        let highest = separation.candidate(n, score, self.state);
+        if self.state.rises_to(highest, sharpness) {
+            self.close(simd, std::mem::replace(from, n)..n, separation);
+            let rescale = separation.raise(simd, highest, sharpness, self.state);
+            match rescale == T::ZERO {
+                true => self.retrieved.fill(T::ZERO),
+                false => self.retrieved.iter_mut().for_each(|sum| *sum = *sum * rescale),
+            }
+        }
+        let t = simd.splat((score - self.state.reference) * sharpness.scale);
+        let dropped = score < separation.floor(sharpness, self.state);
+        let weight = if dropped { simd.splat(T::ZERO) } else { power(simd, t) };
+        // SAFETY: there is room for a lane group from `n` on, and pattern n exists.
+        unsafe {
+            simd.store(self.weights.as_mut_ptr().add(n), weight);
+            if self.weights[n] != T::ZERO {
+                self.state.support += 1;
+                self.combine::<S, 1>(simd, n, 0);
+            }
+        }
+    }
+
+    /// Adds the weights of a segment that ends to the separation's sums.
+    #[inline(always)]
+    fn close<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        segment: Range<usize>,
+        separation: &mut Separation<T, S::Group>,
+    ) {
+        if self.sharpness.heat {
+            let row = (self.scores.as_ptr(), self.weights.as_mut_ptr());
+            // SAFETY: both have room for whole lane groups.
+            unsafe { separation.weigh(simd, row, segment, None, self.sharpness, self.state) };
+        } else {
+            separation.add(simd, self.weights, segment);
+        }
+    }
+
+    /// X̂ += Σ_j weights[n + j] M[n + j, :] for `Q` patterns; prefetches those after the next `lead`.
+    ///
+    /// # Safety
+    /// They exist, and have weights.
+    #[inline(always)]
+    unsafe fn combine<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize, lead: usize) {
+        /// Lane groups at a time.
+        const G: usize = 2;
+        let stride = self.patterns.stride();
+        // SAFETY: the patterns exist, and have the lane groups of what is retrieved.
+        unsafe {
+            let rows = self.pattern(n);
+            let ahead = self.prefetches.then(|| rows.wrapping_add((Q + lead) * stride));
+            let weights: [S::Group; Q] = std::array::from_fn(
+                #[inline(always)]
+                |j| simd.splat(*self.weights.as_ptr().add(n + j)),
+            );
+            let (to, len) = (self.retrieved.as_mut_ptr(), self.retrieved.len());
+            let mut d = 0;
+            while d + G * T::LANES <= len {
+                add::<T, S, Q, G>(simd, weights, (rows, ahead, stride), to, d);
+                d += G * T::LANES;
+            }
+            while d < len {
+                add::<T, S, Q, 1>(simd, weights, (rows, ahead, stride), to, d);
+                d += T::LANES;
+            }
+        }
+    }
+}
+
+/// Adds `G` lane groups of `Q` weighted rows to a sum, and prefetches as much of rows `ahead`.
+///
+/// # Safety
+/// All have these lane groups from `d` on, but those ahead, which may be anywhere.
+#[inline(always)]
+unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize>(
+    simd: S,
+    weights: [S::Group; Q],
+    (rows, ahead, stride): (*const T, Option<*const T>, usize),
+    to: *mut T,
+    d: usize,
+) {
+    // SAFETY: the caller promises these lane groups.
+    unsafe {
+        let mut sums: [S::Group; G] = std::array::from_fn(
+            #[inline(always)]
+            |g| simd.load(to.add(d + g * T::LANES)),
+        );
+        for (j, weight) in weights.iter().enumerate() {
+            let row = rows.add(j * stride + d);
+            if let Some(ahead) = ahead {
+                let ahead = ahead.wrapping_add(j * stride + d);
+                for g in 0..G {
+                    let line = ahead.wrapping_add(g * T::LANES);
+                    simd.prefetch_near(line);
+                }
+            }
+            for (g, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.mul_add(*weight, simd.load(row.add(g * T::LANES)), *sum);
+            }
+        }
+        for (g, sum) in sums.iter().enumerate() {
+            simd.store(to.add(d + g * T::LANES), *sum);
+        }
+    }
+}
