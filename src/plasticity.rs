@@ -429,7 +429,8 @@ impl<T: Element> Batch<'_, T> {
         let threads = workspace.parallelism().threads(rows * plan.patterns * plan.cols);
         let panels = plan.patterns.div_ceil(T::LANES);
         let pieces = if threads == 1 { 1 } else { (4 * threads).min(panels) };
-        let (weights, list) = (rows * scores_stride::<T>(block), list_len(block));
+        // Two blocks may be at hand at a time.
+        let (weights, list) = (2 * rows * scores_stride::<T>(block), 2 * list_len(block));
         workspace.memory.reserve(pieces * weights, 0, pieces * list);
         let (patterns, norms) = memory.padded_mut();
         let step = Step {

@@ -5,11 +5,15 @@
 //!     weights = those given, or from scores, or from dots(probes, block)
 //!     outer(weights, Z, block)                                   # the block is still in L2
 //! ```
+//!
+//! With few probes and patterns that come from memory, a block of the first half and one of the second
+//! are updated in turns, pattern by pattern: memory is read and written in two streams at once. On a Zen 5
+//! core that is 64 GB/s where one stream is 41, and where two neighbouring rows at a time are 37.
 
 use std::ops::Range;
 
 use super::dots::dots;
-use super::outer::{Outer, Step};
+use super::outer::{FEW_PROBES, Outer, Step, side_by_side};
 use super::recall::{blocks, scores_stride};
 use super::softmax::memory_weights;
 use super::state::{Sharpness, State};
@@ -69,9 +73,9 @@ pub struct Learn<'a, T> {
     pub block: usize,
     /// Whether patterns are to be prefetched.
     pub prefetches: bool,
-    /// Scratch: a weight for each row of Z and each pattern of a block, `scores_stride` apart.
+    /// Scratch, for two blocks: a weight for each row of Z and each pattern, `scores_stride` apart.
     pub weights: &'a mut [T],
-    /// Scratch: one entry for each pattern of a block.
+    /// Scratch, for two blocks: a list of the patterns.
     pub list: &'a mut [u32],
 }
 
@@ -80,51 +84,118 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
-        let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
-        let scratch = std::mem::take(&mut self.weights);
+        let most = self.block;
+        let blocks = |learn: &Self| blocks::<T>(learn.patterns.rows(), most);
+        let streams = self.prefetches && self.vectors.rows() <= FEW_PROBES;
+        if !streams || blocks(&self).len() < 2 {
+            for block in blocks(&self) {
+                self.block(simd, block).run(simd);
+            }
+            return;
+        }
+        let (mut first, mut second) = self.halve();
+        let mut others = blocks(&second);
+        for block in blocks(&first) {
+            match others.next() {
+                Some(other) => {
+                    side_by_side(simd, first.block(simd, block), second.block(simd, other));
+                }
+                None => first.block(simd, block).run(simd),
+            }
+        }
+        for block in others {
+            second.block(simd, block).run(simd);
+        }
+    }
+}
+
+impl<'a, T: Element> Learn<'a, T> {
+    /// The update of the first half of the patterns, and that of the others.
+    #[inline(always)]
+    fn halve(self) -> (Self, Self) {
+        let (rows, scratch) = (self.patterns.rows(), self.weights.len() / 2);
+        let at = rows / 2 / T::LANES * T::LANES;
+        let part = |range: Range<usize>| {
+            let sources = self.sources.map(|source| source.map(|source| source.of(range.clone())));
+            (sources, self.keep.map(|keep| &keep[range]))
+        };
+        let ((sources, keep), (sources_, keep_)) = (part(0..at), part(at..rows));
+        let (patterns, patterns_) = self.patterns.split_at_row(at);
+        let (norms, norms_) = self.norms.split_at_mut(at);
+        let (delta, delta_) = self.delta.map(|delta| delta.split_at_row(at)).unzip();
+        let (weights, weights_) = self.weights.split_at_mut(scratch);
+        let (list, list_) = self.list.split_at_mut(self.list.len() / 2);
+        let Self { vectors, step, block, prefetches, .. } = self;
+        (
+            Self {
+                sources,
+                keep,
+                vectors,
+                patterns,
+                norms,
+                delta,
+                step,
+                block,
+                prefetches,
+                weights,
+                list,
+            },
+            Self {
+                sources: sources_,
+                keep: keep_,
+                vectors,
+                patterns: patterns_,
+                norms: norms_,
+                delta: delta_,
+                step,
+                block,
+                prefetches,
+                weights: weights_,
+                list: list_,
+            },
+        )
+    }
+
+    /// The update of a block of patterns: with its weights, but not done yet.
+    #[inline(always)]
+    fn block<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) -> Outer<'_, T> {
+        let given = match self.sources {
+            [Some(Source::Weights(given)), None] => Some(given.subcols(block.clone())),
+            _ => None,
+        };
         // Dot products need a whole block at once, given weights a group of patterns.
         let computes = self.sources.iter().flatten().any(|s| matches!(s, Source::Probes(..)));
-        // Backwards: what a recall has read last is still in the cache.
-        for block in blocks::<T>(self.patterns.rows(), self.block).rev() {
-            if let [Some(Source::Weights(given)), None] = self.sources {
-                self.update(simd, given.subcols(block.clone()), block, GROUP);
-                continue;
-            }
-            let cols = block.len().next_multiple_of(T::LANES);
-            let mut weights = MatMut::with_stride(scratch, rows, cols, stride)
+        let cols = block.len().next_multiple_of(T::LANES);
+        if given.is_none() {
+            let scratch = std::mem::take(&mut self.weights);
+            let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
+            let mut rest = MatMut::with_stride(&mut *scratch, rows, cols, stride)
                 .expect("scratch is made to measure");
-            let mut rest = weights.reborrow();
             for source in self.sources.iter().flatten() {
                 let (mut upper, lower) = rest.split_at_row(source.rows());
                 rest = lower;
                 self.weigh(simd, *source, block.clone(), &mut upper);
             }
-            self.update(simd, weights.as_ref(), block, if computes { cols } else { GROUP });
+            self.weights = scratch;
         }
-    }
-}
-
-impl<T: Element> Learn<'_, T> {
-    /// The update of a block of patterns; `ahead` is how far ahead to prefetch.
-    #[inline(always)]
-    fn update<S: Simd<T>>(
-        &mut self,
-        simd: S,
-        weights: MatRef<'_, T>,
-        block: Range<usize>,
-        ahead: usize,
-    ) {
+        let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
         Outer {
-            weights,
+            weights: given.unwrap_or_else(|| {
+                MatRef::with_stride(self.weights, rows, cols, stride)
+                    .expect("scratch is made to measure")
+            }),
             vectors: self.vectors,
             patterns: self.patterns.rows_mut(block.clone()),
             norms: &mut self.norms[block.clone()],
             delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
             step: self.step,
             list: &mut *self.list,
-            ahead: if self.prefetches { ahead } else { 0 },
+            ahead: match self.prefetches {
+                true if computes => cols,
+                true => GROUP,
+                false => 0,
+            },
         }
-        .run(simd);
     }
 
     /// The weights of a block of patterns for the rows of one source.

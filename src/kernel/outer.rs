@@ -16,12 +16,12 @@
 
 use super::combine::{Ahead, Weights, sum_rows};
 use super::survivors::{list_len, weighed};
-use super::{for_each_piece, for_group_size, groups_of, sum, summed_rows};
+use super::{evenly, for_each_piece, for_group_size, groups_of, sum, summed_rows};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
 
 /// Probes up to which patterns are updated one by one.
-const FEW_PROBES: usize = 4;
+pub(crate) const FEW_PROBES: usize = 4;
 
 /// The factors of an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,12 +57,26 @@ pub(crate) struct Outer<'a, T> {
     pub ahead: usize,
 }
 
-impl<T: Element> Outer<'_, T> {
+impl<'a, T: Element> Outer<'a, T> {
     #[inline(always)]
     pub(crate) fn run<S: Simd<T>>(mut self, simd: S) {
-        let groups = groups_of(&self.vectors);
+        let list = self.enlist(simd);
+        for group in evenly(list.len(), self.rows::<S>()) {
+            self.group(simd, &list[group]);
+        }
+    }
+
+    /// Patterns that are updated together, at the most.
+    #[inline(always)]
+    fn rows<S: Simd<T>>(&self) -> usize {
+        if self.vectors.rows() <= FEW_PROBES { 1 } else { summed_rows(S::REGISTERS) }
+    }
+
+    /// The patterns that change.
+    #[inline(always)]
+    fn enlist<S: Simd<T>>(&mut self, simd: S) -> &'a [u32] {
         let count = self.patterns.rows();
-        assert_eq!(groups, groups_of(&self.patterns.as_ref()));
+        assert_eq!(groups_of(&self.vectors), groups_of(&self.patterns.as_ref()));
         assert_eq!(self.weights.rows(), self.vectors.rows());
         assert!(self.weights.cols() >= count);
         assert_eq!(self.norms.len(), count);
@@ -72,26 +86,28 @@ impl<T: Element> Outer<'_, T> {
             assert!(delta.cols() <= self.patterns.shape().1);
         }
         let decays = self.step.decay != T::ZERO || self.step.l1 != T::ZERO;
-        let all = decays || self.delta.is_some();
         let list = std::mem::take(&mut self.list);
-        let listed = match all {
+        let listed = match decays || self.delta.is_some() {
             true => fill(list, count),
             false => weighed(simd, self.weights, count, list),
         };
-        let few = self.vectors.rows() <= FEW_PROBES;
-        let rows = if few { 1 } else { summed_rows(S::REGISTERS) };
-        for group in list[..listed].chunks(rows) {
-            // SAFETY: shapes are checked above, and the list names patterns.
-            for_group_size!(group.len(), summed_rows(S::REGISTERS), |P| unsafe {
-                let mut norms = [simd.splat(T::ZERO); P];
-                for_each_piece!(groups, P, |at, G| {
-                    self.piece::<S, P, G>(simd, group, at * T::LANES, &mut norms);
-                });
-                for (&n, norm) in group.iter().zip(norms) {
-                    self.norms[n as usize] = sum(simd, norm);
-                }
+        &list[..listed]
+    }
+
+    /// Updates some of the patterns that `enlist` has listed.
+    #[inline(always)]
+    fn group<S: Simd<T>>(&mut self, simd: S, group: &[u32]) {
+        let groups = groups_of(&self.vectors);
+        // SAFETY: `enlist` has checked the shapes, and the list names patterns.
+        for_group_size!(group.len(), summed_rows(S::REGISTERS), |P| unsafe {
+            let mut norms = [simd.splat(T::ZERO); P];
+            for_each_piece!(groups, P, |at, G| {
+                self.piece::<S, P, G>(simd, group, at * T::LANES, &mut norms);
             });
-        }
+            for (&n, norm) in group.iter().zip(norms) {
+                self.norms[n as usize] = sum(simd, norm);
+            }
+        });
     }
 
     /// Updates `G` lane groups from `d` on of `P` patterns.
@@ -155,6 +171,39 @@ impl<T: Element> Outer<'_, T> {
             }
         }
     }
+}
+
+/// Two updates in turns, piece by piece of a pattern of either. (Pattern by pattern, one of them would
+/// fill the machine's window of instructions.)
+#[inline(always)]
+pub(crate) fn side_by_side<T: Element, S: Simd<T>>(
+    simd: S,
+    mut a: Outer<'_, T>,
+    mut b: Outer<'_, T>,
+) {
+    let (list_a, list_b) = (a.enlist(simd), b.enlist(simd));
+    let groups = groups_of(&a.vectors);
+    assert_eq!(groups, groups_of(&b.vectors));
+    let both = list_a.len().min(list_b.len());
+    for (of_a, of_b) in list_a.chunks(1).zip(list_b.chunks(1)) {
+        const P: usize = 1;
+        let (mut norm_a, mut norm_b) = ([simd.splat(T::ZERO)], [simd.splat(T::ZERO)]);
+        // SAFETY: `enlist` has checked the shapes, and the lists name patterns.
+        for_each_piece!(groups, P, |at, G| unsafe {
+            a.piece::<S, P, G>(simd, of_a, at * T::LANES, &mut norm_a);
+            b.piece::<S, P, G>(simd, of_b, at * T::LANES, &mut norm_b);
+        });
+        a.norms[of_a[0] as usize] = sum(simd, norm_a[0]);
+        b.norms[of_b[0] as usize] = sum(simd, norm_b[0]);
+    }
+    list_a[both..].chunks(1).for_each(
+        #[inline(always)]
+        |group| a.group(simd, group),
+    );
+    list_b[both..].chunks(1).for_each(
+        #[inline(always)]
+        |group| b.group(simd, group),
+    );
 }
 
 /// factor sign(m) for every lane, 0 at 0.
