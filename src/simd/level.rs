@@ -190,4 +190,33 @@ mod tests {
         assert!(refused.to_string().contains("avx1024"), "{refused}");
         assert!(refused.to_string().contains("portable"), "{refused}");
     }
+
+    /// The places of some bits, in a list.
+    struct Append(u32);
+
+    impl<T: crate::Element> Kernel<T> for Append {
+        type Output = Vec<u32>;
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) -> Vec<u32> {
+            let mut list = [u32::MAX; 16];
+            let count = simd.append(&mut list, 100, self.0);
+            list[..count].to_vec()
+        }
+    }
+
+    #[test]
+    fn every_pattern_of_bits_is_listed() {
+        fn check<T: crate::Element>() {
+            for level in Level::available() {
+                for bits in 0..1_u32 << T::LANES {
+                    let places = (0..16).filter(|place| bits >> place & 1 == 1);
+                    let expected: Vec<_> = places.map(|place| 100 + place).collect();
+                    assert_eq!(T::dispatch(level, Append(bits)), expected, "{level}: {bits:#b}");
+                }
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
 }

@@ -1,8 +1,8 @@
 //! The same bits for any threads, batch, position in it and level with fused multiply-add.
 
-use hopfield_kernels::{Element, Level, Outputs};
+use hopfield_kernels::{Element, Level, Memory, Outputs, Update, outer_product_update_with};
 
-use crate::data::{Kind, Random, Real};
+use crate::data::{Kind, Matrix, Random, Real};
 use crate::hashes::hashes;
 use crate::levels::{self, in_pool, serial, threaded};
 use crate::subject::{Case, Shape};
@@ -133,6 +133,63 @@ fn the_other_outputs_change_nothing() {
     for level in levels::all() {
         alone::<f32>(level);
         alone::<f64>(level);
+    }
+}
+
+/// A pattern learns what it learns, whatever lies before and after it: many patterns are updated in two
+/// streams when the probes are few.
+#[test]
+fn the_other_patterns_change_nothing_in_an_update() {
+    fn check<T: Real>(level: Level) {
+        let workspace = &mut serial(level);
+        for (batch, patterns, dim) in [(1, 5_003, 70), (1, 8_000, 50), (3, 31_000, 70)] {
+            let mut random = Random(batch as u64);
+            let start = Kind::Uniform.matrix::<T>((patterns, dim, 0), &mut random);
+            let vectors = Kind::Uniform.matrix::<T>((batch, dim, 0), &mut random);
+            let weight = |_: usize, n: usize| match n % 5 {
+                0 => T::ZERO,
+                _ => T::from_f64(random.unit()),
+            };
+            let weights = Matrix::from_fn((batch, patterns, 0), weight);
+            for (decay, keeps) in [(0.0, false), (0.0, true), (0.01, false)] {
+                let update = Update {
+                    eta: T::from_f64(0.3),
+                    reg_lambda: T::from_f64(decay),
+                    l1_lambda: T::from_f64(decay / 7.0),
+                };
+                let mut learned = |rows: std::ops::Range<usize>| {
+                    let few = start.select(&rows.clone().collect::<Vec<_>>());
+                    let mut memory = Memory::from_rows(few.view()).unwrap();
+                    let mut delta = Matrix::<T>::unwritten(rows.len(), dim, 0);
+                    outer_product_update_with(
+                        &mut memory,
+                        weights.view().subcols(rows),
+                        vectors.view(),
+                        update,
+                        keeps.then(|| delta.view_mut()),
+                        workspace,
+                    )
+                    .unwrap();
+                    (memory, delta)
+                };
+                let (all, delta) = learned(0..patterns);
+                for first in [0, 90, patterns / 2 - 40, patterns - 64] {
+                    let (some, its_delta) = learned(first..first + 64);
+                    for n in 0..64 {
+                        let at = (level, batch, patterns, decay, keeps, first + n);
+                        let bits = |row: &[T]| row.iter().map(|x| x.bits()).collect::<Vec<_>>();
+                        assert_eq!(bits(some.pattern(n)), bits(all.pattern(first + n)), "{at:?}");
+                        let norms = [some.squared_norms()[n], all.squared_norms()[first + n]];
+                        assert_eq!(norms[0].bits(), norms[1].bits(), "{at:?}");
+                        assert_eq!(bits(its_delta.row(n)), bits(delta.row(first + n)), "{at:?}");
+                    }
+                }
+            }
+        }
+    }
+    for level in levels::all() {
+        check::<f32>(level);
+        check::<f64>(level);
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`accuracy`] | the bounds hold on difficult data, and are not so wide that they show nothing |
 //! | [`edges`] | the table of errors and edges, and special values in every lane |
 //! | [`bits`] | the same bits for any threads, batch, position and level with fused multiply-add |
+//! | [`rises`] | the same, and the bounds, wherever the reference of the softmax rises |
 //! | [`processes`] | the same between processes, and as what is committed |
 //! | [`lyapunov`] | the standard energy never rises |
 //! | [`exponential`] | 2^t in ulps, through the public interface |
@@ -28,4 +29,5 @@ mod lyapunov;
 mod naive;
 mod processes;
 mod properties;
+mod rises;
 mod subject;

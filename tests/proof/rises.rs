@@ -1,0 +1,96 @@
+//! The reference of the softmax, wherever it rises: one probe, which takes a few patterns at a time, has
+//! the bits of many, which take a block, and all of them lie within the bounds.
+
+use hopfield_kernels::Outputs;
+
+use crate::bounds::Arithmetic;
+use crate::data::{Matrix, Random, Real};
+use crate::levels::{self, serial};
+use crate::naive::How;
+use crate::subject::Case;
+
+/// The scores of N patterns for a probe of 1, in bits: β is ln 2.
+fn scores(course: usize, count: usize) -> Vec<f64> {
+    let mut random = Random(course as u64);
+    let mut walk = 0.0;
+    let score = |n: usize| {
+        let last = n + 1 == count;
+        match course {
+            // Up a little, up much, down; up to what the headroom is, and beyond it, again and again.
+            0 => n as f64 * 3.0,
+            1 => n as f64 * 40.0,
+            2 => -(n as f64) * 5.0,
+            3 => (n / 2) as f64 * 8.0,
+            4 => n as f64 * 8.000_1,
+            // A walk; leaps; a peak in the last place, in the middle of a stretch, of a section.
+            5 => {
+                walk += random.between(-9.0, 10.0);
+                walk
+            }
+            6 => random.between(-1.0, 1.0) * [1.0, 300.0][random.below(2)],
+            7 => f64::from(u8::from(last)) * 500.0,
+            8 => f64::from(u8::from(n == 45 || n == 46)) * 30.0,
+            _ => f64::from(u8::from(n == 32)) * 9.0 - f64::from(u8::from(n == 31)) * 60.0,
+        }
+    };
+    (0..count).map(score).collect()
+}
+
+fn wherever_it_rises<T: Real>() {
+    for level in levels::all() {
+        let arithmetic = Arithmetic::of::<T>(level);
+        let workspace = &mut serial(level);
+        for course in 0..10 {
+            for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
+                // Rows of one group and of several: eight or four of them are a stretch.
+                for dim in [3, 300, 900] {
+                    if dim > 3 && count > 100 {
+                        continue;
+                    }
+                    let scores = scores(course, count);
+                    let of =
+                        |n: usize, d: usize| if d == 0 { scores[n] } else { (n + d) as f64 % 7.0 };
+                    let patterns = Matrix::from_fn((count, dim, 0), |n, d| T::from_f64(of(n, d)));
+                    let factors = [1.0, 0.5, -1.0, 2.0, 0.01, 1.0, -0.3];
+                    let probe = |b: usize, d: usize| if d == 0 { factors[b] } else { 0.0 };
+                    let probes = Matrix::from_fn((7, dim, 0), |b, d| T::from_f64(probe(b, d)));
+                    let case = Case::new(probes, patterns, How::beta(std::f64::consts::LN_2));
+                    let told = case.run(workspace);
+                    let mut plain = Matrix::<T>::unwritten(7, dim, 0);
+                    let outputs =
+                        Outputs { retrieved: Some(plain.view_mut()), ..Outputs::default() };
+                    case.retrieval()
+                        .run(case.probes.view(), &case.memory, outputs, workspace)
+                        .unwrap();
+                    assert_eq!(plain.bits(), told.retrieved.bits(), "without entropy: {course}");
+                    for b in 0..7 {
+                        let at = (level, course, count, dim, b);
+                        let probe = case.probes.select(&[b]);
+                        let alone = case.run_with(probe.view(), workspace).unwrap();
+                        assert!(alone.bits(0) == told.bits(b), "{at:?}");
+                        let mut lonely = Matrix::<T>::unwritten(1, dim, 0);
+                        let outputs =
+                            Outputs { retrieved: Some(lonely.view_mut()), ..Outputs::default() };
+                        case.retrieval()
+                            .run(probe.view(), &case.memory, outputs, workspace)
+                            .unwrap();
+                        let same = lonely.row(0).iter().zip(plain.row(b));
+                        assert!(same.into_iter().all(|(x, y)| x.bits() == y.bits()), "{at:?}");
+                        told.assert_consistent(b, &case.how);
+                        let exact = case.exact(b);
+                        let bounds = case.bounds(arithmetic, b, &exact);
+                        for (what, ratio) in told.ratios(b, &exact, &bounds) {
+                            assert!(ratio <= 1.0, "{what}: {ratio} {at:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn wherever_the_reference_rises_bits_and_bounds_hold() {
+    wherever_it_rises::<f32>();
+    wherever_it_rises::<f64>();
+}
