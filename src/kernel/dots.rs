@@ -14,8 +14,8 @@
 //! 1. Lanes run over d, so a pattern's row is read as it lies and nothing is packed. The price, a
 //!    horizontal sum for each score, is made small by folding the sums of a panel into one another
 //!    (`add_all`): about one addition for a score instead of four with their shuffles.
-//! 2. A row of the last, incomplete tile stands in for those that are missing, and a tile for missing
-//!    tiles: no row is read beyond the last, and the surplus scores are copies of others.
+//! 2. A row of the last, incomplete panel stands in for those that are missing: no row is read
+//!    beyond the last, and the surplus scores are copies of the last pattern's.
 //! 3. Chunks depend on D and the type alone, so that the order of every sum does too.
 
 use std::mem::MaybeUninit;
@@ -31,8 +31,8 @@ const CHUNK_BYTES: usize = 4096;
 
 /// scores[b][n] = x_b · m_n for a group of probes.
 ///
-/// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats
-/// patterns' scores.
+/// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats the
+/// last pattern's.
 #[inline(always)]
 pub(crate) fn dots<T: Element, S: Simd<T>>(
     simd: S,
@@ -110,29 +110,26 @@ impl<T: Element> Block<'_, T> {
         for panel in (0..patterns.rows()).step_by(T::LANES) {
             // Tiles' sums, half folded. Not initialised: that would be a memset for every panel.
             let mut parts = [[const { MaybeUninit::<S::Group>::uninit() }; MAX_LANES]; P];
-            let (tiles, most) = ((patterns.rows() - panel).div_ceil(Q), T::LANES / Q);
-            for at in 0..tiles.min(most) {
+            let tiles = T::LANES / Q;
+            for at in 0..tiles {
                 let rows = std::array::from_fn(|j| {
                     let row = (panel + at * Q + j).min(patterns.rows() - 1);
                     patterns.as_ptr().wrapping_add(row * patterns.stride())
                 });
+                let (probes, chunk) = (&self.probes, self.chunk.clone());
+                let probes = (probes.as_ptr(), probes.stride());
                 // SAFETY: the rows exist, and the caller promises the rest.
-                let probes = (self.probes.as_ptr(), self.probes.stride());
-                let mut sums =
-                    unsafe { tile::<T, S, P, Q>(simd, probes, rows, self.chunk.clone()) };
+                let mut sums = unsafe { tile::<T, S, P, Q>(simd, probes, rows, chunk) };
                 for (parts, sums) in parts.iter_mut().zip(&mut sums) {
                     parts[at].write(add_all(simd, sums, 0));
                 }
             }
-            for parts in &mut parts {
-                (tiles..most).for_each(|at| parts[at] = parts[tiles - 1]);
-            }
             for (i, parts) in parts.iter_mut().enumerate() {
-                // SAFETY: the first `most` parts have been written; row i < P of the scores has a
+                // SAFETY: the first `tiles` parts have been written; row i < P of the scores has a
                 // whole group at `panel`.
                 unsafe {
                     let parts = parts.as_mut_ptr().cast::<S::Group>();
-                    let parts = std::slice::from_raw_parts_mut(parts, most);
+                    let parts = std::slice::from_raw_parts_mut(parts, tiles);
                     let sums = simd.unfold(add_all(simd, parts, Q.ilog2() as usize));
                     let to = to.add(i * to_stride + panel);
                     let sums = if first { sums } else { simd.add(simd.load(to), sums) };

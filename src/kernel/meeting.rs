@@ -91,7 +91,7 @@ impl<T: Element> Meeting<'_, T> {
         self.record();
         for (b, separation) in separations.iter_mut().enumerate() {
             let scores = &self.scores.row_mut(b)[..count];
-            separation.survey(simd, scores, keep, self.first, &mut self.states[b]);
+            separation.survey(simd, scores, keep, (self.first, sharpness), &mut self.states[b]);
         }
         self.segments(simd, sharpness, separations);
         for (separation, state) in separations.iter().zip(&mut *self.states) {

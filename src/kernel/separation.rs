@@ -75,7 +75,7 @@ impl<T: Element, G: Copy> Separation<T, G> {
         simd: S,
         row: &[T],
         keep: Option<&[bool]>,
-        first: usize,
+        (first, sharpness): (usize, Sharpness<T>),
         state: &mut State<T>,
     ) {
         let lowest = simd.splat(T::NEG_INFINITY);
@@ -95,6 +95,17 @@ impl<T: Element, G: Copy> Separation<T, G> {
                 extremes(simd, row, section, keep, (high, &mut low));
             }
         }
+        let all = highs.iter().fold(
+            lowest,
+            #[inline(always)]
+            |a, &b| simd.max(a, b),
+        );
+        (self.high, self.low) = (highest_of(simd, all), lowest_of(simd, low));
+        let rises = self.high > state.peak;
+        // Dense weights have no use for more, unless there is a new peak to be found.
+        if !rises && self.is_dense(keep, sharpness, state) {
+            return;
+        }
         // The lanes of as many sections at once as there are lanes.
         for (highs, to) in
             highs.chunks_exact_mut(T::LANES).zip(self.highs.chunks_exact_mut(T::LANES))
@@ -109,9 +120,7 @@ impl<T: Element, G: Copy> Separation<T, G> {
             // SAFETY: the chunk has `LANES` elements.
             unsafe { simd.store(to.as_mut_ptr(), simd.unfold(highest)) };
         }
-        self.high = self.highs.iter().fold(T::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-        self.low = lowest_of(simd, low);
-        if self.high > state.peak {
+        if rises {
             let reaches = self.highs.iter().position(|&high| high == self.high);
             let start = reaches.unwrap_or(0) * SECTION;
             let section = start..row.len().min(start + SECTION);

@@ -60,7 +60,7 @@ impl<T: Element> Stretches<'_, T> {
         let room = self.patterns.rows().next_multiple_of(T::LANES) + T::LANES;
         assert!(self.probe.len() == groups * T::LANES && self.retrieved.len() == self.probe.len());
         assert!(self.scores.len() >= room && self.weights.len() >= room);
-        let bytes = self.probe.len() * size_of::<T>();
+        let bytes = size_of_val(self.probe);
         let short = 8 * bytes <= STRETCH_BYTES;
         // As many patterns as `dots` takes for one probe.
         // SAFETY: shapes are checked above.
@@ -141,7 +141,8 @@ impl<T: Element> Stretches<'_, T> {
             separation.pass(start);
         }
         self.close(simd, from..count, &mut separation);
-        separation.survey(simd, &self.scores[..count], None, self.first, self.state);
+        let scores = &self.scores[..count];
+        separation.survey(simd, scores, None, (self.first, self.sharpness), self.state);
         separation.end(simd, self.sharpness, self.state);
     }
 

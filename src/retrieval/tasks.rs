@@ -243,7 +243,10 @@ impl<T: Element> ProbeTask<'_, T> {
     /// Recalls the probes, `most` at a time.
     pub fn run(self, recall: &Recall<'_, T>) {
         let Self { most, input, mut outputs, mut states, later, floats, list, .. } = self;
-        for batch in crate::kernel::evenly(input.rows(), most) {
+        // Whole groups: a group of fewer probes has the same patterns to load.
+        let groups = input.rows().div_ceil(GROUP);
+        for groups in crate::kernel::evenly(groups, most.div_ceil(GROUP)) {
+            let batch = groups.start * GROUP..input.rows().min(groups.end * GROUP);
             let count = batch.len();
             let (now, rest) = outputs.split_at(count);
             outputs = rest;
