@@ -4,10 +4,10 @@
 //! | --- | --- | --- |
 //! | [`dots`] | scores[b][n] = Σ_d X[b,d] M[n,d] | probes x patterns |
 //! | [`panels`] | the same, of many probes with short patterns | probes x panels of patterns |
-//! | [`separation`] | weights[b][n] = exp2(scale (score - peak)), and their sum | |
+//! | [`separation`] | weights[b][n] = exp2(scale (score - reference)), and their sum | |
 //! | [`combine`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x lane groups of d |
 //! | [`outer`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], and decay | patterns x lane groups of d |
-//! | [`recall`] | the first three over blocks of patterns that stay in L2 | |
+//! | [`recall`] | the first three over blocks of patterns that stay in L2 ([`meeting`]), or in L1 ([`stretches`]) | |
 //! | [`learn`] | the first two and the last over such blocks | |
 //!
 //! Each is written once, over the [`Simd`](crate::simd::Simd) lanes, and is `#[inline(always)]` so
@@ -22,6 +22,7 @@ pub mod learn;
 pub mod meeting;
 pub mod outer;
 pub mod panels;
+pub mod parts;
 pub mod recall;
 pub mod rows;
 pub mod separation;
@@ -29,6 +30,7 @@ pub mod softmax;
 pub mod state;
 pub mod stretches;
 pub mod survivors;
+pub mod weigh;
 
 use crate::simd::sealed::Lanes;
 use crate::simd::{Level, Simd};

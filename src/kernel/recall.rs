@@ -88,7 +88,7 @@ pub struct Shard<'a, T> {
     pub group: usize,
     /// One for each probe; written.
     pub states: &'a mut [State<T>],
-    /// The sums of weighted patterns, relative to the states' peaks, padded; written. Without, only
+    /// The sums of weighted patterns, relative to the states' references, padded; written. Without, only
     /// the states are found.
     pub retrieved: Option<MatMut<'a, T>>,
     /// The scores, where they are to be kept.

@@ -26,9 +26,11 @@
 
 use std::ops::Range;
 
-use super::exp2::{exp2_one, power};
+use super::exp2::exp2_one;
+use super::parts::{for_each_part, kept, load, parts};
 use super::state::{HEADROOM, Sharpness, State};
-use super::{MAX_BLOCK, MAX_LANES, fold_all, reduce, sum};
+use super::weigh::Weigh;
+use super::{MAX_BLOCK, fold_all, reduce, sum};
 use crate::Element;
 use crate::simd::Simd;
 
@@ -306,156 +308,6 @@ impl<T: Element, G: Copy> Separation<T, G> {
     }
 }
 
-/// exp2(scale (score - reference)) for scores of a row.
-#[derive(Clone, Copy)]
-pub(crate) struct Weigh<'a, T, F> {
-    keep: Option<&'a [bool]>,
-    floor: F,
-    reference: T,
-    scale: T,
-}
-
-impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
-    /// For the scores that `keep` has a flag for; the weight of the others is 0, and that of those
-    /// below the floor, which depends on the place. The reference weighs 1.
-    #[inline(always)]
-    pub fn new(keep: Option<&'a [bool]>, floor: F, (reference, scale): (T, T)) -> Self {
-        Self { keep, floor, reference, scale }
-    }
-
-    /// Writes the weights of the scores in `range`, and adds them to the first sum; to the second,
-    /// with `HEAT`, weight log2 weight. Without `CUTS`, the caller knows that none is masked or below
-    /// the floor. `PADDED` rows have room for whole lane groups, which are written but for the scores
-    /// from the end of the range on.
-    ///
-    /// # Safety
-    /// The elements up to the end of the range are readable and writable; with `PADDED`, the whole
-    /// lane groups around it.
-    #[inline(always)]
-    pub unsafe fn run<S: Simd<T>, const CUTS: bool, const HEAT: bool, const PADDED: bool>(
-        self,
-        simd: S,
-        (from, to): (*const T, *mut T),
-        range: Range<usize>,
-        (mass, heat): (&mut S::Group, &mut S::Group),
-    ) {
-        let zero = simd.splat(T::ZERO);
-        let (reference, scale) = (simd.splat(self.reference), simd.splat(self.scale));
-        // In registers: through the references, every addition would wait for the last one's store.
-        let (mut sum, mut warmth) = (*mass, *heat);
-        for_each_part::<T>(
-            range,
-            #[inline(always)]
-            |part| {
-                let whole = part.is_whole::<T>();
-                // SAFETY: the caller promises what is read and written.
-                unsafe {
-                    let from = from.add(part.at);
-                    let scores = match whole || PADDED || part.end == T::LANES {
-                        true => simd.load(from),
-                        false => simd.load_first(from, part.end),
-                    };
-                    let mut t = simd.mul(simd.sub(scores, reference), scale);
-                    let mut weights = power(simd, t);
-                    if CUTS {
-                        // Not "keep where score >= floor": a NaN must not be dropped.
-                        let dropped = simd.lt(scores, simd.splat((self.floor)(part.at)));
-                        weights = simd.select(dropped, zero, weights);
-                        t = simd.select(dropped, zero, t);
-                        if let Some(keep) = self.keep {
-                            let kept = kept::<T, S>(simd, keep, &part);
-                            weights = simd.select(kept, weights, zero);
-                            t = simd.select(kept, t, zero);
-                        }
-                    }
-                    if !whole {
-                        let (before, until) = (simd.first(part.start), simd.first(part.end));
-                        weights = simd.select(before, zero, simd.select(until, weights, zero));
-                        t = simd.select(before, zero, simd.select(until, t, zero));
-                    }
-                    sum = simd.add(sum, weights);
-                    if HEAT {
-                        warmth = simd.mul_add(weights, t, warmth);
-                    }
-                    let to = to.add(part.at);
-                    if whole {
-                        simd.store(to, weights);
-                    } else if PADDED {
-                        simd.store(to, simd.select(simd.first(part.end), weights, scores));
-                    } else if part.end == T::LANES {
-                        simd.store(to, weights);
-                    } else {
-                        simd.store_first(to, weights, part.end);
-                    }
-                }
-            },
-        );
-        (*mass, *heat) = (sum, warmth);
-    }
-}
-
-/// Some lanes of a lane group.
-pub(crate) struct Part {
-    /// Where the group begins.
-    pub at: usize,
-    /// Its lanes from this one ...
-    pub start: usize,
-    /// ... up to this one.
-    pub end: usize,
-}
-
-impl Part {
-    #[inline(always)]
-    pub fn is_whole<T: Element>(&self) -> bool {
-        self.start == 0 && self.end == T::LANES
-    }
-
-    /// Its lanes, as bits.
-    #[inline(always)]
-    pub fn bits(&self) -> u32 {
-        (u32::MAX << self.start) & !(u32::MAX.unbounded_shl(self.end as u32))
-    }
-}
-
-/// The lane groups of a range, of which the first and the last may be incomplete.
-#[inline(always)]
-fn parts<T: Element>(range: Range<usize>) -> impl Iterator<Item = Part> {
-    let Range { start, end } = range;
-    (start / T::LANES * T::LANES..end).step_by(T::LANES).map(
-        #[inline(always)]
-        move |at| Part { at, start: start.saturating_sub(at), end: (end - at).min(T::LANES) },
-    )
-}
-
-/// Calls `each` with the lane groups of a range, of which the first and the last may be incomplete.
-#[inline(always)]
-pub(crate) fn for_each_part<T: Element>(range: Range<usize>, mut each: impl FnMut(Part)) {
-    let Range { start, end } = range;
-    let mut at = start / T::LANES * T::LANES;
-    if start > at && start < end {
-        each(Part { at, start: start - at, end: (end - at).min(T::LANES) });
-        at += T::LANES;
-    }
-    while at + T::LANES <= end {
-        each(Part { at, start: 0, end: T::LANES });
-        at += T::LANES;
-    }
-    if at < end {
-        each(Part { at, start: 0, end: end - at });
-    }
-}
-
-/// The lanes of a group that are not masked.
-#[inline(always)]
-fn kept<T: Element, S: Simd<T>>(simd: S, keep: &[bool], part: &Part) -> S::Mask {
-    let mut flags = [T::ZERO; MAX_LANES];
-    for (flag, &keep) in flags.iter_mut().zip(&keep[part.at..keep.len().min(part.at + T::LANES)]) {
-        *flag = if keep { T::ONE } else { T::ZERO };
-    }
-    // SAFETY: the array holds the widest group.
-    simd.lt(simd.splat(T::ZERO), unsafe { simd.load(flags.as_ptr()) })
-}
-
 /// Takes the scores of a section that are not masked into the highest and the lowest of each lane.
 #[inline(always)]
 fn extremes<T: Element, S: Simd<T>>(
@@ -525,15 +377,4 @@ fn position<T: Element, S: Simd<T>>(
         }
     }
     None
-}
-
-/// The lanes of a part of a row from the first on; zeros where the row has ended.
-#[inline(always)]
-pub(crate) fn load<T: Element, S: Simd<T>>(simd: S, row: &[T], part: &Part) -> S::Group {
-    assert!(part.at + part.end <= row.len());
-    // SAFETY: these elements are there.
-    unsafe {
-        let from = row.as_ptr().add(part.at);
-        if part.end == T::LANES { simd.load(from) } else { simd.load_first(from, part.end) }
-    }
 }

@@ -1,8 +1,10 @@
 //! Memory weights that are all there: the softmax of whole rows.
 
-use super::separation::{Part, Weigh, extremes_of_row, for_each_part};
+use super::parts::{Part, for_each_part};
+use super::separation::extremes_of_row;
 use super::state::{Sharpness, State};
 use super::sum;
+use super::weigh::Weigh;
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut};
 

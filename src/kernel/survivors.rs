@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::separation::{for_each_part, load};
+use super::parts::{for_each_part, load};
 use super::state::State;
 use super::{GROUP, MAX_BLOCK, MAX_LANES, MIN_LANES};
 use crate::simd::Simd;

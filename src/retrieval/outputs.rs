@@ -11,7 +11,8 @@ use crate::{Element, MatMut, Result};
 /// In terms of the probe x, the similarities s_n = m_n · x and p = softmax(β s):
 #[derive(Debug)]
 pub struct Outputs<'a, T> {
-    /// X̂ = P M (B x D). Divided by the weights' sum at the end: finite while N max |M| is.
+    /// X̂ = P M (B x D). Divided by the weights' sum at the end: finite while
+    /// 256 N max |M| is.
     pub retrieved: Option<MatMut<'a, T>>,
     /// S = X Mᵀ (B x N).
     pub similarities: Option<MatMut<'a, T>>,
@@ -30,8 +31,8 @@ pub struct Outputs<'a, T> {
     pub best: Option<&'a mut [usize]>,
     /// The memory weight of that pattern (B).
     pub best_weight: Option<&'a mut [T]>,
-    /// Patterns that contributed (B): those whose weight, against the highest similarity met before
-    /// them in their shard, was not below the cut where it cannot change the sum. At least the
+    /// Patterns that contributed (B): those whose weight, against the highest similarity met well
+    /// before them (32 patterns), was not below the cut where it cannot change the sum. At least the
     /// number of memory weights that are not 0.
     pub support: Option<&'a mut [usize]>,
 }
