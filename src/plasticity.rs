@@ -20,7 +20,7 @@ use crate::memory::{expect_length, expect_shape};
 use crate::parallel::{Divide, for_each_piece};
 use crate::plan::Plan;
 use crate::workspace::take;
-use crate::{Element, Error, Level, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace};
+use crate::{Element, Error, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace};
 
 /// Which rule changes the patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -439,58 +439,29 @@ impl<T: Element> Batch<'_, T> {
             decay: factors.reg_lambda,
             l1: factors.l1_lambda,
         };
-        let task = LearnTask {
-            pieces,
-            first: 0,
-            patterns,
-            norms,
-            delta,
-            weights: &mut workspace.memory.floats[..pieces * weights],
-            list: &mut workspace.memory.list[..pieces * list],
-        };
-        for_each_piece(task, threads, &|task| {
-            self.run(task, level, (block, plan.prefetches::<T>(rows)), step)
-        });
-        Ok(())
-    }
-
-    fn run(
-        &self,
-        task: LearnTask<'_, T>,
-        level: Level,
-        (block, prefetches): (usize, bool),
-        step: Step<T>,
-    ) {
-        let LearnTask { first, patterns, norms, delta, weights, list, .. } = task;
-        let range = first..first + patterns.rows();
-        let kernel = Learn {
-            sources: self.sources.map(|source| source.map(|source| source.of(range.clone()))),
-            keep: self.keep.map(|keep| &keep[range.clone()]),
+        let learn = Learn {
+            sources: self.sources,
+            keep: self.keep,
             vectors: self.vectors,
             patterns,
             norms,
             delta,
             step,
             block,
-            prefetches,
-            weights,
-            list,
+            prefetches: plan.prefetches::<T>(rows),
+            weights: &mut workspace.memory.floats[..pieces * weights],
+            list: &mut workspace.memory.list[..pieces * list],
         };
-        T::learn(level, kernel);
+        for_each_piece(LearnTask { pieces, learn }, threads, &|task| T::learn(level, task.learn));
+        Ok(())
     }
 }
 
-/// Some of the patterns, and scratch.
+/// The update of some of the patterns.
 struct LearnTask<'a, T> {
     /// Tasks that this is to become.
     pieces: usize,
-    /// Index of the first pattern.
-    first: usize,
-    patterns: MatMut<'a, T>,
-    norms: &'a mut [T],
-    delta: Option<MatMut<'a, T>>,
-    weights: &'a mut [T],
-    list: &'a mut [u32],
+    learn: Learn<'a, T>,
 }
 
 impl<T: Element> Divide for LearnTask<'_, T> {
@@ -499,26 +470,9 @@ impl<T: Element> Divide for LearnTask<'_, T> {
     }
 
     fn divide(self, pieces: usize) -> (Self, Self) {
-        let share = |count: usize| count / self.pieces * pieces;
-        let panels = self.patterns.rows().div_ceil(T::LANES);
-        let at = (panels * pieces / self.pieces * T::LANES).min(self.patterns.rows());
-        let (patterns, patterns_) = self.patterns.split_at_row(at);
-        let (norms, norms_) = self.norms.split_at_mut(at);
-        let (delta, delta_) = self.delta.map(|delta| delta.split_at_row(at)).unzip();
-        let (weights, weights_) = self.weights.split_at_mut(share(self.weights.len()));
-        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
-        let first = self.first;
-        (
-            Self { pieces, first, patterns, norms, delta, weights, list },
-            Self {
-                pieces: self.pieces - pieces,
-                first: first + at,
-                patterns: patterns_,
-                norms: norms_,
-                delta: delta_,
-                weights: weights_,
-                list: list_,
-            },
-        )
+        let rows = self.learn.patterns.rows();
+        let at = rows.div_ceil(T::LANES) * pieces / self.pieces * T::LANES;
+        let (first, second) = self.learn.split(at.min(rows), (pieces, self.pieces));
+        (Self { pieces, learn: first }, Self { pieces: self.pieces - pieces, learn: second })
     }
 }

@@ -93,7 +93,8 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
             }
             return;
         }
-        let (mut first, mut second) = self.halve();
+        let half = self.patterns.rows() / 2 / T::LANES * T::LANES;
+        let (mut first, mut second) = self.split(half, (1, 2));
         let mut others = blocks(&second);
         for block in blocks(&first) {
             match others.next() {
@@ -110,49 +111,39 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
 }
 
 impl<'a, T: Element> Learn<'a, T> {
-    /// The update of the first half of the patterns, and that of the others.
+    /// The update of the first `at` patterns, with the first `share.0` of `share.1` parts of the scratch,
+    /// and that of the others, with the rest.
     #[inline(always)]
-    fn halve(self) -> (Self, Self) {
-        let (rows, scratch) = (self.patterns.rows(), self.weights.len() / 2);
-        let at = rows / 2 / T::LANES * T::LANES;
-        let part = |range: Range<usize>| {
-            let sources = self.sources.map(|source| source.map(|source| source.of(range.clone())));
-            (sources, self.keep.map(|keep| &keep[range]))
+    pub fn split(self, at: usize, share: (usize, usize)) -> (Self, Self) {
+        let all = 0..self.patterns.rows();
+        let part = |patterns: Range<usize>| {
+            let of = |source: Source<'a, T>| source.of(patterns.clone());
+            (self.sources.map(|source| source.map(of)), self.keep.map(|keep| &keep[patterns]))
         };
-        let ((sources, keep), (sources_, keep_)) = (part(0..at), part(at..rows));
+        let ((sources, keep), (sources_, keep_)) = (part(0..at), part(at..all.end));
         let (patterns, patterns_) = self.patterns.split_at_row(at);
         let (norms, norms_) = self.norms.split_at_mut(at);
         let (delta, delta_) = self.delta.map(|delta| delta.split_at_row(at)).unzip();
-        let (weights, weights_) = self.weights.split_at_mut(scratch);
-        let (list, list_) = self.list.split_at_mut(self.list.len() / 2);
+        let of = |count: usize| count / share.1 * share.0;
+        let (weights, weights_) = self.weights.split_at_mut(of(self.weights.len()));
+        let (list, list_) = self.list.split_at_mut(of(self.list.len()));
         let Self { vectors, step, block, prefetches, .. } = self;
+        let learn = |sources, keep, patterns, norms, delta, weights, list| Self {
+            sources,
+            keep,
+            vectors,
+            patterns,
+            norms,
+            delta,
+            step,
+            block,
+            prefetches,
+            weights,
+            list,
+        };
         (
-            Self {
-                sources,
-                keep,
-                vectors,
-                patterns,
-                norms,
-                delta,
-                step,
-                block,
-                prefetches,
-                weights,
-                list,
-            },
-            Self {
-                sources: sources_,
-                keep: keep_,
-                vectors,
-                patterns: patterns_,
-                norms: norms_,
-                delta: delta_,
-                step,
-                block,
-                prefetches,
-                weights: weights_,
-                list: list_,
-            },
+            learn(sources, keep, patterns, norms, delta, weights, list),
+            learn(sources_, keep_, patterns_, norms_, delta_, weights_, list_),
         )
     }
 
