@@ -237,9 +237,43 @@ impl<T: Element, G: Copy> Separation<T, G> {
         sharpness: Sharpness<T>,
         state: &State<T>,
     ) -> bool {
-        let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
         let dense = self.is_dense(keep, sharpness, state);
-        if !dense {
+        // SAFETY: passed on.
+        unsafe {
+            match (dense, sharpness.heat) {
+                (true, false) => {
+                    self.weigh_as::<S, false, false>(simd, row, range, keep, sharpness, state)
+                }
+                (true, true) => {
+                    self.weigh_as::<S, false, true>(simd, row, range, keep, sharpness, state)
+                }
+                (false, false) => {
+                    self.weigh_as::<S, true, false>(simd, row, range, keep, sharpness, state)
+                }
+                (false, true) => {
+                    self.weigh_as::<S, true, true>(simd, row, range, keep, sharpness, state)
+                }
+            }
+        }
+        dense
+    }
+
+    /// The same where it is known whether some weights may be 0 and whether heat is wanted.
+    ///
+    /// # Safety
+    /// As for [`weigh`](Self::weigh).
+    #[inline(always)]
+    pub unsafe fn weigh_as<S: Simd<T, Group = G>, const CUTS: bool, const HEAT: bool>(
+        &mut self,
+        simd: S,
+        row: (*const T, *mut T),
+        range: Range<usize>,
+        keep: Option<&[bool]>,
+        sharpness: Sharpness<T>,
+        state: &State<T>,
+    ) {
+        let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
+        if CUTS {
             let mut peak = self.before;
             for (floor, &high) in floors.iter_mut().zip(&self.highs) {
                 *floor = state.floor(peak, sharpness);
@@ -254,15 +288,7 @@ impl<T: Element, G: Copy> Separation<T, G> {
         );
         let sums = (&mut self.mass, &mut self.heat);
         // SAFETY: passed on.
-        unsafe {
-            match (dense, sharpness.heat) {
-                (true, false) => weigh.run::<S, false, false, true>(simd, row, range, sums),
-                (true, true) => weigh.run::<S, false, true, true>(simd, row, range, sums),
-                (false, false) => weigh.run::<S, true, false, true>(simd, row, range, sums),
-                (false, true) => weigh.run::<S, true, true, true>(simd, row, range, sums),
-            }
-        }
-        dense
+        unsafe { weigh.run::<S, CUTS, HEAT, true>(simd, row, range, sums) };
     }
 
     /// Scores below this weigh nothing.

@@ -26,6 +26,10 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     );
     weigh_row(simd, row, weigh);
     multiply(simd, row, state.normaliser());
+    // Exactly 0, even where the mass is not a number.
+    for (weight, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
+        *weight = T::ZERO;
+    }
 }
 
 /// The softmax of every row, in place.

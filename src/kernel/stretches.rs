@@ -231,7 +231,16 @@ impl<T: Element> Stretches<'_, T> {
         if self.sharpness.heat {
             let row = (self.scores.as_ptr(), self.weights.as_mut_ptr());
             // SAFETY: both have room for whole lane groups.
-            unsafe { separation.weigh(simd, row, segment, None, self.sharpness, self.state) };
+            unsafe {
+                separation.weigh_as::<S, true, true>(
+                    simd,
+                    row,
+                    segment,
+                    None,
+                    self.sharpness,
+                    self.state,
+                )
+            };
         } else {
             separation.add(simd, self.weights, segment);
         }
