@@ -28,9 +28,10 @@ const SHARDS: usize = 16;
 /// patterns, fewer stay in L2.
 const BATCH_BYTES: usize = 512 << 10;
 
-/// Bytes of patterns beyond which the next block is prefetched for groups of probes, and for
-/// fewer: one probe has little to do but to wait for L3, and a prefetch costs it more than it brings.
-const PREFETCH_BYTES: [usize; 2] = [1 << 20, 8 << 20];
+/// Bytes of patterns that no core finds in its own L2 any more.
+const BEYOND_L2: usize = 1 << 20;
+/// Bytes of patterns from which most come from memory, or from an L3 that others use as well.
+const LARGE: usize = 8 << 20;
 
 /// The cuts for N patterns of dimension D.
 #[derive(Debug, Clone, Copy)]
@@ -66,10 +67,25 @@ impl Plan {
         (GROUP * scores_stride::<T>(self.block), GROUP * list_len(self.block))
     }
 
-    /// Whether blocks are prefetched, for so many probes.
+    /// Bytes of patterns.
+    fn bytes<T: Element>(self) -> usize {
+        self.patterns * self.stride * size_of::<T>()
+    }
+
+    /// Whether patterns come from memory.
+    pub fn is_large<T: Element>(self) -> bool {
+        self.bytes::<T>() > LARGE
+    }
+
+    /// Whether blocks are prefetched to L2, for so many probes: a few have little to do but to wait for
+    /// L3, and a prefetch costs them more than it brings.
     pub fn prefetches<T: Element>(self, probes: usize) -> bool {
-        let few = usize::from((2..=2 * GROUP).contains(&probes));
-        self.patterns * self.stride * size_of::<T>() > PREFETCH_BYTES[few]
+        self.bytes::<T>() > if probes > 2 * GROUP { BEYOND_L2 } else { LARGE }
+    }
+
+    /// Whether stretches are prefetched to L1.
+    pub fn prefetches_stretches<T: Element>(self) -> bool {
+        self.bytes::<T>() > BEYOND_L2
     }
 
     /// Elements of the panels of a block, for so many probes.

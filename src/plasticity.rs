@@ -12,7 +12,7 @@
 use std::str::FromStr;
 
 use crate::kernel::learn::{Learn, Source};
-use crate::kernel::outer::Step;
+use crate::kernel::outer::{FEW_PROBES, Step};
 use crate::kernel::recall::scores_stride;
 use crate::kernel::state::State;
 use crate::kernel::survivors::list_len;
@@ -449,6 +449,7 @@ impl<T: Element> Batch<'_, T> {
             step,
             block,
             prefetches: plan.prefetches::<T>(rows),
+            streams: rows <= FEW_PROBES && plan.is_large::<T>(),
             weights: &mut workspace.memory.floats[..pieces * weights],
             list: &mut workspace.memory.list[..pieces * list],
         };

@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::dots::dots;
-use super::outer::{FEW_PROBES, Outer, Step, side_by_side};
+use super::outer::{self, Outer, Step};
 use super::recall::{blocks, scores_stride};
 use super::softmax::memory_weights;
 use super::state::{Sharpness, State};
@@ -73,6 +73,8 @@ pub struct Learn<'a, T> {
     pub block: usize,
     /// Whether patterns are to be prefetched.
     pub prefetches: bool,
+    /// Whether both halves of the patterns are to be streamed at once.
+    pub streams: bool,
     /// Scratch, for two blocks: a weight for each row of Z and each pattern, `scores_stride` apart.
     pub weights: &'a mut [T],
     /// Scratch, for two blocks: a list of the patterns.
@@ -83,29 +85,29 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>>(mut self, simd: S) {
-        let most = self.block;
-        let blocks = |learn: &Self| blocks::<T>(learn.patterns.rows(), most);
-        let streams = self.prefetches && self.vectors.rows() <= FEW_PROBES;
-        if !streams || blocks(&self).len() < 2 {
-            for block in blocks(&self) {
-                self.block(simd, block).run(simd);
-            }
-            return;
-        }
+    fn run<S: Simd<T>>(self, simd: S) {
         let half = self.patterns.rows() / 2 / T::LANES * T::LANES;
-        let (mut first, mut second) = self.split(half, (1, 2));
-        let mut others = blocks(&second);
-        for block in blocks(&first) {
-            match others.next() {
-                Some(other) => {
-                    side_by_side(simd, first.block(simd, block), second.block(simd, other));
-                }
-                None => first.block(simd, block).run(simd),
+        let mut streams = match self.streams && half > 0 {
+            true => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
+            false => [Some(self), None],
+        };
+        // A block of each stream at a time, while there are any.
+        let blocks = |learn: &Self| blocks::<T>(learn.patterns.rows(), learn.block);
+        let mut blocks = streams.each_ref().map(|stream| stream.as_ref().map(blocks));
+        loop {
+            let mut updates = [None, None];
+            for ((update, stream), blocks) in updates.iter_mut().zip(&mut streams).zip(&mut blocks)
+            {
+                let (Some(stream), Some(blocks)) = (stream, blocks) else { continue };
+                *update = blocks.next().map(
+                    #[inline(always)]
+                    |block| stream.block(simd, block),
+                );
             }
-        }
-        for block in others {
-            second.block(simd, block).run(simd);
+            if updates.iter().all(Option::is_none) {
+                return;
+            }
+            outer::run(simd, updates);
         }
     }
 }
@@ -127,7 +129,7 @@ impl<'a, T: Element> Learn<'a, T> {
         let of = |count: usize| count / share.1 * share.0;
         let (weights, weights_) = self.weights.split_at_mut(of(self.weights.len()));
         let (list, list_) = self.list.split_at_mut(of(self.list.len()));
-        let Self { vectors, step, block, prefetches, .. } = self;
+        let Self { vectors, step, block, prefetches, streams, .. } = self;
         let learn = |sources, keep, patterns, norms, delta, weights, list| Self {
             sources,
             keep,
@@ -138,6 +140,7 @@ impl<'a, T: Element> Learn<'a, T> {
             step,
             block,
             prefetches,
+            streams,
             weights,
             list,
         };

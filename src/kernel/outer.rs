@@ -12,7 +12,7 @@
 //! 1. With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
 //! 2. With few probes there is little to do for an element of M but to bring it and take it away:
 //!    patterns are then updated one by one, each from its first element to its last, which is what
-//!    hardware prefetches best.
+//!    hardware prefetches best; from memory, two that lie far apart at a time.
 
 use super::combine::{Ahead, Weights, sum_rows};
 use super::survivors::{list_len, weighed};
@@ -58,14 +58,6 @@ pub(crate) struct Outer<'a, T> {
 }
 
 impl<'a, T: Element> Outer<'a, T> {
-    #[inline(always)]
-    pub(crate) fn run<S: Simd<T>>(mut self, simd: S) {
-        let list = self.enlist(simd);
-        for group in evenly(list.len(), self.rows::<S>()) {
-            self.group(simd, &list[group]);
-        }
-    }
-
     /// Patterns that are updated together, at the most.
     #[inline(always)]
     fn rows<S: Simd<T>>(&self) -> usize {
@@ -113,8 +105,8 @@ impl<'a, T: Element> Outer<'a, T> {
     /// Updates `G` lane groups from `d` on of `P` patterns.
     ///
     /// # Safety
-    /// `group` names `P` patterns, `d` begins `G` lane groups, and the shapes are those that `run`
-    /// checks.
+    /// `group` names `P` patterns, `d` begins `G` lane groups, and the shapes are those that
+    /// `enlist` checks.
     #[inline(always)]
     unsafe fn piece<S: Simd<T>, const P: usize, const G: usize>(
         &mut self,
@@ -173,37 +165,54 @@ impl<'a, T: Element> Outer<'a, T> {
     }
 }
 
-/// Two updates in turns, piece by piece of a pattern of either. (Pattern by pattern, one of them would
-/// fill the machine's window of instructions.)
+/// One update; or two in turns, piece by piece of a pattern of either. (Pattern by pattern, one of them
+/// would fill the machine's window of instructions.)
 #[inline(always)]
-pub(crate) fn side_by_side<T: Element, S: Simd<T>>(
-    simd: S,
-    mut a: Outer<'_, T>,
-    mut b: Outer<'_, T>,
-) {
-    let (list_a, list_b) = (a.enlist(simd), b.enlist(simd));
-    let groups = groups_of(&a.vectors);
-    assert_eq!(groups, groups_of(&b.vectors));
-    let both = list_a.len().min(list_b.len());
-    for (of_a, of_b) in list_a.chunks(1).zip(list_b.chunks(1)) {
-        const P: usize = 1;
-        let (mut norm_a, mut norm_b) = ([simd.splat(T::ZERO)], [simd.splat(T::ZERO)]);
-        // SAFETY: `enlist` has checked the shapes, and the lists name patterns.
-        for_each_piece!(groups, P, |at, G| unsafe {
-            a.piece::<S, P, G>(simd, of_a, at * T::LANES, &mut norm_a);
-            b.piece::<S, P, G>(simd, of_b, at * T::LANES, &mut norm_b);
-        });
-        a.norms[of_a[0] as usize] = sum(simd, norm_a[0]);
-        b.norms[of_b[0] as usize] = sum(simd, norm_b[0]);
+pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_, T>>; 2]) {
+    let mut lists: [&[u32]; 2] = [&[]; 2];
+    for (update, list) in updates.iter_mut().zip(&mut lists) {
+        if let Some(update) = update {
+            *list = update.enlist(simd);
+        }
     }
-    list_a[both..].chunks(1).for_each(
-        #[inline(always)]
-        |group| a.group(simd, group),
-    );
-    list_b[both..].chunks(1).for_each(
-        #[inline(always)]
-        |group| b.group(simd, group),
-    );
+    if let [Some(a), Some(b)] = &mut updates {
+        let both = lists[0].len().min(lists[1].len());
+        for (of_a, of_b) in lists[0].chunks(1).zip(lists[1].chunks(1)) {
+            // SAFETY: `enlist` has checked the shapes, and the lists name patterns.
+            unsafe { side_by_side(simd, (&mut *a, of_a), (&mut *b, of_b)) };
+        }
+        lists = lists.map(|list| &list[both..]);
+    }
+    for (update, list) in updates.iter_mut().zip(lists) {
+        let Some(update) = update else { continue };
+        for group in evenly(list.len(), update.rows::<S>()) {
+            update.group(simd, &list[group]);
+        }
+    }
+}
+
+/// Updates one pattern of each.
+///
+/// # Safety
+/// `enlist` has listed these patterns, one of each.
+#[inline(always)]
+unsafe fn side_by_side<T: Element, S: Simd<T>>(
+    simd: S,
+    (a, of_a): (&mut Outer<'_, T>, &[u32]),
+    (b, of_b): (&mut Outer<'_, T>, &[u32]),
+) {
+    const P: usize = 1;
+    let (mut norm_a, mut norm_b) = ([simd.splat(T::ZERO)], [simd.splat(T::ZERO)]);
+    // Both are as long as Z.
+    let groups = groups_of(&a.vectors);
+    debug_assert_eq!(groups, groups_of(&b.vectors));
+    // SAFETY: passed on.
+    for_each_piece!(groups, P, |at, G| unsafe {
+        a.piece::<S, P, G>(simd, of_a, at * T::LANES, &mut norm_a);
+        b.piece::<S, P, G>(simd, of_b, at * T::LANES, &mut norm_b);
+    });
+    a.norms[of_a[0] as usize] = sum(simd, norm_a[0]);
+    b.norms[of_b[0] as usize] = sum(simd, norm_b[0]);
 }
 
 /// factor sign(m) for every lane, 0 at 0.

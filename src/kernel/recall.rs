@@ -82,8 +82,9 @@ pub struct Shard<'a, T> {
     pub first: usize,
     /// Most patterns in a block.
     pub block: usize,
-    /// Whether the next block, or stretch, is to be prefetched while one is combined.
+    /// Whether the next block is to be prefetched while one is combined, and whether a stretch is.
     pub prefetches: bool,
+    pub prefetches_stretches: bool,
     /// Probes that go through the block together: at most `GROUP`.
     pub group: usize,
     /// One for each probe; written.
@@ -124,7 +125,7 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
                     weights,
                     state,
                     retrieved: retrieved.row_mut(0),
-                    prefetches: self.prefetches,
+                    prefetches: self.prefetches_stretches,
                 }
                 .run(simd);
                 if let Some(similarities) = &mut similarities {

@@ -103,6 +103,7 @@ impl<'a, T: Element> Recall<'a, T> {
             first: patterns.start,
             block: self.plan.block,
             prefetches: self.plan.prefetches::<T>(states.len()),
+            prefetches_stretches: self.plan.prefetches_stretches::<T>(),
             group: self.group,
             states,
             retrieved,
