@@ -87,7 +87,9 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
         let half = self.patterns.rows() / 2 / T::LANES * T::LANES;
-        let mut streams = match self.streams && half > 0 {
+        // A level whose registers hold few groups has its hands full with one.
+        let two = self.streams && S::TILE.patterns > 1 && half > 0;
+        let mut streams = match two {
             true => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
             false => [Some(self), None],
         };

@@ -6,7 +6,7 @@ use super::combine::{Ahead, combine};
 use super::dots::dots;
 use super::recall::Source;
 use super::separation::Separation;
-use super::state::{Sharpness, State};
+use super::state::State;
 use super::survivors::{Survivors, survivors};
 use super::{GROUP, panels};
 use crate::simd::Simd;
@@ -42,10 +42,9 @@ pub(crate) struct Meeting<'a, T> {
 impl<T: Element> Meeting<'_, T> {
     #[inline(always)]
     pub fn run<S: Simd<T>>(mut self, simd: S, source: Source<'_, T>) {
-        let count = self.patterns.rows();
+        let (count, keep) = (self.patterns.rows(), self.keep);
         match source {
-            Source::Probes(probes, sharpness) => self.separate(simd, probes, sharpness),
-            Source::Similarities(probes) => {
+            Source::Probes(probes, _) | Source::Similarities(probes) => {
                 self.score(simd, probes);
                 self.record();
             }
@@ -53,8 +52,35 @@ impl<T: Element> Meeting<'_, T> {
                 for (b, given) in weights.iter().enumerate() {
                     self.scores.row_mut(b)[..count].copy_from_slice(&given[self.block.clone()]);
                 }
-                self.combine(simd, 0..count, false);
             }
+        }
+        // Weights that are given have no separation.
+        let mut all = match source {
+            Source::Probes(_, sharpness) => Some(std::array::from_fn::<_, GROUP, _>(
+                #[inline(always)]
+                |b| {
+                    Separation::begin(
+                        simd,
+                        sharpness,
+                        keep,
+                        self.states.get(b).unwrap_or(&State::EMPTY),
+                    )
+                },
+            )),
+            Source::Similarities(_) => return,
+            Source::Weights(_) => None,
+        };
+        let separations = match &mut all {
+            Some(all) => &mut all[..self.states.len()],
+            None => &mut [],
+        };
+        for (b, separation) in separations.iter_mut().enumerate() {
+            let scores = &self.scores.row_mut(b)[..count];
+            separation.survey(simd, scores, self.first, &mut self.states[b]);
+        }
+        self.segments(simd, separations);
+        for (separation, state) in separations.iter().zip(&mut *self.states) {
+            separation.end(simd, state);
         }
     }
 
@@ -78,57 +104,25 @@ impl<T: Element> Meeting<'_, T> {
         }
     }
 
-    /// The recall of the probes from the patterns.
-    #[inline(always)]
-    fn separate<S: Simd<T>>(&mut self, simd: S, probes: MatRef<'_, T>, sharpness: Sharpness<T>) {
-        let (count, keep) = (self.patterns.rows(), self.keep);
-        let mut separations: [_; GROUP] = std::array::from_fn(
-            #[inline(always)]
-            |b| Separation::begin(simd, self.states.get(b).unwrap_or(&State::EMPTY)),
-        );
-        let separations = &mut separations[..self.states.len()];
-        self.score(simd, probes);
-        self.record();
-        for (b, separation) in separations.iter_mut().enumerate() {
-            let scores = &self.scores.row_mut(b)[..count];
-            separation.survey(simd, scores, keep, (self.first, sharpness), &mut self.states[b]);
-        }
-        self.segments(simd, sharpness, separations);
-        for (separation, state) in separations.iter().zip(&mut *self.states) {
-            separation.end(simd, sharpness, state);
-        }
-    }
-
     /// The segments, between which some probe's reference rises: weights, and what they retrieve.
     #[inline(always)]
-    fn segments<S: Simd<T>>(
-        &mut self,
-        simd: S,
-        sharpness: Sharpness<T>,
-        separations: &mut [Separation<T, S::Group>],
-    ) {
-        let (count, keep) = (self.patterns.rows(), self.keep);
+    fn segments<S: Simd<T>>(&mut self, simd: S, separations: &mut [Separation<'_, T, S::Group>]) {
+        let count = self.patterns.rows();
         let mut from = 0;
         while from < count {
-            let weighs = keep.is_none_or(|keep| keep[from]);
             let mut to = count;
             for (b, separation) in separations.iter_mut().enumerate() {
                 let (row, state) = (self.scores.row_mut(b), &mut self.states[b]);
-                if weighs {
-                    let to = separation.candidate(from, row[from], state);
-                    let rescale = separation.raise(simd, to, sharpness, state);
-                    self.rescale[b] = self.rescale[b] * rescale;
-                }
-                to = separation.next_rise(simd, row, from + 1..to, keep, sharpness, state);
+                let (rescale, end) = separation.segment(simd, row, (from, count), state);
+                self.rescale[b] = self.rescale[b] * rescale;
+                to = to.min(end);
             }
-            let mut dense = true;
+            let mut dense = !separations.is_empty();
             for (b, separation) in separations.iter_mut().enumerate() {
                 let row = self.scores.row_mut(b);
                 let row = (row.as_ptr(), row.as_mut_ptr());
                 // SAFETY: rows are whole lane groups.
-                dense &= unsafe {
-                    separation.weigh(simd, row, from..to, keep, sharpness, &self.states[b])
-                };
+                dense &= unsafe { separation.weigh(simd, row, from..to, &self.states[b]) };
             }
             self.combine(simd, from..to, dense);
             from = to;
@@ -149,24 +143,24 @@ impl<T: Element> Meeting<'_, T> {
         let rescale = std::mem::replace(&mut self.rescale, [T::ONE; GROUP]);
         let rescale = &rescale[..weights.rows()];
         let Some(retrieved) = &mut self.retrieved else { return };
-        let (patterns, ahead) = (self.patterns, &self.ahead);
+        let patterns = self.patterns;
         // SAFETY: segment and lists name rows of the patterns.
         unsafe {
             match survivors {
                 Survivors::All => {
-                    let rows = (segment.len(), ahead.after(segment.start));
+                    let rows = (segment.len(), self.ahead.after(segment.start));
                     let patterns = patterns.subrows(segment.clone());
                     combine(simd, weights.subcols(segment), patterns, rows, rescale, retrieved);
                 }
                 Survivors::Common(list) => {
-                    combine(simd, weights, patterns, (list, ahead.clone()), rescale, retrieved);
+                    let rows = (list, Ahead::NONE);
+                    combine(simd, weights, patterns, rows, rescale, retrieved);
                 }
                 Survivors::Each(lists) => {
                     for (b, list) in lists[..weights.rows()].iter().enumerate() {
-                        let (one, to) =
-                            (weights.subrows(b..b + 1), &mut retrieved.rows_mut(b..b + 1));
-                        let rows = (*list, Ahead::NONE);
-                        combine(simd, one, patterns, rows, &rescale[b..b + 1], to);
+                        let (weights, rescale) = (weights.subrows(b..b + 1), &rescale[b..b + 1]);
+                        let (rows, to) = ((*list, Ahead::NONE), &mut retrieved.rows_mut(b..b + 1));
+                        combine(simd, weights, patterns, rows, rescale, to);
                     }
                 }
             }

@@ -16,7 +16,7 @@
 
 use super::combine::{Ahead, Weights, sum_rows};
 use super::survivors::{list_len, weighed};
-use super::{evenly, for_each_piece, for_group_size, groups_of, sum, summed_rows};
+use super::{for_each_piece, for_group_size, groups_of, sum, summed_rows};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
 
@@ -185,8 +185,8 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
     }
     for (update, list) in updates.iter_mut().zip(lists) {
         let Some(update) = update else { continue };
-        for group in evenly(list.len(), update.rows::<S>()) {
-            update.group(simd, &list[group]);
+        for group in list.chunks(update.rows::<S>()) {
+            update.group(simd, group);
         }
     }
 }

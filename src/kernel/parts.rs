@@ -22,6 +22,14 @@ impl Part {
         self.start == 0 && self.end == T::LANES
     }
 
+    /// Its lanes of a group, and zeros.
+    #[inline(always)]
+    pub fn only<T: Element, S: Simd<T>>(&self, simd: S, group: S::Group) -> S::Group {
+        let zero = simd.splat(T::ZERO);
+        let (before, until) = (simd.first(self.start), simd.first(self.end));
+        simd.select(before, zero, simd.select(until, group, zero))
+    }
+
     /// Its lanes, as bits.
     #[inline(always)]
     pub fn bits(&self) -> u32 {

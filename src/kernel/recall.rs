@@ -109,7 +109,7 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
         });
         if let (Source::Probes(probe, sharpness), [state], None, Some(retrieved)) =
             (self.source, &mut *self.states, self.keep, &mut self.retrieved)
-            && stretches::fit::<T>(self.patterns.cols())
+            && stretches::pays::<T, S>(self.patterns.cols())
         {
             let mut similarities = self.similarities.as_mut().map(|all| all.row_mut(0));
             retrieved.row_mut(0).fill(T::ZERO);

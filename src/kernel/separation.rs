@@ -39,7 +39,10 @@ use crate::simd::Simd;
 pub(crate) const SECTION: usize = 32;
 
 /// One probe and one block of patterns: what the separation keeps from segment to segment.
-pub(crate) struct Separation<T, G> {
+pub(crate) struct Separation<'k, T, G> {
+    sharpness: Sharpness<T>,
+    /// Which of the block's patterns take part; all without.
+    keep: Option<&'k [bool]>,
     /// The highest score before the block, and with that of its sections that are done.
     before: T,
     peak: T,
@@ -48,22 +51,32 @@ pub(crate) struct Separation<T, G> {
     high: T,
     low: T,
     highs: [T; MAX_BLOCK / SECTION],
+    /// The next pattern at which the reference may rise.
+    next: usize,
     /// The block's share of the state's sums, in lanes.
     mass: G,
     heat: G,
 }
 
-impl<T: Element, G: Copy> Separation<T, G> {
+impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     /// At the beginning of a block.
     #[inline(always)]
-    pub fn begin<S: Simd<T, Group = G>>(simd: S, state: &State<T>) -> Self {
+    pub fn begin<S: Simd<T, Group = G>>(
+        simd: S,
+        sharpness: Sharpness<T>,
+        keep: Option<&'k [bool]>,
+        state: &State<T>,
+    ) -> Self {
         let zero = simd.splat(T::ZERO);
         Self {
+            sharpness,
+            keep,
             before: state.peak,
             peak: state.peak,
             high: T::NAN,
             low: T::NAN,
             highs: [T::NAN; MAX_BLOCK / SECTION],
+            next: 0,
             mass: zero,
             heat: zero,
         }
@@ -76,10 +89,10 @@ impl<T: Element, G: Copy> Separation<T, G> {
         &mut self,
         simd: S,
         row: &[T],
-        keep: Option<&[bool]>,
-        (first, sharpness): (usize, Sharpness<T>),
+        first: usize,
         state: &mut State<T>,
     ) {
+        let keep = self.keep;
         let lowest = simd.splat(T::NEG_INFINITY);
         let mut highs = [lowest; MAX_BLOCK / SECTION];
         let mut low = simd.splat(-T::NEG_INFINITY);
@@ -105,7 +118,7 @@ impl<T: Element, G: Copy> Separation<T, G> {
         (self.high, self.low) = (highest_of(simd, all), lowest_of(simd, low));
         let rises = self.high > state.peak;
         // Dense weights have no use for more, unless there is a new peak to be found.
-        if !rises && self.is_dense(keep, sharpness, state) {
+        if !rises && self.is_dense(state) {
             return;
         }
         // The lanes of as many sections at once as there are lanes.
@@ -136,7 +149,7 @@ impl<T: Element, G: Copy> Separation<T, G> {
     pub fn look_at<S: Simd<T, Group = G>>(&mut self, simd: S, row: &[T], section: Range<usize>) {
         let mut high = simd.splat(T::NEG_INFINITY);
         let at = section.start / SECTION;
-        extremes(simd, row, section, None, (&mut high, &mut simd.splat(T::ZERO)));
+        extremes(simd, row, section, self.keep, (&mut high, &mut simd.splat(T::ZERO)));
         self.highs[at] = highest_of(simd, high);
     }
 
@@ -151,32 +164,25 @@ impl<T: Element, G: Copy> Separation<T, G> {
 
     /// Whether no weight of the block can be 0, for certain.
     #[inline(always)]
-    fn is_dense(&self, keep: Option<&[bool]>, sharpness: Sharpness<T>, state: &State<T>) -> bool {
+    fn is_dense(&self, state: &State<T>) -> bool {
         // The state's peak is that of the survey: no floor will be higher.
-        keep.is_none() && self.low >= state.floor(state.peak, sharpness)
+        self.keep.is_none() && self.low >= state.floor(state.peak, self.sharpness)
     }
 
-    /// What the reference may rise to at pattern `n`, whose score is given.
+    /// What the reference rises to at pattern `n`, whose score is given, where it does.
     #[inline(always)]
-    pub fn candidate(&self, n: usize, score: T, state: &State<T>) -> T {
-        if state.is_new() { self.highs[n / SECTION] } else { score }
+    pub fn rise(&self, n: usize, score: T, state: &State<T>) -> Option<T> {
+        let to = if state.is_new() { self.highs[n / SECTION] } else { score };
+        let t = (to - state.reference) * self.sharpness.scale;
+        (t > T::from_f64(HEADROOM)).then_some(to)
     }
 
-    /// The reference rises where a score says so. Returns what was retrieved has to be multiplied by.
+    /// Raises the reference, and returns what was retrieved has to be multiplied by.
     #[inline(always)]
-    pub fn raise<S: Simd<T, Group = G>>(
-        &mut self,
-        simd: S,
-        score: T,
-        sharpness: Sharpness<T>,
-        state: &mut State<T>,
-    ) -> T {
-        if !state.rises_to(score, sharpness) {
-            return T::ONE;
-        }
-        let t = (state.reference - score) * sharpness.scale;
+    pub fn raise<S: Simd<T, Group = G>>(&mut self, simd: S, to: T, state: &mut State<T>) -> T {
+        let t = (state.reference - to) * self.sharpness.scale;
         let rescale = exp2_one(simd, t);
-        state.reference = score;
+        state.reference = to;
         // Nothing has come before the first pattern; what weighs nothing now has no warmth either.
         let t = if rescale == T::ZERO { T::ZERO } else { t };
         state.heat = rescale * (state.heat + t * state.mass);
@@ -187,36 +193,53 @@ impl<T: Element, G: Copy> Separation<T, G> {
         rescale
     }
 
+    /// A segment begins at pattern `from` of a block that has been surveyed: raises the reference where it
+    /// rises there, and returns what was retrieved has to be multiplied by, and the pattern at which
+    /// this probe's segment ends.
+    ///
+    /// `row` has whole lane groups, of which `count` elements are scores.
+    #[inline(always)]
+    pub fn segment<S: Simd<T, Group = G>>(
+        &mut self,
+        simd: S,
+        row: &[T],
+        (from, count): (usize, usize),
+        state: &mut State<T>,
+    ) -> (T, usize) {
+        let mut rescale = T::ONE;
+        if self.next == from {
+            let takes_part = self.keep.is_none_or(|keep| keep[from]);
+            if takes_part && let Some(to) = self.rise(from, row[from], state) {
+                rescale = self.raise(simd, to, state);
+            }
+            self.next = self.next_rise(simd, row, from + 1..count, state);
+        }
+        (rescale, self.next)
+    }
+
     /// The first pattern of `range` at which the reference rises; its end, where it does not.
     #[inline(always)]
-    pub fn next_rise<S: Simd<T, Group = G>>(
+    fn next_rise<S: Simd<T, Group = G>>(
         &self,
         simd: S,
         row: &[T],
         range: Range<usize>,
-        keep: Option<&[bool]>,
-        sharpness: Sharpness<T>,
         state: &State<T>,
     ) -> usize {
         assert!(range.end.next_multiple_of(T::LANES) <= row.len());
-        // Known once the block has been surveyed; not where a score is not a number.
-        if (self.high - state.reference) * sharpness.scale <= T::from_f64(HEADROOM) {
+        // Not where a score is not a number.
+        if (self.high - state.reference) * self.sharpness.scale <= T::from_f64(HEADROOM) {
             return range.end;
         }
-        let (reference, scale) = (simd.splat(state.reference), simd.splat(sharpness.scale));
-        let headroom = simd.splat(T::from_f64(HEADROOM));
-        let (zero, one) = (simd.splat(T::ZERO), simd.splat(T::ONE));
+        let (reference, scale) = (simd.splat(state.reference), simd.splat(self.sharpness.scale));
         for part in parts::<T>(range.clone()) {
             // SAFETY: the row has whole lane groups.
             let scores = unsafe { simd.load(row.as_ptr().add(part.at)) };
-            let t = simd.mul(simd.sub(scores, reference), scale);
-            let mut rising = simd.select(simd.lt(headroom, t), one, zero);
-            if let Some(keep) = keep {
-                rising = simd.select(kept::<T, S>(simd, keep, &part), rising, zero);
-            }
-            let rising = simd.nonzero(rising) & part.bits();
-            if rising != 0 {
-                return part.at + rising.trailing_zeros() as usize;
+            let rising = rising(simd, simd.mul(simd.sub(scores, reference), scale)) & part.bits();
+            let kept = |place: &u32| self.keep.is_none_or(|keep| keep[part.at + *place as usize]);
+            if let Some(place) = (0..u32::BITS).filter(|place| rising >> place & 1 == 1).find(kept)
+            {
+                return part.at + place as usize;
             }
         }
         range.end
@@ -233,26 +256,16 @@ impl<T: Element, G: Copy> Separation<T, G> {
         simd: S,
         row: (*const T, *mut T),
         range: Range<usize>,
-        keep: Option<&[bool]>,
-        sharpness: Sharpness<T>,
         state: &State<T>,
     ) -> bool {
-        let dense = self.is_dense(keep, sharpness, state);
+        let dense = self.is_dense(state);
         // SAFETY: passed on.
         unsafe {
-            match (dense, sharpness.heat) {
-                (true, false) => {
-                    self.weigh_as::<S, false, false>(simd, row, range, keep, sharpness, state)
-                }
-                (true, true) => {
-                    self.weigh_as::<S, false, true>(simd, row, range, keep, sharpness, state)
-                }
-                (false, false) => {
-                    self.weigh_as::<S, true, false>(simd, row, range, keep, sharpness, state)
-                }
-                (false, true) => {
-                    self.weigh_as::<S, true, true>(simd, row, range, keep, sharpness, state)
-                }
+            match (dense, self.sharpness.heat) {
+                (true, false) => self.weigh_as::<S, false, false>(simd, row, range, state),
+                (true, true) => self.weigh_as::<S, false, true>(simd, row, range, state),
+                (false, false) => self.weigh_as::<S, true, false>(simd, row, range, state),
+                (false, true) => self.weigh_as::<S, true, true>(simd, row, range, state),
             }
         }
         dense
@@ -268,23 +281,21 @@ impl<T: Element, G: Copy> Separation<T, G> {
         simd: S,
         row: (*const T, *mut T),
         range: Range<usize>,
-        keep: Option<&[bool]>,
-        sharpness: Sharpness<T>,
         state: &State<T>,
     ) {
         let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
         if CUTS {
             let mut peak = self.before;
             for (floor, &high) in floors.iter_mut().zip(&self.highs) {
-                *floor = state.floor(peak, sharpness);
+                *floor = state.floor(peak, self.sharpness);
                 peak = if high > peak { high } else { peak };
             }
         }
         let weigh = Weigh::new(
-            keep,
+            self.keep,
             #[inline(always)]
             |n| floors[n / SECTION],
-            (state.reference, sharpness.scale),
+            (state.reference, self.sharpness.scale),
         );
         let sums = (&mut self.mass, &mut self.heat);
         // SAFETY: passed on.
@@ -293,25 +304,22 @@ impl<T: Element, G: Copy> Separation<T, G> {
 
     /// Scores below this weigh nothing.
     #[inline(always)]
-    pub fn floor(&self, sharpness: Sharpness<T>, state: &State<T>) -> T {
-        state.floor(self.peak, sharpness)
+    pub fn floor(&self, state: &State<T>) -> T {
+        state.floor(self.peak, self.sharpness)
     }
 
     /// Adds weights that are there, as [`weigh`](Self::weigh) does with those that it makes.
     #[inline(always)]
     pub fn add<S: Simd<T, Group = G>>(&mut self, simd: S, weights: &[T], range: Range<usize>) {
         assert!(range.end.next_multiple_of(T::LANES) <= weights.len());
-        let zero = simd.splat(T::ZERO);
         for_each_part::<T>(
             range,
             #[inline(always)]
             |part| {
                 // SAFETY: the weights are whole lane groups.
-                let mut weights = unsafe { simd.load(weights.as_ptr().add(part.at)) };
-                if !part.is_whole::<T>() {
-                    let (before, until) = (simd.first(part.start), simd.first(part.end));
-                    weights = simd.select(before, zero, simd.select(until, weights, zero));
-                }
+                let weights = unsafe { simd.load(weights.as_ptr().add(part.at)) };
+                let whole = part.is_whole::<T>();
+                let weights = if whole { weights } else { part.only(simd, weights) };
                 self.mass = simd.add(self.mass, weights);
             },
         );
@@ -319,19 +327,22 @@ impl<T: Element, G: Copy> Separation<T, G> {
 
     /// Adds the block's sums to the state's.
     #[inline(always)]
-    pub fn end<S: Simd<T, Group = G>>(
-        &self,
-        simd: S,
-        sharpness: Sharpness<T>,
-        state: &mut State<T>,
-    ) {
+    pub fn end<S: Simd<T, Group = G>>(&self, simd: S, state: &mut State<T>) {
         // A score of -inf would weigh nothing and hide that the probe is not a number any more.
         let poison = if self.low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
         state.mass = state.mass + sum(simd, self.mass) + poison;
-        if sharpness.heat {
+        if self.sharpness.heat {
             state.heat += sum(simd, self.heat);
         }
     }
+}
+
+/// The lanes, as bits, in which the reference rises: scale (score - reference) exceeds the headroom.
+#[inline(always)]
+pub(crate) fn rising<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> u32 {
+    let (zero, one) = (simd.splat(T::ZERO), simd.splat(T::ONE));
+    let exceeds = simd.lt(simd.splat(T::from_f64(HEADROOM)), t);
+    simd.nonzero(simd.select(exceeds, one, zero))
 }
 
 /// Takes the scores of a section that are not masked into the highest and the lowest of each lane.

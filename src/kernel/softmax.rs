@@ -19,14 +19,14 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
 ) {
     let floor = state.floor(state.peak, sharpness);
     let weigh = Weigh::new(
-        keep,
+        None,
         #[inline(always)]
         |_| floor,
         (state.reference, sharpness.scale),
     );
     weigh_row(simd, row, weigh);
     multiply(simd, row, state.normaliser());
-    // Exactly 0, even where the mass is not a number.
+    // Exactly 0, whatever the score and even where the mass is not a number.
     for (weight, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
         *weight = T::ZERO;
     }

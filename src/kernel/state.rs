@@ -90,12 +90,6 @@ impl<T: Element> State<T> {
         (if peak > self.reference { peak } else { self.reference }) - sharpness.depth
     }
 
-    /// Whether the reference rises to this score.
-    #[inline(always)]
-    pub fn rises_to(&self, score: T, sharpness: Sharpness<T>) -> bool {
-        (score - self.reference) * sharpness.scale > T::from_f64(HEADROOM)
-    }
-
     /// The state after `earlier`'s patterns and then `later`'s, and the factors by which what was
     /// summed relative to either's reference is now to be scaled.
     #[inline(always)]

@@ -19,8 +19,8 @@ use std::ops::Range;
 
 use super::dots::{chunks, tile};
 use super::exp2::power;
-use super::separation::{SECTION, Separation};
-use super::state::{HEADROOM, Sharpness, State};
+use super::separation::{SECTION, Separation, rising};
+use super::state::{Sharpness, State};
 use super::{add_all, groups_of};
 use crate::simd::Simd;
 use crate::{Element, MatRef};
@@ -48,9 +48,16 @@ pub(crate) struct Stretches<'a, T> {
     pub prefetches: bool,
 }
 
-/// Whether patterns of so many padded columns are short enough for it.
-pub(crate) const fn fit<T: Element>(cols: usize) -> bool {
-    4 * cols * size_of::<T>() <= STRETCH_BYTES
+/// Whether it pays for patterns of so many padded columns: they have to be short enough, and on a level
+/// whose registers hold few groups long enough for what a stretch costs beside its multiply-adds.
+pub(crate) const fn pays<T: Element, S: Simd<T>>(cols: usize) -> bool {
+    let row = cols * size_of::<T>();
+    let least = match S::TILE.patterns {
+        4 => 0,
+        2 => 1024,
+        _ => usize::MAX,
+    };
+    row >= least && 4 * row <= STRETCH_BYTES
 }
 
 impl<T: Element> Stretches<'_, T> {
@@ -60,16 +67,14 @@ impl<T: Element> Stretches<'_, T> {
         let room = self.patterns.rows().next_multiple_of(T::LANES) + T::LANES;
         assert!(self.probe.len() == groups * T::LANES && self.retrieved.len() == self.probe.len());
         assert!(self.scores.len() >= room && self.weights.len() >= room);
-        let bytes = size_of_val(self.probe);
-        let short = 8 * bytes <= STRETCH_BYTES;
+        let short = 8 * size_of_val(self.probe) <= STRETCH_BYTES;
         // As many patterns as `dots` takes for one probe.
         // SAFETY: shapes are checked above.
         unsafe {
             match S::TILE.patterns {
                 // Short patterns leave L1 room for the next stretch's scores to be found meanwhile.
                 4 if short => self.stretch_by_stretch::<S, 8, true>(simd),
-                4 | 2 => self.stretch_by_stretch::<S, 4, false>(simd),
-                _ => self.stretch_by_stretch::<S, 2, false>(simd),
+                _ => self.stretch_by_stretch::<S, 4, false>(simd),
             }
         }
     }
@@ -79,10 +84,8 @@ impl<T: Element> Stretches<'_, T> {
     #[inline(always)]
     unsafe fn stretch_by_stretch<S: Simd<T>, const Q: usize, const LEADS: bool>(mut self, simd: S) {
         let count = self.patterns.rows();
-        let mut separation = Separation::begin(simd, self.state);
-        let (zero, one) = (simd.splat(T::ZERO), simd.splat(T::ONE));
-        let headroom = simd.splat(T::from_f64(HEADROOM));
-        let scale = simd.splat(self.sharpness.scale);
+        let mut separation = Separation::begin(simd, self.sharpness, None, self.state);
+        let (zero, scale) = (simd.splat(T::ZERO), simd.splat(self.sharpness.scale));
         // The segment so far, whose weights are not in the separation's sums yet, begins here.
         let mut from = 0;
         let whole = count / Q * Q;
@@ -114,14 +117,13 @@ impl<T: Element> Stretches<'_, T> {
                     let t = simd.mul(simd.sub(scores, simd.splat(self.state.reference)), scale);
                     // Of the lanes, the first `Q` are this stretch's.
                     let stretch = (1 << Q) - 1;
-                    let rises = simd.select(simd.lt(headroom, t), one, zero);
-                    if simd.nonzero(rises) & stretch != 0 {
+                    if rising(simd, t) & stretch != 0 {
                         for n in n..n + Q {
                             self.alone(simd, n, &mut from, &mut separation);
                         }
                         continue;
                     }
-                    let floor = simd.splat(separation.floor(self.sharpness, self.state));
+                    let floor = simd.splat(separation.floor(self.state));
                     let weights = simd.select(simd.lt(scores, floor), zero, power(simd, t));
                     simd.store(self.weights.as_mut_ptr().add(n), weights);
                     let some = simd.nonzero(weights) & stretch;
@@ -141,9 +143,8 @@ impl<T: Element> Stretches<'_, T> {
             separation.pass(start);
         }
         self.close(simd, from..count, &mut separation);
-        let scores = &self.scores[..count];
-        separation.survey(simd, scores, None, (self.first, self.sharpness), self.state);
-        separation.end(simd, self.sharpness, self.state);
+        separation.survey(simd, &self.scores[..count], self.first, self.state);
+        separation.end(simd, self.state);
     }
 
     /// Where pattern `n` begins. The compiler is not to know how: it would keep as many addresses
@@ -195,20 +196,19 @@ impl<T: Element> Stretches<'_, T> {
         simd: S,
         n: usize,
         from: &mut usize,
-        separation: &mut Separation<T, S::Group>,
+        separation: &mut Separation<'_, T, S::Group>,
     ) {
-        let (score, sharpness) = (self.scores[n], self.sharpness);
-        let highest = separation.candidate(n, score, self.state);
-        if self.state.rises_to(highest, sharpness) {
+        let score = self.scores[n];
+        if let Some(to) = separation.rise(n, score, self.state) {
             self.close(simd, std::mem::replace(from, n)..n, separation);
-            let rescale = separation.raise(simd, highest, sharpness, self.state);
+            let rescale = separation.raise(simd, to, self.state);
             match rescale == T::ZERO {
                 true => self.retrieved.fill(T::ZERO),
                 false => self.retrieved.iter_mut().for_each(|sum| *sum = *sum * rescale),
             }
         }
-        let t = simd.splat((score - self.state.reference) * sharpness.scale);
-        let dropped = score < separation.floor(sharpness, self.state);
+        let t = simd.splat((score - self.state.reference) * self.sharpness.scale);
+        let dropped = score < separation.floor(self.state);
         let weight = if dropped { simd.splat(T::ZERO) } else { power(simd, t) };
         // SAFETY: there is room for a lane group from `n` on, and pattern n exists.
         unsafe {
@@ -226,21 +226,12 @@ impl<T: Element> Stretches<'_, T> {
         &mut self,
         simd: S,
         segment: Range<usize>,
-        separation: &mut Separation<T, S::Group>,
+        separation: &mut Separation<'_, T, S::Group>,
     ) {
         if self.sharpness.heat {
             let row = (self.scores.as_ptr(), self.weights.as_mut_ptr());
             // SAFETY: both have room for whole lane groups.
-            unsafe {
-                separation.weigh_as::<S, true, true>(
-                    simd,
-                    row,
-                    segment,
-                    None,
-                    self.sharpness,
-                    self.state,
-                )
-            };
+            unsafe { separation.weigh_as::<S, true, true>(simd, row, segment, self.state) };
         } else {
             separation.add(simd, self.weights, segment);
         }
@@ -300,8 +291,7 @@ unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize>(
             if let Some(ahead) = ahead {
                 let ahead = ahead.wrapping_add(j * stride + d);
                 for g in 0..G {
-                    let line = ahead.wrapping_add(g * T::LANES);
-                    simd.prefetch_near(line);
+                    simd.prefetch_near(ahead.wrapping_add(g * T::LANES));
                 }
             }
             for (g, sum) in sums.iter_mut().enumerate() {

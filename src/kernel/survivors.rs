@@ -80,7 +80,8 @@ pub(crate) fn survivors<'a, T: Element, S: Simd<T>>(
                 listed += simd.append(&mut list[listed..], at, bits[at / T::LANES].into());
             }
         }
-        return Survivors::Each(std::array::from_fn(|b| &lists[b * room..][..each[b]]));
+        let list = |b: usize| &lists[b * room..][..each[b]];
+        return Survivors::Each(std::array::from_fn(list));
     }
     if common == count {
         return Survivors::All;

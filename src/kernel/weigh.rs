@@ -52,7 +52,7 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
                 // SAFETY: the caller promises what is read and written.
                 unsafe {
                     let from = from.add(part.at);
-                    let scores = match whole || PADDED || part.end == T::LANES {
+                    let scores = match PADDED || part.end == T::LANES {
                         true => simd.load(from),
                         false => simd.load_first(from, part.end),
                     };
@@ -70,18 +70,15 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
                         }
                     }
                     if !whole {
-                        let (before, until) = (simd.first(part.start), simd.first(part.end));
-                        weights = simd.select(before, zero, simd.select(until, weights, zero));
-                        t = simd.select(before, zero, simd.select(until, t, zero));
+                        weights = part.only(simd, weights);
+                        t = part.only(simd, t);
                     }
                     sum = simd.add(sum, weights);
                     if HEAT {
                         warmth = simd.mul_add(weights, t, warmth);
                     }
                     let to = to.add(part.at);
-                    if whole {
-                        simd.store(to, weights);
-                    } else if PADDED {
+                    if PADDED && !whole {
                         simd.store(to, simd.select(simd.first(part.end), weights, scores));
                     } else if part.end == T::LANES {
                         simd.store(to, weights);

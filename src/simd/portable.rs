@@ -105,20 +105,18 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn halves(self, stage: usize, a: $group, b: $group) -> ($group, $group) {
-                /// For items of `2 HALF` lanes, the half that begins at `start`: those of `a`, then
-                /// those of `b`.
-                #[inline(always)]
-                fn half<const HALF: usize>(a: $group, b: $group, start: usize) -> $group {
-                    let (a, b) = (a.to_array(), b.to_array());
-                    $group::new(std::array::from_fn(|at| {
-                        let (from, at) =
-                            if at < $lanes / 2 { (&a, at) } else { (&b, at - $lanes / 2) };
-                        from[at / HALF * 2 * HALF + at % HALF + start]
-                    }))
-                }
+                /// For items of `2 HALF` lanes: those of `a`, then those of `b`.
                 #[inline(always)]
                 fn both<const HALF: usize>(a: $group, b: $group) -> ($group, $group) {
-                    (half::<HALF>(a, b, 0), half::<HALF>(a, b, HALF))
+                    let (a, b) = (a.to_array(), b.to_array());
+                    let (mut lower, mut upper) = (a, a);
+                    for at in 0..$lanes {
+                        let (from, at_) =
+                            if at < $lanes / 2 { (&a, at) } else { (&b, at - $lanes / 2) };
+                        let lane = at_ / HALF * 2 * HALF + at_ % HALF;
+                        (lower[at], upper[at]) = (from[lane], from[lane + HALF]);
+                    }
+                    ($group::new(lower), $group::new(upper))
                 }
                 // A constant for each stage, so that the lanes are shuffled and not indexed.
                 match stage {
