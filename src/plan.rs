@@ -64,7 +64,7 @@ impl Plan {
 
     /// Elements of scores and entries of the lists that a task needs.
     pub fn scores<T: Element>(self) -> (usize, usize) {
-        (GROUP * scores_stride::<T>(self.block), GROUP * list_len(self.block))
+        (GROUP * scores_stride::<T>(self.block), list_len(self.block))
     }
 
     /// Bytes of patterns.

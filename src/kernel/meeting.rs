@@ -7,7 +7,7 @@ use super::dots::dots;
 use super::recall::Source;
 use super::separation::Separation;
 use super::state::State;
-use super::survivors::{Survivors, survivors};
+use super::survivors::Survivors;
 use super::{GROUP, panels};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
@@ -33,8 +33,8 @@ pub(crate) struct Meeting<'a, T> {
     pub block: Range<usize>,
     /// Panels of the block, if there are any.
     pub panels: &'a [T],
-    /// Scratch, as [`survivors`] needs it.
-    pub lists: &'a mut [u32],
+    /// Scratch for a list of survivors.
+    pub list: &'a mut [u32],
     /// What is prefetched meanwhile.
     pub ahead: Ahead,
 }
@@ -108,6 +108,7 @@ impl<T: Element> Meeting<'_, T> {
     #[inline(always)]
     fn segments<S: Simd<T>>(&mut self, simd: S, separations: &mut [Separation<'_, T, S::Group>]) {
         let count = self.patterns.rows();
+        let mut survivors = Survivors::NONE;
         let mut from = 0;
         while from < count {
             let mut to = count;
@@ -117,51 +118,56 @@ impl<T: Element> Meeting<'_, T> {
                 self.rescale[b] = self.rescale[b] * rescale;
                 to = to.min(end);
             }
-            let mut dense = !separations.is_empty();
-            for (b, separation) in separations.iter_mut().enumerate() {
-                let row = self.scores.row_mut(b);
-                let row = (row.as_ptr(), row.as_mut_ptr());
+            let dense = !separations.is_empty()
+                && separations.iter().zip(&*self.states).all(|(one, state)| one.is_dense(state));
+            for b in 0..self.states.len() {
+                let (row, state) = (self.scores.row_mut(b), &self.states[b]);
+                let Some(separation) = separations.get_mut(b) else {
+                    survivors.find(simd, b, row, from..to);
+                    continue;
+                };
+                let (row, bits) = ((row.as_ptr(), row.as_mut_ptr()), survivors.of(b));
                 // SAFETY: rows are whole lane groups.
-                dense &= unsafe { separation.weigh(simd, row, from..to, &self.states[b]) };
+                unsafe { separation.weigh(simd, row, from..to, state, (dense, bits)) };
             }
-            self.combine(simd, from..to, dense);
+            for (b, state) in self.states.iter_mut().enumerate() {
+                state.support += match dense {
+                    true => to - from,
+                    false => survivors.count::<T>(b..b + 1, from..to),
+                };
+            }
+            self.combine(simd, from..to, (!dense).then_some(&survivors));
             from = to;
         }
     }
 
-    /// Adds the weighted patterns of a segment to what is retrieved. `dense`: no weight is 0.
+    /// Adds the weighted patterns of a segment to what is retrieved: of the survivors, or of all.
     #[inline(always)]
-    fn combine<S: Simd<T>>(&mut self, simd: S, segment: Range<usize>, dense: bool) {
-        let weights = self.scores.as_ref();
-        let survivors = match dense {
-            true => {
-                self.states.iter_mut().for_each(|state| state.support += segment.len());
-                Survivors::All
-            }
-            false => survivors(simd, weights, segment.clone(), self.states, self.lists),
-        };
+    fn combine<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        segment: Range<usize>,
+        survivors: Option<&Survivors>,
+    ) {
         let rescale = std::mem::replace(&mut self.rescale, [T::ONE; GROUP]);
-        let rescale = &rescale[..weights.rows()];
         let Some(retrieved) = &mut self.retrieved else { return };
-        let patterns = self.patterns;
+        let (weights, patterns) = (self.scores.as_ref(), self.patterns);
+        let probes = 0..weights.rows();
+        let all = survivors
+            .is_none_or(|some| some.count::<T>(probes.clone(), segment.clone()) == segment.len());
         // SAFETY: segment and lists name rows of the patterns.
         unsafe {
-            match survivors {
-                Survivors::All => {
+            match survivors.filter(|_| !all) {
+                None => {
                     let rows = (segment.len(), self.ahead.after(segment.start));
                     let patterns = patterns.subrows(segment.clone());
-                    combine(simd, weights.subcols(segment), patterns, rows, rescale, retrieved);
+                    let weights = weights.subcols(segment);
+                    combine(simd, weights, patterns, rows, &rescale[probes], retrieved);
                 }
-                Survivors::Common(list) => {
+                Some(survivors) => {
+                    let list = survivors.list(simd, probes.clone(), segment, self.list);
                     let rows = (list, Ahead::NONE);
-                    combine(simd, weights, patterns, rows, rescale, retrieved);
-                }
-                Survivors::Each(lists) => {
-                    for (b, list) in lists[..weights.rows()].iter().enumerate() {
-                        let (weights, rescale) = (weights.subrows(b..b + 1), &rescale[b..b + 1]);
-                        let (rows, to) = ((*list, Ahead::NONE), &mut retrieved.rows_mut(b..b + 1));
-                        combine(simd, weights, patterns, rows, rescale, to);
-                    }
+                    combine(simd, weights, patterns, rows, &rescale[probes], retrieved);
                 }
             }
         }

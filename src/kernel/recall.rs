@@ -31,7 +31,7 @@ pub struct Scratch<'a, T> {
     /// Scores of a group of probes and a block of patterns: `GROUP` padded rows.
     pub scores: &'a mut [T],
     /// Lists of the patterns of a block that have a weight: `GROUP` of them.
-    pub lists: &'a mut [u32],
+    pub list: &'a mut [u32],
     /// Panels of a block, as [`panels`] makes them; none where they are not to be made.
     pub panels: &'a mut [T],
 }
@@ -175,7 +175,7 @@ impl<T: Element> Shard<'_, T> {
             similarities: self.similarities.as_mut().map(|all| all.rows_mut(group.clone())),
             block,
             panels: self.scratch.panels,
-            lists: self.scratch.lists,
+            list: self.scratch.list,
             ahead,
         }
         .run(simd, self.source.of(group));

@@ -164,7 +164,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
 
     /// Whether no weight of the block can be 0, for certain.
     #[inline(always)]
-    fn is_dense(&self, state: &State<T>) -> bool {
+    pub fn is_dense(&self, state: &State<T>) -> bool {
         // The state's peak is that of the survey: no floor will be higher.
         self.keep.is_none() && self.low >= state.floor(state.peak, self.sharpness)
     }
@@ -235,18 +235,21 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         for part in parts::<T>(range.clone()) {
             // SAFETY: the row has whole lane groups.
             let scores = unsafe { simd.load(row.as_ptr().add(part.at)) };
-            let rising = rising(simd, simd.mul(simd.sub(scores, reference), scale)) & part.bits();
-            let kept = |place: &u32| self.keep.is_none_or(|keep| keep[part.at + *place as usize]);
-            if let Some(place) = (0..u32::BITS).filter(|place| rising >> place & 1 == 1).find(kept)
-            {
-                return part.at + place as usize;
+            let mut rises =
+                rising(simd, simd.mul(simd.sub(scores, reference), scale)) & part.bits();
+            while rises != 0 {
+                let n = part.at + rises.trailing_zeros() as usize;
+                if self.keep.is_none_or(|keep| keep[n]) {
+                    return n;
+                }
+                rises &= rises - 1;
             }
         }
         range.end
     }
 
     /// The weights of a segment: written to `to`, which has room for whole lane groups and may be
-    /// the scores themselves. Tells whether none of them is 0 for certain.
+    /// the scores themselves. Notes which patterns survive, unless they are `dense`: known to survive all.
     ///
     /// # Safety
     /// Whole lane groups around `range` are readable at `from` and writable at `to`.
@@ -257,18 +260,17 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         row: (*const T, *mut T),
         range: Range<usize>,
         state: &State<T>,
-    ) -> bool {
-        let dense = self.is_dense(state);
+        (dense, bits): (bool, &mut [u16]),
+    ) {
         // SAFETY: passed on.
         unsafe {
             match (dense, self.sharpness.heat) {
-                (true, false) => self.weigh_as::<S, false, false>(simd, row, range, state),
-                (true, true) => self.weigh_as::<S, false, true>(simd, row, range, state),
-                (false, false) => self.weigh_as::<S, true, false>(simd, row, range, state),
-                (false, true) => self.weigh_as::<S, true, true>(simd, row, range, state),
+                (true, false) => self.weigh_as::<S, false, false>(simd, row, range, state, bits),
+                (true, true) => self.weigh_as::<S, false, true>(simd, row, range, state, bits),
+                (false, false) => self.weigh_as::<S, true, false>(simd, row, range, state, bits),
+                (false, true) => self.weigh_as::<S, true, true>(simd, row, range, state, bits),
             }
         }
-        dense
     }
 
     /// The same where it is known whether some weights may be 0 and whether heat is wanted.
@@ -282,6 +284,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         row: (*const T, *mut T),
         range: Range<usize>,
         state: &State<T>,
+        bits: &mut [u16],
     ) {
         let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
         if CUTS {
@@ -299,7 +302,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         );
         let sums = (&mut self.mass, &mut self.heat);
         // SAFETY: passed on.
-        unsafe { weigh.run::<S, CUTS, HEAT, true>(simd, row, range, sums) };
+        unsafe { weigh.run::<S, CUTS, HEAT, true>(simd, row, range, sums, bits) };
     }
 
     /// Scores below this weigh nothing.
@@ -340,9 +343,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
 /// The lanes, as bits, in which the reference rises: scale (score - reference) exceeds the headroom.
 #[inline(always)]
 pub(crate) fn rising<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> u32 {
-    let (zero, one) = (simd.splat(T::ZERO), simd.splat(T::ONE));
-    let exceeds = simd.lt(simd.splat(T::from_f64(HEADROOM)), t);
-    simd.nonzero(simd.select(exceeds, one, zero))
+    simd.bits(simd.lt(simd.splat(T::from_f64(HEADROOM)), t))
 }
 
 /// Takes the scores of a section that are not masked into the highest and the lowest of each lane.
@@ -402,13 +403,12 @@ fn position<T: Element, S: Simd<T>>(
     keep: Option<&[bool]>,
     high: T,
 ) -> Option<usize> {
-    let (zero, one, high) = (simd.splat(T::ZERO), simd.splat(T::ONE), simd.splat(high));
+    let high = simd.splat(high);
     for part in parts::<T>(section) {
-        let mut reach = simd.select(simd.lt(load(simd, row, &part), high), zero, one);
+        let mut reach = !simd.bits(simd.lt(load(simd, row, &part), high)) & part.bits();
         if let Some(keep) = keep {
-            reach = simd.select(kept::<T, S>(simd, keep, &part), reach, zero);
+            reach &= simd.bits(kept::<T, S>(simd, keep, &part));
         }
-        let reach = simd.nonzero(reach) & part.bits();
         if reach != 0 {
             return Some(part.at + reach.trailing_zeros() as usize);
         }

@@ -84,7 +84,8 @@ fn weigh_row<T: Element, S: Simd<T>>(
     let in_place = (row.as_ptr(), row.as_mut_ptr());
     // SAFETY: the row itself.
     unsafe {
-        weigh.run::<S, true, false, false>(simd, in_place, 0..row.len(), (&mut mass, &mut heat));
+        let sums = (&mut mass, &mut heat);
+        weigh.run::<S, true, false, false>(simd, in_place, 0..row.len(), sums, &mut []);
     }
     sum(simd, mass)
 }

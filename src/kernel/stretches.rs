@@ -126,7 +126,7 @@ impl<T: Element> Stretches<'_, T> {
                     let floor = simd.splat(separation.floor(self.state));
                     let weights = simd.select(simd.lt(scores, floor), zero, power(simd, t));
                     simd.store(self.weights.as_mut_ptr().add(n), weights);
-                    let some = simd.nonzero(weights) & stretch;
+                    let some = simd.bits(simd.nonzero(weights)) & stretch;
                     self.state.support += some.count_ones() as usize;
                     if some != 0 {
                         self.combine::<S, Q>(simd, n, if LEADS { Q } else { 0 });
@@ -231,7 +231,9 @@ impl<T: Element> Stretches<'_, T> {
         if self.sharpness.heat {
             let row = (self.scores.as_ptr(), self.weights.as_mut_ptr());
             // SAFETY: both have room for whole lane groups.
-            unsafe { separation.weigh_as::<S, true, true>(simd, row, segment, self.state) };
+            unsafe {
+                separation.weigh_as::<S, true, true>(simd, row, segment, self.state, &mut [])
+            };
         } else {
             separation.add(simd, self.weights, segment);
         }

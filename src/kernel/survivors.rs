@@ -2,8 +2,7 @@
 //!
 //! ```text
 //! bits[b][group] = weights[b][group] != 0                    # for each probe and lane group of patterns
-//! where few patterns are weighed by many probes: a list for each probe
-//! otherwise: one list, of the patterns that some probe weighs
+//! a list of the patterns that some probe of a team weighs    # for each team of probes
 //! ```
 //!
 //! Lists are made of bits without a branch for a pattern: which of them survive cannot be predicted.
@@ -11,87 +10,80 @@
 use std::ops::Range;
 
 use super::parts::{for_each_part, load};
-use super::state::State;
 use super::{GROUP, MAX_BLOCK, MAX_LANES, MIN_LANES};
 use crate::simd::Simd;
 use crate::{Element, MatRef};
 
-/// Which patterns are combined for a group of probes.
-pub(crate) enum Survivors<'a> {
-    /// All.
-    All,
-    /// Those that some probe weighs, for all of them.
-    Common(&'a [u32]),
-    /// For each probe those that it weighs.
-    Each([&'a [u32]; GROUP]),
-}
+/// For each probe of a group, a bit for each pattern of a block.
+pub(crate) struct Survivors([[u16; MAX_BLOCK / MIN_LANES]; GROUP]);
 
 /// Room for a list of the survivors among so many patterns: whole lane groups are written.
 pub(crate) const fn list_len(patterns: usize) -> usize {
     patterns.next_multiple_of(MAX_LANES) + MAX_LANES
 }
 
-/// A pattern for one probe costs as much as EACH.1 / EACH.0 of a probe's share of it in a group: the
-/// group shares the loads.
-const EACH: (usize, usize) = (4, 5);
+impl Survivors {
+    pub const NONE: Self = Self([[0; _]; GROUP]);
 
-/// Lists the patterns of `range` that have a weight, and counts each probe's. `lists` has room for a
-/// list for each probe of a group.
-#[inline(always)]
-pub(crate) fn survivors<'a, T: Element, S: Simd<T>>(
-    simd: S,
-    weights: MatRef<'_, T>,
-    range: Range<usize>,
-    states: &mut [State<T>],
-    lists: &'a mut [u32],
-) -> Survivors<'a> {
-    let (probes, count) = (weights.rows(), range.len());
-    assert!(probes == states.len() && probes <= GROUP && probes > 0);
-    assert!(range.end.next_multiple_of(T::LANES) <= weights.cols());
-    let room = lists.len() / GROUP;
-    assert!(list_len(count) <= room);
-    let mut bits = [[0_u16; MAX_BLOCK / MIN_LANES]; GROUP];
-    let (mut each, mut common) = ([0; GROUP], 0);
-    for_each_part::<T>(
-        range.clone(),
-        #[inline(always)]
-        |part| {
-            let mut any = 0;
-            for b in 0..probes {
-                // SAFETY: row b of the weights has whole lane groups.
-                let group =
-                    unsafe { simd.load(weights.as_ptr().add(b * weights.stride() + part.at)) };
-                let some = simd.nonzero(group) & part.bits();
-                bits[b][part.at / T::LANES] = some as u16;
-                each[b] += some.count_ones() as usize;
-                any |= some;
-            }
-            common += any.count_ones() as usize;
-        },
-    );
-    for (state, count) in states.iter_mut().zip(each) {
-        state.support += count;
+    /// A probe's bits, for each lane group of patterns.
+    #[inline(always)]
+    pub fn of(&mut self, b: usize) -> &mut [u16] {
+        &mut self.0[b]
     }
-    let all = || (range.start / T::LANES * T::LANES..range.end).step_by(T::LANES);
-    if probes > 1 && each.iter().sum::<usize>() * EACH.1 < common * probes * EACH.0 {
-        for (list, bits) in lists.chunks_exact_mut(room).zip(&bits[..probes]) {
-            let mut listed = 0;
-            for at in all() {
-                listed += simd.append(&mut list[listed..], at, bits[at / T::LANES].into());
-            }
+
+    /// Notes which of a probe's weights are not 0.
+    #[inline(always)]
+    pub fn find<T: Element, S: Simd<T>>(
+        &mut self,
+        simd: S,
+        b: usize,
+        weights: &[T],
+        range: Range<usize>,
+    ) {
+        let bits = &mut self.0[b];
+        for_each_part::<T>(
+            range,
+            #[inline(always)]
+            |part| {
+                let some = simd.bits(simd.nonzero(load(simd, weights, &part))) & part.bits();
+                bits[part.at / T::LANES] = some as u16;
+            },
+        );
+    }
+
+    /// How many patterns of `range` a probe weighs, and how many some probe of a team does.
+    #[inline(always)]
+    pub fn count<T: Element>(&self, team: Range<usize>, range: Range<usize>) -> usize {
+        groups::<T>(range).map(|group| self.any(team.clone(), group).count_ones() as usize).sum()
+    }
+
+    /// Lists the patterns of `range` that some probe of a team weighs.
+    #[inline(always)]
+    pub fn list<'a, T: Element, S: Simd<T>>(
+        &self,
+        simd: S,
+        team: Range<usize>,
+        range: Range<usize>,
+        list: &'a mut [u32],
+    ) -> &'a [u32] {
+        let mut listed = 0;
+        for group in groups::<T>(range) {
+            let any = self.any(team.clone(), group);
+            listed += simd.append(&mut list[listed..], group * T::LANES, any);
         }
-        let list = |b: usize| &lists[b * room..][..each[b]];
-        return Survivors::Each(std::array::from_fn(list));
+        &list[..listed]
     }
-    if common == count {
-        return Survivors::All;
+
+    #[inline(always)]
+    fn any(&self, team: Range<usize>, group: usize) -> u32 {
+        self.0[team].iter().fold(0, |any, bits| any | u32::from(bits[group]))
     }
-    let mut listed = 0;
-    for at in all() {
-        let any = bits.iter().fold(0, |any, bits| any | bits[at / T::LANES]);
-        listed += simd.append(&mut lists[listed..], at, any.into());
-    }
-    Survivors::Common(&lists[..listed])
+}
+
+/// The lane groups with patterns of a range.
+#[inline(always)]
+fn groups<T: Element>(range: Range<usize>) -> Range<usize> {
+    range.start / T::LANES..range.end.div_ceil(T::LANES)
 }
 
 /// Lists the first `count` patterns that have a weight in some row; how many there are.
@@ -110,7 +102,7 @@ pub(crate) fn weighed<T: Element, S: Simd<T>>(
         |part| {
             let mut any = 0;
             for row in weights.iter() {
-                any |= simd.nonzero(load(simd, row, &part));
+                any |= simd.bits(simd.nonzero(load(simd, row, &part)));
             }
             listed += simd.append(&mut list[listed..], part.at, any);
         },

@@ -26,7 +26,8 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
 
     /// Writes the weights of the scores in `range`, and adds them to the first sum; to the second,
     /// with `HEAT`, weight log2 weight. Without `CUTS`, the caller knows that none is masked or below
-    /// the floor. `PADDED` rows have room for whole lane groups, which are written but for the scores
+    /// the floor; with them, `bits` gets a bit for each that is not, for as many lane groups as it has
+    /// elements. `PADDED` rows have room for whole lane groups, which are written but for the scores
     /// from the end of the range on.
     ///
     /// # Safety
@@ -39,6 +40,7 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
         (from, to): (*const T, *mut T),
         range: Range<usize>,
         (mass, heat): (&mut S::Group, &mut S::Group),
+        bits: &mut [u16],
     ) {
         let zero = simd.splat(T::ZERO);
         let (reference, scale) = (simd.splat(self.reference), simd.splat(self.scale));
@@ -63,10 +65,15 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
                         let dropped = simd.lt(scores, simd.splat((self.floor)(part.at)));
                         weights = simd.select(dropped, zero, weights);
                         t = simd.select(dropped, zero, t);
+                        let mut survive = !simd.bits(dropped) & part.bits();
                         if let Some(keep) = self.keep {
                             let kept = kept::<T, S>(simd, keep, &part);
                             weights = simd.select(kept, weights, zero);
                             t = simd.select(kept, t, zero);
+                            survive &= simd.bits(kept);
+                        }
+                        if let Some(bits) = bits.get_mut(part.at / T::LANES) {
+                            *bits = survive as u16;
                         }
                     }
                     if !whole {

@@ -283,7 +283,7 @@ impl<T: Element> Recall<'_, T> {
             let columns = patterns.len();
             let (part, rest) = similarities.map(|all| all.split_at_col(columns)).unzip();
             similarities = rest;
-            let scratch = Scratch { scores: &mut *scores, lists: &mut *list, panels: &mut *panels };
+            let scratch = Scratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
             if shard == 0 {
                 self.shard(patterns, source, (&mut *states, &mut *sums), part, scratch);
             } else {
@@ -347,7 +347,7 @@ impl<T: Element> ShardTask<'_, T> {
     /// Recalls from the one shard that is left.
     pub fn run(self, recall: &Recall<'_, T>) {
         let patterns = self.plan.shards::<T>().nth(self.shards.start).expect("a shard of the plan");
-        let scratch = Scratch { scores: self.scores, lists: self.list, panels: &mut [] };
+        let scratch = Scratch { scores: self.scores, list: self.list, panels: &mut [] };
         recall.shard(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
     }
 }

@@ -122,14 +122,15 @@ macro_rules! common {
             unsafe { Pair($blendv(b.0, a.0, mask.0), $blendv(b.1, a.1, mask.1)) }
         }
         #[inline(always)]
-        fn nonzero(self, a: Self::Group) -> u32 {
+        fn nonzero(self, a: Self::Group) -> Self::Mask {
             let zero = <Self as Simd<$t>>::splat(self, 0.0);
             // SAFETY: `self` proves avx2.
-            unsafe {
-                let low = $movemask($cmp::<_CMP_NEQ_UQ>(a.0, zero.0)) as u32;
-                let high = $movemask($cmp::<_CMP_NEQ_UQ>(a.1, zero.1)) as u32;
-                low | high << $half
-            }
+            unsafe { Pair($cmp::<_CMP_NEQ_UQ>(a.0, zero.0), $cmp::<_CMP_NEQ_UQ>(a.1, zero.1)) }
+        }
+        #[inline(always)]
+        fn bits(self, mask: Self::Mask) -> u32 {
+            // SAFETY: `self` proves avx2.
+            unsafe { $movemask(mask.0) as u32 | ($movemask(mask.1) as u32) << $half }
         }
         #[inline(always)]
         fn prefetch_near(self, at: *const $t) {

@@ -103,10 +103,14 @@ macro_rules! common {
             unsafe { $blend(mask, b, a) }
         }
         #[inline(always)]
-        fn nonzero(self, a: Self::Group) -> u32 {
+        fn nonzero(self, a: Self::Group) -> Self::Mask {
             let zero = <Self as Simd<$t>>::splat(self, 0.0);
             // SAFETY: `self` proves avx512f.
-            unsafe { $cmp_mask::<_CMP_NEQ_UQ>(a, zero) }.into()
+            unsafe { $cmp_mask::<_CMP_NEQ_UQ>(a, zero) }
+        }
+        #[inline(always)]
+        fn bits(self, mask: Self::Mask) -> u32 {
+            mask.into()
         }
         #[inline(always)]
         fn append(self, list: &mut [u32], base: usize, bits: u32) -> usize {

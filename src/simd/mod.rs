@@ -129,8 +129,10 @@ pub trait Simd<T>: Copy {
     fn first(self, n: usize) -> Self::Mask;
     /// `a` where the mask is set, `b` elsewhere.
     fn select(self, mask: Self::Mask, a: Self::Group, b: Self::Group) -> Self::Group;
-    /// Bit i: lane i is not zero (NaN is not).
-    fn nonzero(self, a: Self::Group) -> u32;
+    /// a is not 0; true for NaN.
+    fn nonzero(self, a: Self::Group) -> Self::Mask;
+    /// Bit i: the mask of lane i.
+    fn bits(self, mask: Self::Mask) -> u32;
 
     /// One step of summing (or the like) the lanes of two groups: the halves of each item of `2^(log2
     /// LANES - stage)` lanes, which are to be added to one another. See [`sums`](crate::kernel) for how

@@ -99,9 +99,12 @@ macro_rules! lanes {
                 mask.bitselect(a, b)
             }
             #[inline(always)]
-            fn nonzero(self, a: $group) -> u32 {
-                let bit = |(lane, x): (usize, &$t)| u32::from(*x != 0.0) << lane;
-                a.to_array().iter().enumerate().map(bit).sum()
+            fn nonzero(self, a: $group) -> $group {
+                a.simd_ne($group::ZERO)
+            }
+            #[inline(always)]
+            fn bits(self, mask: $group) -> u32 {
+                mask.to_bitmask()
             }
             #[inline(always)]
             fn halves(self, stage: usize, a: $group, b: $group) -> ($group, $group) {
