@@ -8,18 +8,18 @@
 use std::ops::Range;
 
 use crate::Element;
+use crate::kernel::dots::chunks;
 use crate::kernel::panels::panels_len;
-use crate::kernel::recall::{blocks, scores_stride};
+use crate::kernel::recall::{COMPANY, blocks, scores_stride};
 use crate::kernel::survivors::list_len;
 use crate::kernel::{GROUP, MAX_BLOCK};
 use crate::memory::{padded_cols, padded_stride};
 
-/// Bytes of patterns in a block: with the next block, the probes and what is retrieved, they stay in
-/// 1 MiB of L2 from the similarities to the combination.
+/// Bytes of patterns in a block, or of their chunks of d: with the next block, the probes and what is
+/// retrieved, they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
+/// read and written once for each block, which has to be little beside the sums over its patterns: 64 at
+/// least.
 const BLOCK_BYTES: usize = 256 << 10;
-/// Patterns in the shortest block: what is retrieved is read and written once for each block, which
-/// has to be little beside the sums over its patterns.
-const MIN_BLOCK: usize = 32;
 /// Bytes of patterns that are worth a shard of their own.
 const SHARD_BYTES: usize = 1024 << 10;
 /// As many threads as can work on one probe; more would wait for memory.
@@ -50,7 +50,9 @@ impl Plan {
     pub fn new<T: Element>(patterns: usize, dim: usize) -> Self {
         let (cols, stride) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
         let row_bytes = stride * size_of::<T>();
-        let block = (BLOCK_BYTES / row_bytes).clamp(MIN_BLOCK, MAX_BLOCK);
+        // What is in L2 at a time of a long row.
+        let chunk_bytes = cols * size_of::<T>() / chunks::<T>(cols / T::LANES).len();
+        let block = (BLOCK_BYTES / chunk_bytes).min(MAX_BLOCK);
         let block = block / T::LANES * T::LANES;
         let panels = patterns.div_ceil(T::LANES);
         let shards = (patterns * row_bytes / SHARD_BYTES).next_power_of_two().min(SHARDS);
@@ -62,9 +64,21 @@ impl Plan {
         blocks::<T>(self.patterns, self.shard)
     }
 
-    /// Elements of scores and entries of the lists that a task needs.
-    pub fn scores<T: Element>(self) -> (usize, usize) {
-        (GROUP * scores_stride::<T>(self.block), list_len(self.block))
+    /// Groups of probes that take turns with a block: those of long patterns, which go chunk by chunk
+    /// of d, so that neither patterns nor what is retrieved from them leave L2 between two groups.
+    pub fn company<T: Element>(self) -> usize {
+        if chunks::<T>(self.cols / T::LANES).len() > 1 { COMPANY } else { 1 }
+    }
+
+    /// Elements of scores that a task needs for so many probes.
+    pub fn scores<T: Element>(self, probes: usize) -> usize {
+        let rows = probes.clamp(GROUP, self.company::<T>() * GROUP);
+        rows * scores_stride::<T>(self.block)
+    }
+
+    /// Entries of a list of patterns.
+    pub fn list(self) -> usize {
+        list_len(self.block)
     }
 
     /// Bytes of patterns.
@@ -95,6 +109,9 @@ impl Plan {
 
     /// Most probes that a task recalls at a time.
     pub fn batch<T: Element>(self) -> usize {
+        if self.company::<T>() > 1 {
+            return COMPANY * GROUP;
+        }
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
         rows.clamp(8 * GROUP, 96 * GROUP) / GROUP * GROUP
     }

@@ -74,12 +74,6 @@ impl Ahead {
     /// Nothing to prefetch.
     pub const NONE: Self = Self { rows: 0, share: 0..0 };
 
-    /// The same for rows from `first` on, which count from there.
-    pub fn after(&self, first: usize) -> Self {
-        let Range { start, end } = self.share;
-        Self { share: start.saturating_sub(first)..end.saturating_sub(first), ..*self }
-    }
-
     /// The same, or nothing.
     fn of(&self, wanted: bool) -> Self {
         if wanted { self.clone() } else { Self::NONE }
@@ -129,7 +123,7 @@ pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, c
 }
 
 /// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for a group of
-/// probes. Where rescale[b] is 0, what was there before is not read.
+/// probes and a chunk of d. Where rescale[b] is 0, what was there before is not read.
 ///
 /// `rows` names the patterns whose weight is not zero for all probes.
 ///
@@ -141,10 +135,11 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     weights: MatRef<'_, T>,
     patterns: MatRef<'_, T>,
     (rows, ahead): (R, Ahead),
+    chunk: Range<usize>,
     rescale: &[T],
     retrieved: &mut MatMut<'_, T>,
 ) {
-    let groups = groups_of(&patterns);
+    assert!(chunk.end <= groups_of(&patterns));
     assert_eq!(retrieved.shape(), (weights.rows(), patterns.cols()));
     assert_eq!(rescale.len(), weights.rows());
     assert!(weights.cols() >= patterns.rows());
@@ -159,8 +154,8 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
         let retrieved = &mut retrieved.rows_mut(tile.clone());
         // SAFETY: shapes are checked above; the caller promises that the rows exist.
         for_group_size!(tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
-            for_each_piece!(groups, P, |at, G| {
-                sum.piece::<S, P, G>(simd, at * T::LANES, retrieved)
+            for_each_piece!(chunk.len(), P, |at, G| {
+                sum.piece::<S, P, G>(simd, (chunk.start + at) * T::LANES, retrieved)
             });
         });
     }

@@ -29,7 +29,8 @@ use crate::{Element, MatMut, MatRef};
 /// stay in 32 to 48 KiB of L1.
 const CHUNK_BYTES: usize = 4096;
 
-/// scores[b][n] = x_b · m_n for a group of probes.
+/// scores[b][n] = x_b · m_n for a group of probes, one chunk of d after another: the first one sets the
+/// scores, the others add theirs.
 ///
 /// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats the
 /// last pattern's.
@@ -38,24 +39,25 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     simd: S,
     probes: MatRef<'_, T>,
     patterns: MatRef<'_, T>,
+    chunk: Range<usize>,
     scores: &mut MatMut<'_, T>,
 ) {
     let groups = groups_of(&probes);
-    assert_eq!(groups, groups_of(&patterns));
+    assert!(groups == groups_of(&patterns) && chunk.end <= groups);
     assert_eq!(scores.shape(), (probes.rows(), patterns.rows().next_multiple_of(T::LANES)));
-    for chunk in chunks::<T>(groups) {
-        for tile in evenly(probes.rows(), S::TILE.probes) {
-            let probes = probes.subrows(tile.clone());
-            let block = Block { probes, patterns, chunk: chunk.clone() };
-            // SAFETY: shapes are checked above, and the chunk lies within the groups.
-            unsafe { block.dispatch(simd, &mut scores.rows_mut(tile)) };
-        }
+    for tile in evenly(probes.rows(), S::TILE.probes) {
+        let probes = probes.subrows(tile.clone());
+        let block = Block { probes, patterns, chunk: chunk.clone() };
+        // SAFETY: shapes are checked above, and the chunk lies within the groups.
+        unsafe { block.dispatch(simd, &mut scores.rows_mut(tile)) };
     }
 }
 
 /// The chunks of d, in lane groups.
 #[inline(always)]
-pub(crate) fn chunks<T: Element>(groups: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn chunks<T: Element>(
+    groups: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
     const { assert!(CHUNK_BYTES >= 16 * size_of::<f64>()) };
     let most = CHUNK_BYTES / size_of::<T>() / T::LANES;
     // Most rows are one chunk, which need not be divided.

@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use super::dots::dots;
+use super::dots::{chunks, dots};
 use super::outer::{self, Outer, Step};
 use super::recall::{blocks, scores_stride};
 use super::softmax::memory_weights;
@@ -207,7 +207,9 @@ impl<'a, T: Element> Learn<'a, T> {
             for group in evenly(probes.rows(), GROUP) {
                 let patterns = self.patterns.as_ref().subrows(block.clone());
                 let probes = probes.subrows(group.clone());
-                dots(simd, probes, patterns, &mut weights.rows_mut(group));
+                for chunk in chunks::<T>(patterns.cols() / T::LANES) {
+                    dots(simd, probes, patterns, chunk, &mut weights.rows_mut(group.clone()));
+                }
             }
         }
         for b in 0..weights.rows() {

@@ -7,8 +7,8 @@ use super::dots::dots;
 use super::recall::Source;
 use super::separation::Separation;
 use super::state::State;
-use super::survivors::Survivors;
-use super::{GROUP, panels};
+use super::survivors::{Survivors, every, find};
+use super::{GROUP, groups_of, panels};
 use crate::simd::Simd;
 use crate::{Element, MatMut, MatRef};
 
@@ -24,8 +24,6 @@ pub(crate) struct Meeting<'a, T> {
     pub scores: MatMut<'a, T>,
     /// One for each probe.
     pub states: &'a mut [State<T>],
-    /// What the sums so far are to be multiplied by.
-    pub rescale: [T; GROUP],
     /// The sums of weighted patterns, where they are wanted: a row for each probe.
     pub retrieved: Option<MatMut<'a, T>>,
     /// Where the scores are to be kept: a row for each probe, whose columns `block` are these patterns.
@@ -39,37 +37,58 @@ pub(crate) struct Meeting<'a, T> {
     pub ahead: Ahead,
 }
 
+/// What the sums so far are to be multiplied by: a factor for each probe.
+pub(crate) type Rescale<T> = [T; GROUP];
+
 impl<T: Element> Meeting<'_, T> {
+    /// Scores from one chunk of d, or that chunk's share of them.
     #[inline(always)]
-    pub fn run<S: Simd<T>>(mut self, simd: S, source: Source<'_, T>) {
-        let (count, keep) = (self.patterns.rows(), self.keep);
-        match source {
-            Source::Probes(probes, _) | Source::Similarities(probes) => {
-                self.score(simd, probes);
-                self.record();
-            }
-            Source::Weights(weights) => {
-                for (b, given) in weights.iter().enumerate() {
-                    self.scores.row_mut(b)[..count].copy_from_slice(&given[self.block.clone()]);
-                }
-            }
+    pub fn score<S: Simd<T>>(&mut self, simd: S, source: Source<'_, T>, chunk: Range<usize>) {
+        let (Source::Probes(probes, _) | Source::Similarities(probes)) = source else { return };
+        if self.panels.is_empty() {
+            dots(simd, probes, self.patterns, chunk, &mut self.scores);
+        } else {
+            panels::dots(simd, probes, self.panels, &mut self.scores);
         }
+    }
+
+    /// From scores, which are kept where they are wanted, to weights, and to what they retrieve where
+    /// that is not simply the sum of all patterns of the block: that is left to be combined if this
+    /// returns what the sums so far are to be multiplied by.
+    #[inline(always)]
+    pub fn separate<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        source: Source<'_, T>,
+        rescale: Rescale<T>,
+    ) -> Option<Rescale<T>> {
+        let (count, keep, none) = (self.patterns.rows(), self.keep, State::EMPTY);
         // Weights that are given have no separation.
         let mut all = match source {
             Source::Probes(_, sharpness) => Some(std::array::from_fn::<_, GROUP, _>(
                 #[inline(always)]
                 |b| {
-                    Separation::begin(
-                        simd,
-                        sharpness,
-                        keep,
-                        self.states.get(b).unwrap_or(&State::EMPTY),
-                    )
+                    let state = self.states.get(b).unwrap_or(&none);
+                    Separation::begin(simd, sharpness, keep, state)
                 },
             )),
-            Source::Similarities(_) => return,
-            Source::Weights(_) => None,
+            Source::Similarities(_) => None,
+            Source::Weights(weights) => {
+                for (b, given) in weights.iter().enumerate() {
+                    self.scores.row_mut(b)[..count].copy_from_slice(&given[self.block.clone()]);
+                }
+                None
+            }
         };
+        if let Some(similarities) = &mut self.similarities {
+            for b in 0..similarities.rows() {
+                let scores = &self.scores.row_mut(b)[..count];
+                similarities.row_mut(b)[self.block.clone()].copy_from_slice(scores);
+            }
+        }
+        if let Source::Similarities(_) = source {
+            return None;
+        }
         let separations = match &mut all {
             Some(all) => &mut all[..self.states.len()],
             None => &mut [],
@@ -78,35 +97,21 @@ impl<T: Element> Meeting<'_, T> {
             let scores = &self.scores.row_mut(b)[..count];
             separation.survey(simd, scores, self.first, &mut self.states[b]);
         }
-        self.segments(simd, separations);
+        let left = self.segments(simd, separations, rescale);
         for (separation, state) in separations.iter().zip(&mut *self.states) {
             separation.end(simd, state);
         }
-    }
-
-    /// The scores.
-    #[inline(always)]
-    fn score<S: Simd<T>>(&mut self, simd: S, probes: MatRef<'_, T>) {
-        if self.panels.is_empty() {
-            dots(simd, probes, self.patterns, &mut self.scores);
-        } else {
-            panels::dots(simd, probes, self.panels, &mut self.scores);
-        }
-    }
-
-    /// Keeps the scores where they are wanted.
-    #[inline(always)]
-    fn record(&mut self) {
-        let Some(similarities) = &mut self.similarities else { return };
-        for b in 0..similarities.rows() {
-            let scores = &self.scores.row_mut(b)[..self.block.len()];
-            similarities.row_mut(b)[self.block.clone()].copy_from_slice(scores);
-        }
+        left.filter(|_| self.retrieved.is_some())
     }
 
     /// The segments, between which some probe's reference rises: weights, and what they retrieve.
     #[inline(always)]
-    fn segments<S: Simd<T>>(&mut self, simd: S, separations: &mut [Separation<'_, T, S::Group>]) {
+    fn segments<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        separations: &mut [Separation<'_, T, S::Group>],
+        mut rescale: Rescale<T>,
+    ) -> Option<Rescale<T>> {
         let count = self.patterns.rows();
         let mut survivors = Survivors::NONE;
         let mut from = 0;
@@ -114,21 +119,23 @@ impl<T: Element> Meeting<'_, T> {
             let mut to = count;
             for (b, separation) in separations.iter_mut().enumerate() {
                 let (row, state) = (self.scores.row_mut(b), &mut self.states[b]);
-                let (rescale, end) = separation.segment(simd, row, (from, count), state);
-                self.rescale[b] = self.rescale[b] * rescale;
+                let (factor, end) = separation.segment(simd, row, (from, count), state);
+                rescale[b] = rescale[b] * factor;
                 to = to.min(end);
             }
             let dense = !separations.is_empty()
                 && separations.iter().zip(&*self.states).all(|(one, state)| one.is_dense(state));
             for b in 0..self.states.len() {
                 let (row, state) = (self.scores.row_mut(b), &self.states[b]);
-                let Some(separation) = separations.get_mut(b) else {
-                    survivors.find(simd, b, row, from..to);
-                    continue;
-                };
-                let (row, bits) = ((row.as_ptr(), row.as_mut_ptr()), survivors.of(b));
-                // SAFETY: rows are whole lane groups.
-                unsafe { separation.weigh(simd, row, from..to, state, (dense, bits)) };
+                let bits = survivors.of(b);
+                match separations.get_mut(b) {
+                    None => find(simd, row, from..to, bits),
+                    Some(separation) => {
+                        let row = (row.as_ptr(), row.as_mut_ptr());
+                        // SAFETY: rows are whole lane groups.
+                        unsafe { separation.weigh(simd, row, from..to, state, (dense, bits)) };
+                    }
+                }
             }
             for (b, state) in self.states.iter_mut().enumerate() {
                 state.support += match dense {
@@ -136,40 +143,34 @@ impl<T: Element> Meeting<'_, T> {
                     false => survivors.count::<T>(b..b + 1, from..to),
                 };
             }
-            self.combine(simd, from..to, (!dense).then_some(&survivors));
+            let probes = 0..self.states.len();
+            let all = dense || survivors.count::<T>(probes.clone(), from..to) == to - from;
+            if all && to - from == count {
+                return Some(rescale);
+            }
+            let list = match all {
+                true => every(from..to, self.list),
+                false => survivors.list(simd, probes, from..to, self.list),
+            };
+            let rescale = std::mem::replace(&mut rescale, [T::ONE; GROUP]);
+            if let Some(retrieved) = &mut self.retrieved {
+                let (weights, rows) = (self.scores.as_ref(), (list, Ahead::NONE));
+                let (rescale, chunk) = (&rescale[..weights.rows()], 0..groups_of(&self.patterns));
+                // SAFETY: the list names rows of the patterns.
+                unsafe { combine(simd, weights, self.patterns, rows, chunk, rescale, retrieved) };
+            }
             from = to;
         }
+        None
     }
 
-    /// Adds the weighted patterns of a segment to what is retrieved: of the survivors, or of all.
+    /// Adds all of the weighted patterns to what is retrieved: for one chunk of d.
     #[inline(always)]
-    fn combine<S: Simd<T>>(
-        &mut self,
-        simd: S,
-        segment: Range<usize>,
-        survivors: Option<&Survivors>,
-    ) {
-        let rescale = std::mem::replace(&mut self.rescale, [T::ONE; GROUP]);
+    pub fn combine<S: Simd<T>>(&mut self, simd: S, chunk: Range<usize>, rescale: Rescale<T>) {
         let Some(retrieved) = &mut self.retrieved else { return };
-        let (weights, patterns) = (self.scores.as_ref(), self.patterns);
-        let probes = 0..weights.rows();
-        let all = survivors
-            .is_none_or(|some| some.count::<T>(probes.clone(), segment.clone()) == segment.len());
-        // SAFETY: segment and lists name rows of the patterns.
-        unsafe {
-            match survivors.filter(|_| !all) {
-                None => {
-                    let rows = (segment.len(), self.ahead.after(segment.start));
-                    let patterns = patterns.subrows(segment.clone());
-                    let weights = weights.subcols(segment);
-                    combine(simd, weights, patterns, rows, &rescale[probes], retrieved);
-                }
-                Some(survivors) => {
-                    let list = survivors.list(simd, probes.clone(), segment, self.list);
-                    let rows = (list, Ahead::NONE);
-                    combine(simd, weights, patterns, rows, &rescale[probes], retrieved);
-                }
-            }
-        }
+        let (weights, rows) = (self.scores.as_ref(), (self.patterns.rows(), self.ahead.clone()));
+        let rescale = &rescale[..weights.rows()];
+        // SAFETY: the rows are all of the patterns.
+        unsafe { combine(simd, weights, self.patterns, rows, chunk, rescale, retrieved) };
     }
 }

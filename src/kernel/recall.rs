@@ -9,6 +9,11 @@
 //!             X̂ = rescale X̂ + combine(weights, segment)    # the block is still in L2
 //! ```
 //!
+//! Of long patterns L2 holds a chunk of d. There, many groups take turns: scores of all groups from one chunk
+//! after another, then all separations, then all combinations, again chunk by chunk. A block's chunk and
+//! what goes past it for a group at a time are little; whole rows of X̂ for a few dozen probes would drive
+//! the block out of L2 before the next group comes.
+//!
 //! One probe takes less than a block at a time (see `stretches`); the bits are the same.
 //!
 //! The B x N scores are never all there. This is flash attention's order (Dao et al. 2022, arXiv
@@ -17,6 +22,7 @@
 use std::ops::Range;
 
 use super::combine::Ahead;
+use super::dots::chunks;
 use super::meeting::Meeting;
 use super::softmax::memory_weights;
 use super::state::{Sharpness, State};
@@ -28,9 +34,9 @@ use crate::{Element, MatMut, MatRef};
 /// What one task needs beside its operands.
 #[derive(Debug)]
 pub struct Scratch<'a, T> {
-    /// Scores of a group of probes and a block of patterns: `GROUP` padded rows.
+    /// Scores of the groups of a company and a block of patterns: padded rows, `GROUP` at least.
     pub scores: &'a mut [T],
-    /// Lists of the patterns of a block that have a weight: `GROUP` of them.
+    /// A list of the patterns of a block that have a weight.
     pub list: &'a mut [u32],
     /// Panels of a block, as [`panels`] makes them; none where they are not to be made.
     pub panels: &'a mut [T],
@@ -41,6 +47,9 @@ pub struct Scratch<'a, T> {
 pub(crate) const fn scores_stride<T: Element>(block: usize) -> usize {
     block.next_multiple_of(T::LANES) + T::LANES
 }
+
+/// The most groups of a company.
+pub(crate) const COMPANY: usize = 32;
 
 /// Where the weights of patterns come from.
 #[derive(Debug, Clone, Copy)]
@@ -85,8 +94,10 @@ pub struct Shard<'a, T> {
     /// Whether the next block is to be prefetched while one is combined, and whether a stretch is.
     pub prefetches: bool,
     pub prefetches_stretches: bool,
-    /// Probes that go through the block together: at most `GROUP`.
+    /// Probes that share the loads of a pattern: at most `GROUP`.
     pub group: usize,
+    /// Groups that take turns with a block, chunk by chunk of d: at most `COMPANY`.
+    pub company: usize,
     /// One for each probe; written.
     pub states: &'a mut [State<T>],
     /// The sums of weighted patterns, relative to the states' references, padded; written. Without, only
@@ -139,17 +150,57 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
                 let patterns = self.patterns.subrows(block.clone());
                 panels::transpose(simd, patterns, self.scratch.panels);
             }
-            for group in evenly(self.source.batch(), self.group) {
-                self.meet(simd, block.clone(), group);
+            let groups = evenly(self.source.batch(), self.group).len();
+            for company in evenly(groups, self.company) {
+                self.meet(simd, &block, company);
             }
         }
     }
 }
 
 impl<T: Element> Shard<'_, T> {
-    /// One group of probes and one block of patterns.
+    /// Some groups of probes meet a block of patterns. They take turns with every chunk of d.
     #[inline(always)]
-    fn meet<S: Simd<T>>(&mut self, simd: S, block: Range<usize>, group: Range<usize>) {
+    fn meet<S: Simd<T>>(&mut self, simd: S, block: &Range<usize>, company: Range<usize>) {
+        let (source, most) = (self.source, self.group);
+        let (batch, groups) = (source.batch(), self.patterns.cols() / T::LANES);
+        let probes = |group| evenly(batch, most).nth(group).expect("a group of the company");
+        // What is to be retrieved holds anything before the first block.
+        let rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; GROUP];
+        let first = probes(company.start).start;
+        let mut left = [None; COMPANY];
+        for chunk in chunks::<T>(groups) {
+            for group in company.clone() {
+                let probes = probes(group);
+                self.meeting(block, probes.clone(), first).score(
+                    simd,
+                    source.of(probes),
+                    chunk.clone(),
+                );
+            }
+        }
+        for (group, left) in company.clone().zip(&mut left) {
+            let probes = probes(group);
+            let mut meeting = self.meeting(block, probes.clone(), first);
+            *left = meeting.separate(simd, source.of(probes), rescale);
+        }
+        // Backwards: the last chunk is still in L2.
+        for chunk in chunks::<T>(groups).rev() {
+            for (group, rescale) in company.clone().zip(left) {
+                let Some(rescale) = rescale else { continue };
+                self.meeting(block, probes(group), first).combine(simd, chunk.clone(), rescale);
+            }
+        }
+    }
+
+    /// A group of probes and a block of patterns. The scratch begins with probe `first`.
+    #[inline(always)]
+    fn meeting(
+        &mut self,
+        block: &Range<usize>,
+        group: Range<usize>,
+        first: usize,
+    ) -> Meeting<'_, T> {
         let (batch, count) = (self.states.len(), block.len());
         // Every group prefetches its share of the next block.
         let share = |b: usize| count * b / batch;
@@ -157,28 +208,26 @@ impl<T: Element> Shard<'_, T> {
             true => Ahead { rows: count, share: share(group.start)..share(group.end) },
             false => Ahead::NONE,
         };
+        let stride = scores_stride::<T>(self.block);
         Meeting {
             patterns: self.patterns.subrows(block.clone()),
             keep: self.keep.map(|keep| &keep[block.clone()]),
             first: self.first + block.start,
             scores: MatMut::with_stride(
-                self.scratch.scores,
+                &mut self.scratch.scores[(group.start - first) * stride..],
                 group.len(),
                 count.next_multiple_of(T::LANES),
-                scores_stride::<T>(self.block),
+                stride,
             )
             .expect("scratch is made to measure"),
             states: &mut self.states[group.clone()],
-            // What is to be retrieved holds anything before the first block.
-            rescale: [if block.start == 0 { T::ZERO } else { T::ONE }; GROUP],
             retrieved: self.retrieved.as_mut().map(|all| all.rows_mut(group.clone())),
-            similarities: self.similarities.as_mut().map(|all| all.rows_mut(group.clone())),
-            block,
+            similarities: self.similarities.as_mut().map(|all| all.rows_mut(group)),
+            block: block.clone(),
             panels: self.scratch.panels,
             list: self.scratch.list,
             ahead,
         }
-        .run(simd, self.source.of(group));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bits[b][group] = weights[b][group] != 0                    # for each probe and lane group of patterns
-//! a list of the patterns that some probe of a team weighs    # for each team of probes
+//! list = the patterns that some probe weighs
 //! ```
 //!
 //! Lists are made of bits without a branch for a pattern: which of them survive cannot be predicted.
@@ -31,52 +31,32 @@ impl Survivors {
         &mut self.0[b]
     }
 
-    /// Notes which of a probe's weights are not 0.
+    /// How many patterns of `range` some of these probes weigh.
     #[inline(always)]
-    pub fn find<T: Element, S: Simd<T>>(
-        &mut self,
-        simd: S,
-        b: usize,
-        weights: &[T],
-        range: Range<usize>,
-    ) {
-        let bits = &mut self.0[b];
-        for_each_part::<T>(
-            range,
-            #[inline(always)]
-            |part| {
-                let some = simd.bits(simd.nonzero(load(simd, weights, &part))) & part.bits();
-                bits[part.at / T::LANES] = some as u16;
-            },
-        );
+    pub fn count<T: Element>(&self, probes: Range<usize>, range: Range<usize>) -> usize {
+        groups::<T>(range).map(|group| self.any(probes.clone(), group).count_ones() as usize).sum()
     }
 
-    /// How many patterns of `range` a probe weighs, and how many some probe of a team does.
-    #[inline(always)]
-    pub fn count<T: Element>(&self, team: Range<usize>, range: Range<usize>) -> usize {
-        groups::<T>(range).map(|group| self.any(team.clone(), group).count_ones() as usize).sum()
-    }
-
-    /// Lists the patterns of `range` that some probe of a team weighs.
+    /// Lists the patterns of `range` that some of these probes weigh.
     #[inline(always)]
     pub fn list<'a, T: Element, S: Simd<T>>(
         &self,
         simd: S,
-        team: Range<usize>,
+        probes: Range<usize>,
         range: Range<usize>,
         list: &'a mut [u32],
     ) -> &'a [u32] {
         let mut listed = 0;
         for group in groups::<T>(range) {
-            let any = self.any(team.clone(), group);
+            let any = self.any(probes.clone(), group);
             listed += simd.append(&mut list[listed..], group * T::LANES, any);
         }
         &list[..listed]
     }
 
     #[inline(always)]
-    fn any(&self, team: Range<usize>, group: usize) -> u32 {
-        self.0[team].iter().fold(0, |any, bits| any | u32::from(bits[group]))
+    fn any(&self, probes: Range<usize>, group: usize) -> u32 {
+        self.0[probes].iter().fold(0, |any, bits| any | u32::from(bits[group]))
     }
 }
 
@@ -84,6 +64,34 @@ impl Survivors {
 #[inline(always)]
 fn groups<T: Element>(range: Range<usize>) -> Range<usize> {
     range.start / T::LANES..range.end.div_ceil(T::LANES)
+}
+
+/// Notes which weights are not 0: a bit for each.
+#[inline(always)]
+pub(crate) fn find<T: Element, S: Simd<T>>(
+    simd: S,
+    weights: &[T],
+    range: Range<usize>,
+    bits: &mut [u16],
+) {
+    for_each_part::<T>(
+        range,
+        #[inline(always)]
+        |part| {
+            let some = simd.bits(simd.nonzero(load(simd, weights, &part))) & part.bits();
+            bits[part.at / T::LANES] = some as u16;
+        },
+    );
+}
+
+/// Lists all patterns of a range.
+#[inline(always)]
+pub(crate) fn every(range: Range<usize>, list: &mut [u32]) -> &[u32] {
+    let list = &mut list[..range.len()];
+    for (entry, n) in list.iter_mut().zip(range) {
+        *entry = n as u32;
+    }
+    list
 }
 
 /// Lists the first `count` patterns that have a weight in some row; how many there are.

@@ -170,14 +170,14 @@ fn run<T: Element>(
     }
     let threads = workspace.parallelism().threads(batch * plan.patterns * plan.cols);
     let shards = plan.shards::<T>().len();
-    let (scores, list) = plan.scores::<T>();
+    let list = plan.list();
     let rows = |count: usize| count * plan.stride;
     let sums = |count: usize| if outputs.retrieved.is_some() { rows(count) } else { 0 };
     if threads == 1 || shards == 1 || batch >= 2 * GROUP * threads {
         let pieces = if threads == 1 { 1 } else { (2 * threads).min(batch.div_ceil(GROUP)) };
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
         let later = if shards > 1 { most } else { 0 };
-        let panels = plan.panels::<T>(most);
+        let (scores, panels) = (plan.scores::<T>(most), plan.panels::<T>(most));
         let floats = rows(most) + sums(most) + sums(later) + scores + panels;
         workspace.memory.reserve(pieces * floats, batch + pieces * later, pieces * list);
         let memory = &mut workspace.memory;
@@ -194,7 +194,7 @@ fn run<T: Element>(
         };
         for_each_piece(task, threads, &|task| task.run(recall));
     } else {
-        let floats = rows(batch) + sums(batch * shards) + shards * scores;
+        let floats = rows(batch) + sums(batch * shards) + shards * plan.scores::<T>(batch);
         workspace.memory.reserve(floats, batch * (1 + shards), shards * list);
         let memory = &mut workspace.memory;
         let (states, parts) = memory.states.split_at_mut(batch);

@@ -105,6 +105,7 @@ impl<'a, T: Element> Recall<'a, T> {
             prefetches: self.plan.prefetches::<T>(states.len()),
             prefetches_stretches: self.plan.prefetches_stretches::<T>(),
             group: self.group,
+            company: self.plan.company::<T>(),
             states,
             retrieved,
             similarities,
@@ -274,7 +275,7 @@ impl<T: Element> Recall<'_, T> {
     ) {
         let rows = input.rows() * self.plan.stride;
         let source = self.source(input, take(&mut floats, rows));
-        let scores = take(&mut floats, self.plan.scores::<T>().0);
+        let scores = take(&mut floats, self.plan.scores::<T>(input.rows()));
         let rows = if outputs.retrieved.is_some() { rows } else { 0 };
         let sums = take(&mut floats, rows);
         let panels = take(&mut floats, self.plan.panels::<T>(input.rows()));

@@ -75,6 +75,9 @@ fn the_batch_and_the_position_in_it_change_nothing() {
     the_batch_changes_nothing::<f32>((33, 20, 530));
     the_batch_changes_nothing::<f32>((33, 50, 5000));
     the_batch_changes_nothing::<f64>((33, 20, 530));
+    // Rows of two chunks, whose groups of probes take turns with a block.
+    the_batch_changes_nothing::<f32>((21, 1100, 250));
+    the_batch_changes_nothing::<f64>((21, 600, 250));
 }
 
 /// Short patterns are transposed for many probes: every tail of a tile, a panel and a lane group.

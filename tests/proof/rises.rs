@@ -42,9 +42,10 @@ fn wherever_it_rises<T: Real>() {
         let workspace = &mut serial(level);
         for course in 0..10 {
             for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
-                // Rows of one group and of several: eight or four of them are a stretch.
-                for dim in [3, 300, 900] {
-                    if dim > 3 && count > 100 {
+                // Rows of one group and of several: eight or four of them are a stretch. Rows of two chunks,
+                // whose groups of probes take turns.
+                for (dim, most) in [(3, 1100), (300, 100), (900, 100), (1100, 530)] {
+                    if count > most {
                         continue;
                     }
                     let scores = scores(course, count);
