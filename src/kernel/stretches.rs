@@ -25,8 +25,13 @@ use super::{add_all, groups_of};
 use crate::simd::Simd;
 use crate::{Element, MatRef};
 
-/// Bytes of patterns in a stretch, so that it and the next one lie in L1.
-const STRETCH_BYTES: usize = 16 << 10;
+/// Bytes of patterns in a stretch, so that it lies in 32 to 48 KiB of L1, and so much of the next one as
+/// has been prefetched when the stretch's own rows are done with.
+const STRETCH_BYTES: usize = 28 << 10;
+
+/// Bytes of patterns that are so short that there is room in L1 for more of them, and little to do
+/// for each.
+const SHORT: usize = 2 << 10;
 
 /// One probe and one block of patterns.
 pub(crate) struct Stretches<'a, T> {
@@ -67,7 +72,7 @@ impl<T: Element> Stretches<'_, T> {
         let room = self.patterns.rows().next_multiple_of(T::LANES) + T::LANES;
         assert!(self.probe.len() == groups * T::LANES && self.retrieved.len() == self.probe.len());
         assert!(self.scores.len() >= room && self.weights.len() >= room);
-        let short = 8 * size_of_val(self.probe) <= STRETCH_BYTES;
+        let short = size_of_val(self.probe) <= SHORT;
         // As many patterns as `dots` takes for one probe.
         // SAFETY: shapes are checked above.
         unsafe {
