@@ -173,7 +173,7 @@ def zeros(rows):
 
 def environment(runs):
     machine, versions = {}, {}
-    for run in runs:
+    for _, run in runs:
         machine.update(run["machine"])
         versions.update({name: text for name, text in run.get("versions", {}).items() if text})
     text = (f"{machine['cpu']} (family {machine.get('cpu_family')}, model "
@@ -182,8 +182,10 @@ def environment(runs):
               if machine.get(name)]
     levels = ", ".join(machine.get("levels", []))
     day = datetime.datetime.now(datetime.timezone.utc).date()
+    turns = "; ".join(f"{path.stem}: {run['settings']['rounds']} rounds, turns of "
+                      f"{run['settings']['slice']} s" for path, run in runs if "settings" in run)
     return "\n".join([f"- Date: {day}", f"- Machine: {', '.join([text, *caches])}",
-                      f"- Levels: {levels}",
+                      f"- Levels: {levels}", f"- Rounds: {turns}",
                       *(f"- {name}: {version}" for name, version in sorted(versions.items()))])
 
 
@@ -225,7 +227,8 @@ def main():
     rows, roofs, invalid = merge(runs)
     shares = Shares(roofs)
 
-    parts = [INTRODUCTION, environment(runs) + "\n", RATIO, ROOFLINE]
+    named = list(zip(args.runs, runs))
+    parts = [INTRODUCTION, environment(named) + "\n", RATIO, ROOFLINE]
     groups = defaultdict(list)
     for key in sorted(rows, key=order):
         groups[key[2], key[3]].append(key)
