@@ -15,6 +15,7 @@
 //!
 //! Sums have the order that they have for many probes: the bits are the same.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use super::dots::{chunks, tile};
@@ -157,7 +158,7 @@ impl<T: Element> Stretches<'_, T> {
     /// than on short patterns.
     #[inline(always)]
     fn pattern(&self, n: usize) -> *const T {
-        std::hint::black_box(self.patterns.as_ptr().wrapping_add(n * self.patterns.stride()))
+        black_box(self.patterns.as_ptr().wrapping_add(n * self.patterns.stride()))
     }
 
     /// The scores of `Q` patterns from `n` on, repeated along the lanes.
@@ -250,13 +251,31 @@ impl<T: Element> Stretches<'_, T> {
     /// They exist, and have weights.
     #[inline(always)]
     unsafe fn combine<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize, lead: usize) {
+        // SAFETY: passed on.
+        unsafe {
+            match self.prefetches {
+                true => self.combine_as::<S, Q, true>(simd, n, lead),
+                false => self.combine_as::<S, Q, false>(simd, n, lead),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `combine`.
+    #[inline(always)]
+    unsafe fn combine_as<S: Simd<T>, const Q: usize, const AHEAD: bool>(
+        &mut self,
+        simd: S,
+        n: usize,
+        lead: usize,
+    ) {
         /// Lane groups at a time.
         const G: usize = 2;
         let stride = self.patterns.stride();
         // SAFETY: the patterns exist, and have the lane groups of what is retrieved.
         unsafe {
             let rows = self.pattern(n);
-            let ahead = self.prefetches.then(|| rows.wrapping_add((Q + lead) * stride));
+            let ahead = (Q + lead) * stride;
             let weights: [S::Group; Q] = std::array::from_fn(
                 #[inline(always)]
                 |j| simd.splat(*self.weights.as_ptr().add(n + j)),
@@ -264,11 +283,11 @@ impl<T: Element> Stretches<'_, T> {
             let (to, len) = (self.retrieved.as_mut_ptr(), self.retrieved.len());
             let mut d = 0;
             while d + G * T::LANES <= len {
-                add::<T, S, Q, G>(simd, weights, (rows, ahead, stride), to, d);
+                add::<T, S, Q, G, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
                 d += G * T::LANES;
             }
             while d < len {
-                add::<T, S, Q, 1>(simd, weights, (rows, ahead, stride), to, d);
+                add::<T, S, Q, 1, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
                 d += T::LANES;
             }
         }
@@ -280,10 +299,10 @@ impl<T: Element> Stretches<'_, T> {
 /// # Safety
 /// All have these lane groups from `d` on, but those ahead, which may be anywhere.
 #[inline(always)]
-unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize>(
+unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEAD: bool>(
     simd: S,
     weights: [S::Group; Q],
-    (rows, ahead, stride): (*const T, Option<*const T>, usize),
+    (rows, ahead, stride): (*const T, usize, usize),
     to: *mut T,
     d: usize,
 ) {
@@ -293,12 +312,14 @@ unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize>(
             #[inline(always)]
             |g| simd.load(to.add(d + g * T::LANES)),
         );
+        // Not an address for each row: there are more of them than registers.
+        let rows = black_box(rows.add(d));
         for (j, weight) in weights.iter().enumerate() {
-            let row = rows.add(j * stride + d);
-            if let Some(ahead) = ahead {
-                let ahead = ahead.wrapping_add(j * stride + d);
+            let row = rows.add(j * stride);
+            if AHEAD {
+                let next = row.wrapping_add(ahead);
                 for g in 0..G {
-                    simd.prefetch_near(ahead.wrapping_add(g * T::LANES));
+                    simd.prefetch_near(next.wrapping_add(g * T::LANES));
                 }
             }
             for (g, sum) in sums.iter_mut().enumerate() {
