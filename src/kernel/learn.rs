@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 use super::dots::{chunks, dots};
-use super::outer::{self, Outer, Step};
+use super::outer::{self, FEW_PROBES, Outer, Step};
 use super::recall::{blocks, scores_stride};
 use super::softmax::memory_weights;
 use super::state::{Sharpness, State};
@@ -155,12 +155,14 @@ impl<'a, T: Element> Learn<'a, T> {
     /// The update of a block of patterns: with its weights, but not done yet.
     #[inline(always)]
     fn block<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) -> Outer<'_, T> {
+        // A few rows of weights are read where they are. Many would come from as many pages, and a line
+        // of each for every tile of patterns, from sets of L1 that a stride of 4 KiB makes one.
         let given = match self.sources {
-            [Some(Source::Weights(given)), None] => Some(given.subcols(block.clone())),
+            [Some(Source::Weights(given)), None] if given.rows() <= FEW_PROBES => {
+                Some(given.subcols(block.clone()))
+            }
             _ => None,
         };
-        // Dot products need a whole block at once, given weights a group of patterns.
-        let computes = self.sources.iter().flatten().any(|s| matches!(s, Source::Probes(..)));
         let cols = block.len().next_multiple_of(T::LANES);
         if given.is_none() {
             let scratch = std::mem::take(&mut self.weights);
@@ -186,11 +188,7 @@ impl<'a, T: Element> Learn<'a, T> {
             delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
             step: self.step,
             list: &mut *self.list,
-            ahead: match self.prefetches {
-                true if computes => cols,
-                true => GROUP,
-                false => 0,
-            },
+            ahead: if self.prefetches { cols } else { 0 },
         }
     }
 

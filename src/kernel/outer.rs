@@ -1,20 +1,24 @@
 //! Plasticity: a batch of rank-1 updates of the patterns, decay in the same pass.
 //!
 //! ```text
-//! for each group of P patterns:
-//!     for each piece of G lane groups of d:
+//! for each piece of G lane groups of d:
+//!     for each tile of P patterns:
 //!         acc[i][g] = Σ_b weights[b][i] Z[b, g]                # sum_rows, for all b
 //!         ΔM[i, g] = share acc[i][g]                           # kept when asked for
 //!         M[i, g] = M + η ΔM - λ M - λ₁ sign(M)                # one read, one write
-//!         norm[i] += M[i, g]²
+//! norm[i] = |M[i]|²
 //! ```
 //!
 //! 1. With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
-//! 2. With few probes there is little to do for an element of M but to bring it and take it away:
+//! 2. A piece of Z is in L1 for all patterns of a block but the first; whole rows of a batch of Z would
+//!    come from L2 for every tile of patterns.
+//! 3. With few probes there is little to do for an element of M but to bring it and take it away:
 //!    patterns are then updated one by one, each from its first element to its last, which is what
-//!    hardware prefetches best; from memory, two that lie far apart at a time.
+//!    hardware prefetches best, and its norm comes from the registers that are stored; from memory,
+//!    two that lie far apart at a time.
 
 use super::combine::{Ahead, Weights, sum_rows};
+use super::rows::squared_norm;
 use super::survivors::{list_len, weighed};
 use super::{for_each_piece, for_group_size, groups_of, sum, summed_rows};
 use crate::simd::Simd;
@@ -58,12 +62,6 @@ pub(crate) struct Outer<'a, T> {
 }
 
 impl<'a, T: Element> Outer<'a, T> {
-    /// Patterns that are updated together, at the most.
-    #[inline(always)]
-    fn rows<S: Simd<T>>(&self) -> usize {
-        if self.vectors.rows() <= FEW_PROBES { 1 } else { summed_rows(S::REGISTERS) }
-    }
-
     /// The patterns that change.
     #[inline(always)]
     fn enlist<S: Simd<T>>(&mut self, simd: S) -> &'a [u32] {
@@ -86,20 +84,37 @@ impl<'a, T: Element> Outer<'a, T> {
         &list[..listed]
     }
 
-    /// Updates some of the patterns that `enlist` has listed.
+    /// Updates the patterns that `enlist` has listed, one by one.
     #[inline(always)]
-    fn group<S: Simd<T>>(&mut self, simd: S, group: &[u32]) {
+    fn one_by_one<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
+        const P: usize = 1;
         let groups = groups_of(&self.vectors);
-        // SAFETY: `enlist` has checked the shapes, and the list names patterns.
-        for_group_size!(group.len(), summed_rows(S::REGISTERS), |P| unsafe {
-            let mut norms = [simd.splat(T::ZERO); P];
-            for_each_piece!(groups, P, |at, G| {
-                self.piece::<S, P, G>(simd, group, at * T::LANES, &mut norms);
+        for one in list.chunks(P) {
+            let mut norm = simd.splat(T::ZERO);
+            // SAFETY: `enlist` has checked the shapes, and the list names patterns.
+            for_each_piece!(groups, P, |at, G| unsafe {
+                self.piece::<S, P, G>(simd, one, at * T::LANES, Some(&mut norm));
             });
-            for (&n, norm) in group.iter().zip(norms) {
-                self.norms[n as usize] = sum(simd, norm);
+            self.norms[one[0] as usize] = sum(simd, norm);
+        }
+    }
+
+    /// Updates them piece by piece of d, a tile of them at a time.
+    #[inline(always)]
+    fn piece_by_piece<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
+        let groups = groups_of(&self.vectors);
+        let most = summed_rows(S::REGISTERS);
+        for_each_piece!(groups, most, |at, G| {
+            for tile in list.chunks(most) {
+                // SAFETY: `enlist` has checked the shapes, and the list names patterns.
+                for_group_size!(tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
+                    self.piece::<S, P, G>(simd, tile, at * T::LANES, None);
+                });
             }
         });
+        for &n in list {
+            self.norms[n as usize] = squared_norm(simd, self.patterns.row_mut(n as usize));
+        }
     }
 
     /// Updates `G` lane groups from `d` on of `P` patterns.
@@ -113,7 +128,7 @@ impl<'a, T: Element> Outer<'a, T> {
         simd: S,
         group: &[u32],
         d: usize,
-        norms: &mut [S::Group; P],
+        mut norm: Option<&mut S::Group>,
     ) {
         let stride = self.patterns.stride();
         let rows: [usize; P] = std::array::from_fn(|i| group[i] as usize);
@@ -137,7 +152,7 @@ impl<'a, T: Element> Outer<'a, T> {
                 along: self.weights.stride(),
             };
             let acc = sum_rows(simd, acc, weights, from, self.vectors.rows(), Ahead::NONE);
-            for ((acc, norm), n) in acc.iter().zip(norms).zip(rows) {
+            for (acc, n) in acc.iter().zip(rows) {
                 for (g, &acc) in acc.iter().enumerate() {
                     let d = d + g * T::LANES;
                     let delta = simd.mul(acc, simd.splat(share));
@@ -158,7 +173,9 @@ impl<'a, T: Element> Outer<'a, T> {
                     }
                     simd.store(at, learned);
                     // In the order of a squared norm computed afresh.
-                    *norm = simd.mul_add(learned, learned, *norm);
+                    if let Some(norm) = &mut norm {
+                        **norm = simd.mul_add(learned, learned, **norm);
+                    }
                 }
             }
         }
@@ -185,8 +202,9 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
     }
     for (update, list) in updates.iter_mut().zip(lists) {
         let Some(update) = update else { continue };
-        for group in list.chunks(update.rows::<S>()) {
-            update.group(simd, group);
+        match update.vectors.rows() <= FEW_PROBES {
+            true => update.one_by_one(simd, list),
+            false => update.piece_by_piece(simd, list),
         }
     }
 }
@@ -202,17 +220,17 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     (b, of_b): (&mut Outer<'_, T>, &[u32]),
 ) {
     const P: usize = 1;
-    let (mut norm_a, mut norm_b) = ([simd.splat(T::ZERO)], [simd.splat(T::ZERO)]);
+    let (mut norm_a, mut norm_b) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
     // Both are as long as Z.
     let groups = groups_of(&a.vectors);
     debug_assert_eq!(groups, groups_of(&b.vectors));
     // SAFETY: passed on.
     for_each_piece!(groups, P, |at, G| unsafe {
-        a.piece::<S, P, G>(simd, of_a, at * T::LANES, &mut norm_a);
-        b.piece::<S, P, G>(simd, of_b, at * T::LANES, &mut norm_b);
+        a.piece::<S, P, G>(simd, of_a, at * T::LANES, Some(&mut norm_a));
+        b.piece::<S, P, G>(simd, of_b, at * T::LANES, Some(&mut norm_b));
     });
-    a.norms[of_a[0] as usize] = sum(simd, norm_a[0]);
-    b.norms[of_b[0] as usize] = sum(simd, norm_b[0]);
+    a.norms[of_a[0] as usize] = sum(simd, norm_a);
+    b.norms[of_b[0] as usize] = sum(simd, norm_b);
 }
 
 /// factor sign(m) for every lane, 0 at 0.

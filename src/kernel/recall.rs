@@ -42,10 +42,10 @@ pub struct Scratch<'a, T> {
     pub panels: &'a mut [T],
 }
 
-/// Elements of [`Scratch::scores`] for blocks of so many patterns: a line more than the columns, so
-/// that rows do not share an L1 set.
+/// Elements from row to row of the scores of a block of so many patterns: an odd number of lines, so that
+/// rows fill all the sets of L1, and a lane group more than there are columns.
 pub(crate) const fn scores_stride<T: Element>(block: usize) -> usize {
-    block.next_multiple_of(T::LANES) + T::LANES
+    ((block.div_ceil(T::LANES) + 1) | 1) * T::LANES
 }
 
 /// The most groups of a company.
