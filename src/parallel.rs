@@ -27,11 +27,13 @@ impl Default for Parallelism {
 /// Multiply-adds below which a second thread costs more than it brings: about 20 µs of one core,
 /// against 5 to 10 µs to wake another.
 const WORTH_A_TASK: usize = 1 << 20;
+/// Bytes of patterns of which the same is true: a few probes take as long as reading does.
+const WORTH_READING: usize = 5 << 18;
 
 impl Parallelism {
-    /// Threads to divide so many multiply-adds among.
-    pub(crate) fn threads(self, multiply_adds: usize) -> usize {
-        let worth = (multiply_adds / WORTH_A_TASK).max(1);
+    /// Threads to divide so many multiply-adds among, with so many bytes of patterns.
+    pub(crate) fn threads(self, multiply_adds: usize, bytes: usize) -> usize {
+        let worth = (multiply_adds / WORTH_A_TASK).max(bytes / WORTH_READING).max(1);
         let there_are = match self {
             Self::Serial => 1,
             #[cfg(feature = "rayon")]

@@ -82,7 +82,7 @@ impl Plan {
     }
 
     /// Bytes of patterns.
-    fn bytes<T: Element>(self) -> usize {
+    pub fn bytes<T: Element>(self) -> usize {
         self.patterns * self.stride * size_of::<T>()
     }
 

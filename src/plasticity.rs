@@ -426,7 +426,8 @@ impl<T: Element> Batch<'_, T> {
         // Every pattern's update is a sum of its own: how patterns are cut has no influence on it.
         let fitting = WEIGHTS_BYTES / (rows * size_of::<T>()) / T::LANES * T::LANES;
         let block = fitting.clamp(T::LANES, plan.block);
-        let threads = workspace.parallelism().threads(rows * plan.patterns * plan.cols);
+        let work = rows * plan.patterns * plan.cols;
+        let threads = workspace.parallelism().threads(work, plan.bytes::<T>());
         let panels = plan.patterns.div_ceil(T::LANES);
         let pieces = if threads == 1 { 1 } else { (4 * threads).min(panels) };
         // Two blocks may be at hand at a time.

@@ -168,7 +168,8 @@ fn run<T: Element>(
     if batch == 0 {
         return;
     }
-    let threads = workspace.parallelism().threads(batch * plan.patterns * plan.cols);
+    let work = batch * plan.patterns * plan.cols;
+    let threads = workspace.parallelism().threads(work, plan.bytes::<T>());
     let shards = plan.shards::<T>().len();
     let list = plan.list();
     let rows = |count: usize| count * plan.stride;
