@@ -26,6 +26,12 @@ pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
     cols + if clash { T::LANES } else { 0 }
 }
 
+/// Elements from row to row of scratch memory, for so many lane groups or one more: an odd number of
+/// lines, so that the same columns of many rows lie in all the sets of L1.
+pub(crate) const fn scratch_stride<T: Element>(groups: usize) -> usize {
+    (groups | 1) * T::LANES
+}
+
 /// N stored patterns of dimension D (M, N x D), ready for the kernels.
 ///
 /// Rows begin on cache lines and are padded with zeros to whole lane groups; their squared norms are

@@ -13,7 +13,7 @@ use crate::kernel::panels::panels_len;
 use crate::kernel::recall::{COMPANY, blocks, scores_stride};
 use crate::kernel::survivors::list_len;
 use crate::kernel::{GROUP, MAX_BLOCK};
-use crate::memory::{padded_cols, padded_stride};
+use crate::memory::{padded_cols, padded_stride, scratch_stride};
 
 /// Bytes of patterns in a block, or of their chunks of d: with the next block, the probes and what is
 /// retrieved, they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
@@ -37,8 +37,10 @@ const LARGE: usize = 8 << 20;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub patterns: usize,
-    /// Elements of a padded row, and from row to row.
+    /// Elements of a padded row.
     pub cols: usize,
+    /// Elements from row to row of patterns, and of what is as long in scratch memory.
+    row: usize,
     pub stride: usize,
     /// Most patterns in a shard.
     pub shard: usize,
@@ -48,15 +50,16 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub fn new<T: Element>(patterns: usize, dim: usize) -> Self {
-        let (cols, stride) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
-        let row_bytes = stride * size_of::<T>();
+        let (cols, row) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
+        let row_bytes = row * size_of::<T>();
         // What is in L2 at a time of a long row.
         let chunk_bytes = cols * size_of::<T>() / chunks::<T>(cols / T::LANES).len();
         let block = (BLOCK_BYTES / chunk_bytes).min(MAX_BLOCK);
         let block = block / T::LANES * T::LANES;
         let panels = patterns.div_ceil(T::LANES);
         let shards = (patterns * row_bytes / SHARD_BYTES).next_power_of_two().min(SHARDS);
-        Self { patterns, cols, stride, shard: panels.div_ceil(shards) * T::LANES, block }
+        let stride = scratch_stride::<T>(cols / T::LANES);
+        Self { patterns, cols, row, stride, shard: panels.div_ceil(shards) * T::LANES, block }
     }
 
     /// The patterns of every shard.
@@ -83,7 +86,7 @@ impl Plan {
 
     /// Bytes of patterns.
     pub fn bytes<T: Element>(self) -> usize {
-        self.patterns * self.stride * size_of::<T>()
+        self.patterns * self.row * size_of::<T>()
     }
 
     /// Whether patterns come from memory.

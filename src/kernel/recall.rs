@@ -28,6 +28,7 @@ use super::softmax::memory_weights;
 use super::state::{Sharpness, State};
 use super::stretches::{self, Stretches};
 use super::{GROUP, evenly, panels, rows};
+use crate::memory::scratch_stride;
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut, MatRef};
 
@@ -42,10 +43,10 @@ pub struct Scratch<'a, T> {
     pub panels: &'a mut [T],
 }
 
-/// Elements from row to row of the scores of a block of so many patterns: an odd number of lines, so that
-/// rows fill all the sets of L1, and a lane group more than there are columns.
+/// Elements from row to row of the scores of a block of so many patterns: a lane group more than there
+/// are columns, at least.
 pub(crate) const fn scores_stride<T: Element>(block: usize) -> usize {
-    ((block.div_ceil(T::LANES) + 1) | 1) * T::LANES
+    scratch_stride::<T>(block.div_ceil(T::LANES) + 1)
 }
 
 /// The most groups of a company.
