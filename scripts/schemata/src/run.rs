@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 
 use crate::{Mutant, woven};
 
-/// Longer than the tests take without a mutant, by far.
-const TIMEOUT: Duration = Duration::from_secs(300);
+/// Longer than any of the binaries takes without a mutant.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Runs the test binaries (each with its arguments, in one string), one after another, for every woven
 /// mutant that has no outcome yet in `COPY/outcomes.txt`.
