@@ -11,8 +11,8 @@
 //! arm => ...       becomes   arm if mutant() != 21 => ...
 //! ```
 //!
-//! What is constant cannot ask at run time, and what does not compile is left out: both are printed, for
-//! cargo-mutants itself to be run on.
+//! What is constant cannot ask at run time, fields of structs are not woven, and what does not compile is
+//! left out: all of it is printed, for cargo-mutants itself to be run on.
 
 mod run;
 mod weave;
