@@ -1,19 +1,22 @@
-//! How a recall is cut up: what may change a result depends on (N, D, type) alone.
+//! How recall and learning are cut up: what may change a result depends on (N, D, type) alone.
 //!
 //! The patterns are cut into *shards*, whose recalls are merged in order, and each shard into
 //! *blocks*, after each of which the softmax has a new peak. Both are places where a sum is
 //! rounded, so that neither may depend on the batch, the threads or the machine. Probes are
-//! independent of one another: how the batch is cut is free.
+//! independent of one another: how the batch is cut is free. So is all of an update, where every
+//! pattern has a sum of its own.
 
 use std::ops::Range;
 
 use crate::Element;
 use crate::kernel::dots::chunks;
+use crate::kernel::outer::FEW_PROBES;
 use crate::kernel::panels::panels_len;
 use crate::kernel::recall::{COMPANY, blocks, scores_stride};
 use crate::kernel::survivors::list_len;
 use crate::kernel::{GROUP, MAX_BLOCK};
 use crate::memory::{padded_cols, padded_stride, scratch_stride};
+use crate::parallel::Parallelism;
 
 /// Bytes of patterns in a block, or of their chunks of d: with the next block, the probes and what is
 /// retrieved, they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
@@ -27,6 +30,11 @@ const SHARDS: usize = 16;
 /// Bytes of a task's probes, and of what it retrieves for them. More of them share a pass over the
 /// patterns, fewer stay in L2.
 const BATCH_BYTES: usize = 512 << 10;
+/// Bytes of the weights of a block of an update: half of L2, beside the rows.
+const WEIGHTS_BYTES: usize = 256 << 10;
+/// Bytes up to which the B x N similarities are kept from recall to learning, which then need not
+/// be computed again.
+const KEPT_BYTES: usize = 32 << 20;
 
 /// Bytes of patterns that no core finds in its own L2 any more.
 const BEYOND_L2: usize = 1 << 20;
@@ -89,6 +97,11 @@ impl Plan {
         self.patterns * self.row * size_of::<T>()
     }
 
+    /// Threads to divide the work for so many rows among.
+    pub fn threads<T: Element>(self, rows: usize, parallelism: Parallelism) -> usize {
+        parallelism.threads(rows * self.patterns * self.cols, self.bytes::<T>())
+    }
+
     /// Whether patterns come from memory.
     pub fn is_large<T: Element>(self) -> bool {
         self.bytes::<T>() > LARGE
@@ -100,7 +113,7 @@ impl Plan {
         self.bytes::<T>() > if probes > 2 * GROUP { BEYOND_L2 } else { LARGE }
     }
 
-    /// Whether stretches are prefetched to L1.
+    /// Whether stretches that L1 holds are prefetched to it.
     pub fn prefetches_stretches<T: Element>(self) -> bool {
         self.bytes::<T>() > BEYOND_L2
     }
@@ -117,5 +130,118 @@ impl Plan {
         }
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
         rows.clamp(8 * GROUP, 96 * GROUP) / GROUP * GROUP
+    }
+
+    /// Whether the similarities of so many probes are kept for learning.
+    pub fn keeps_similarities<T: Element>(self, probes: usize) -> bool {
+        probes * self.patterns * size_of::<T>() <= KEPT_BYTES
+    }
+
+    /// The cuts of an update by so many rows.
+    pub fn update<T: Element>(self, rows: usize, threads: usize) -> UpdatePlan {
+        let panels = self.patterns.div_ceil(T::LANES);
+        let fitting = WEIGHTS_BYTES / (rows * size_of::<T>()) / T::LANES * T::LANES;
+        UpdatePlan {
+            pieces: if threads == 1 { 1 } else { (4 * threads).min(panels) },
+            block: fitting.clamp(T::LANES, self.block),
+            streams: rows <= FEW_PROBES && self.is_large::<T>(),
+        }
+    }
+}
+
+/// The cuts of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UpdatePlan {
+    /// Tasks: a few for each thread, as some patterns may have nothing to learn.
+    pub pieces: usize,
+    /// Most patterns in a block.
+    pub block: usize,
+    /// Whether both halves of the patterns are to be streamed at once.
+    pub streams: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Digits, a thousand and sixty thousand of them.
+    fn digits<T: Element>() -> [Plan; 2] {
+        [Plan::new::<T>(1000, 784), Plan::new::<T>(60_000, 784)]
+    }
+
+    #[test]
+    fn an_update_is_cut_so_that_a_blocks_weights_and_rows_fit_into_l2() {
+        let [few, many] = digits::<f32>();
+        let update = |pieces, block, streams| UpdatePlan { pieces, block, streams };
+        // 80 patterns of 3,136 bytes; 64 weights for each of 1,000 rows; a lane group for any more.
+        assert_eq!(few.update::<f32>(1, 1), update(1, 80, false));
+        assert_eq!(few.update::<f32>(819, 1), update(1, 80, false));
+        assert_eq!(few.update::<f32>(820, 1), update(1, 64, false));
+        assert_eq!(few.update::<f32>(1000, 1), update(1, 64, false));
+        assert_eq!(few.update::<f32>(70_000, 1), update(1, 16, false));
+        // A few rows, and patterns from memory.
+        assert_eq!(many.update::<f32>(1, 1), update(1, 80, true));
+        assert_eq!(many.update::<f32>(4, 1), update(1, 80, true));
+        assert_eq!(many.update::<f32>(5, 1), update(1, 80, false));
+        // Four tasks for each thread, of a panel at least.
+        assert_eq!(many.update::<f32>(1, 2).pieces, 8);
+        assert_eq!(many.update::<f32>(1, 8).pieces, 32);
+        assert_eq!(Plan::new::<f32>(33, 784).update::<f32>(1, 2).pieces, 3);
+        let [few, _] = digits::<f64>();
+        // Two chunks of d, of which L2 holds one at a time.
+        assert_eq!(few.update::<f64>(1, 1), update(1, 80, false));
+        assert_eq!(few.update::<f64>(1000, 1), update(1, 32, false));
+    }
+
+    #[test]
+    fn similarities_are_kept_up_to_32_mib() {
+        let plan = Plan::new::<f32>(1 << 20, 3);
+        assert!(plan.keeps_similarities::<f32>(8));
+        assert!(!plan.keeps_similarities::<f32>(9));
+        assert!(plan.keeps_similarities::<f64>(4));
+        assert!(!plan.keeps_similarities::<f64>(5));
+    }
+
+    #[test]
+    fn more_is_prefetched_for_many_probes_than_for_few() {
+        let small = Plan::new::<f32>(300, 784);
+        let [few, many] = digits::<f32>();
+        for probes in [1, 2 * GROUP] {
+            assert!(!few.prefetches::<f32>(probes) && many.prefetches::<f32>(probes));
+        }
+        assert!(few.prefetches::<f32>(2 * GROUP + 1) && !small.prefetches::<f32>(1000));
+        assert!(few.prefetches_stretches::<f32>() && !small.prefetches_stretches::<f32>());
+        assert!(many.is_large::<f32>() && !few.is_large::<f32>());
+    }
+
+    #[test]
+    fn blocks_and_shards_are_cut_by_shape_and_type_alone() {
+        for (patterns, dim, shard, block) in [
+            (1000, 784, 512, 80),
+            (60_000, 784, 3760, 80),
+            (1024, 64, 1024, 512),
+            (4096, 3072, 256, 64),
+            (1, 1, 16, 512),
+        ] {
+            let plan = Plan::new::<f32>(patterns, dim);
+            assert_eq!((plan.shard, plan.block), (shard, block), "{patterns} x {dim}");
+            let shards: Vec<_> = plan.shards::<f32>().collect();
+            assert!(shards.iter().cloned().flatten().eq(0..patterns));
+            assert!(shards.iter().all(|shard| shard.len() <= plan.shard));
+            assert!(shards.len() <= SHARDS);
+        }
+    }
+
+    #[test]
+    fn a_task_has_whole_groups_of_probes_and_room_for_their_scores() {
+        for dim in [1, 64, 784, 1024, 1025, 3072, 20_000] {
+            let plan = Plan::new::<f32>(1000, dim);
+            let most = plan.batch::<f32>();
+            assert!(most.is_multiple_of(GROUP) && most >= 8 * GROUP, "{dim}: {most}");
+            let takes_turns = plan.company::<f32>() > 1;
+            assert_eq!(takes_turns, dim > 1024, "{dim}");
+            let rows = if takes_turns { most } else { GROUP };
+            assert_eq!(plan.scores::<f32>(most), rows * scores_stride::<f32>(plan.block));
+        }
     }
 }

@@ -12,13 +12,13 @@
 use std::str::FromStr;
 
 use crate::kernel::learn::{Learn, Source};
-use crate::kernel::outer::{FEW_PROBES, Step};
+use crate::kernel::outer::Step;
 use crate::kernel::recall::scores_stride;
 use crate::kernel::state::State;
 use crate::kernel::survivors::list_len;
 use crate::memory::{expect_length, expect_shape};
 use crate::parallel::{Divide, for_each_piece};
-use crate::plan::Plan;
+use crate::plan::{Plan, UpdatePlan};
 use crate::workspace::take;
 use crate::{Element, Error, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace};
 
@@ -243,7 +243,7 @@ impl<T: Element> Plasticity<T> {
         let result = (|| {
             let mut outputs =
                 Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
-            if batch * patterns * size_of::<T>() > KEPT_BYTES {
+            if !Plan::new::<T>(patterns, memory.dim()).keeps_similarities::<T>(batch) {
                 retrieval.run(probes, memory, outputs, workspace)?;
                 let lesson = (probes, retrieved.as_ref(), Positive::Probes);
                 return self.apply(retrieval, lesson, None, memory, workspace);
@@ -348,10 +348,6 @@ impl<T: Element> Plasticity<T> {
     }
 }
 
-/// Bytes up to which the B x N similarities are kept from recall to learning, which then need not
-/// be computed again.
-const KEPT_BYTES: usize = 32 << 20;
-
 /// Where the weights of the positive phase come from.
 enum Positive<'a, T> {
     Weights(MatRef<'a, T>),
@@ -405,9 +401,6 @@ struct Batch<'a, T> {
     batch: usize,
 }
 
-/// Bytes of weights of a block of patterns: half of L2, beside the rows.
-const WEIGHTS_BYTES: usize = 256 << 10;
-
 impl<T: Element> Batch<'_, T> {
     /// Adds the batch to the patterns.
     fn apply(
@@ -423,13 +416,8 @@ impl<T: Element> Batch<'_, T> {
         let level = workspace.level()?;
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
         let rows = self.vectors.rows();
-        // Every pattern's update is a sum of its own: how patterns are cut has no influence on it.
-        let fitting = WEIGHTS_BYTES / (rows * size_of::<T>()) / T::LANES * T::LANES;
-        let block = fitting.clamp(T::LANES, plan.block);
-        let work = rows * plan.patterns * plan.cols;
-        let threads = workspace.parallelism().threads(work, plan.bytes::<T>());
-        let panels = plan.patterns.div_ceil(T::LANES);
-        let pieces = if threads == 1 { 1 } else { (4 * threads).min(panels) };
+        let threads = plan.threads::<T>(rows, workspace.parallelism());
+        let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows, threads);
         // Two blocks may be at hand at a time.
         let (weights, list) = (2 * rows * scores_stride::<T>(block), 2 * list_len(block));
         workspace.memory.reserve(pieces * weights, 0, pieces * list);
@@ -450,7 +438,7 @@ impl<T: Element> Batch<'_, T> {
             step,
             block,
             prefetches: plan.prefetches::<T>(rows),
-            streams: rows <= FEW_PROBES && plan.is_large::<T>(),
+            streams,
             weights: &mut workspace.memory.floats[..pieces * weights],
             list: &mut workspace.memory.list[..pieces * list],
         };

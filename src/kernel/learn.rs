@@ -18,7 +18,7 @@ use super::recall::{blocks, scores_stride};
 use super::softmax::memory_weights;
 use super::state::{Sharpness, State};
 use super::{GROUP, evenly};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, Tile};
 use crate::{Element, MatMut, MatRef};
 
 /// Where the weights of some rows of Z come from.
@@ -81,17 +81,23 @@ pub struct Learn<'a, T> {
     pub list: &'a mut [u32],
 }
 
+/// Where the second of two streams begins, if there can be two: a level whose registers hold few groups
+/// has its hands full with one.
+#[inline(always)]
+fn half<T: Element>(patterns: usize, tile: Tile) -> Option<usize> {
+    let half = patterns / T::LANES / 2 * T::LANES;
+    if half > 0 && tile.patterns > 1 { Some(half) } else { None }
+}
+
 impl<T: Element> Kernel<T> for Learn<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let half = self.patterns.rows() / 2 / T::LANES * T::LANES;
-        // A level whose registers hold few groups has its hands full with one.
-        let two = self.streams && S::TILE.patterns > 1 && half > 0;
-        let mut streams = match two {
-            true => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
-            false => [Some(self), None],
+        let half = if self.streams { half::<T>(self.patterns.rows(), S::TILE) } else { None };
+        let mut streams = match half {
+            Some(half) => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
+            None => [Some(self), None],
         };
         // A block of each stream at a time, while there are any.
         let blocks = |learn: &Self| blocks::<T>(learn.patterns.rows(), learn.block);
@@ -222,5 +228,28 @@ impl<'a, T: Element> Learn<'a, T> {
                 memory_weights(simd, row, keep, sharpness, &states[b]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_streams_have_whole_panels_each() {
+        let (few, many) = (Tile { probes: 2, patterns: 1 }, Tile { probes: 3, patterns: 2 });
+        for (patterns, expected) in [
+            (0, None),
+            (31, None),
+            (32, Some(16)),
+            (63, Some(16)),
+            (64, Some(32)),
+            (999, Some(496)),
+        ] {
+            assert_eq!(half::<f32>(patterns, many), expected, "{patterns}");
+            assert_eq!(half::<f32>(patterns, few), None);
+        }
+        assert_eq!(half::<f64>(32, many), Some(16));
+        assert_eq!(half::<f64>(16, many), Some(8));
     }
 }

@@ -168,8 +168,7 @@ fn run<T: Element>(
     if batch == 0 {
         return;
     }
-    let work = batch * plan.patterns * plan.cols;
-    let threads = workspace.parallelism().threads(work, plan.bytes::<T>());
+    let threads = plan.threads::<T>(batch, workspace.parallelism());
     let shards = plan.shards::<T>().len();
     let list = plan.list();
     let rows = |count: usize| count * plan.stride;

@@ -30,7 +30,7 @@ pub fn run(mutants: &[Mutant], copy: &Path, binaries: &[&str]) -> Result<()> {
         let work = || -> Result<()> {
             while let Some(number) = numbers.get(next.fetch_add(1, Relaxed)) {
                 let begun = Instant::now();
-                let outcome = binaries.iter().find_map(|binary| outcome(number, binary));
+                let outcome = binaries.iter().find_map(|binary| outcome(number, binary, copy));
                 let outcome = outcome.unwrap_or_else(|| "SURVIVED".into());
                 let index: usize = number.parse()?;
                 let name = &mutants[index - 1].name;
@@ -49,12 +49,14 @@ pub fn run(mutants: &[Mutant], copy: &Path, binaries: &[&str]) -> Result<()> {
 }
 
 /// How the tests notice, if they do.
-fn outcome(number: &str, binary: &str) -> Option<String> {
+fn outcome(number: &str, binary: &str, copy: &Path) -> Option<String> {
     let mut words = binary.split(' ');
     let mut child = Command::new(words.next()?)
         .args(words)
         .args(["--test-threads", "1"])
         .env("SCHEMATA_MUTANT", number)
+        // What proptest writes down of a mutant's failure stays in the copy.
+        .current_dir(copy)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
