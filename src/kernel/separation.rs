@@ -24,6 +24,7 @@
 //! 2. Between two rises lies a *segment*, which is separated by lanes. The reference rises once for
 //!    every HEADROOM bits of the scores' range at most: a segment is a block, nearly always.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::exp2::exp2_one;
@@ -94,33 +95,40 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     ) {
         let keep = self.keep;
         let lowest = simd.splat(T::NEG_INFINITY);
-        let mut highs = [lowest; MAX_BLOCK / SECTION];
-        let mut low = simd.splat(-T::NEG_INFINITY);
-        for (start, high) in (0..row.len()).step_by(SECTION).zip(&mut highs) {
+        // Only of sections that are there: sixteen registers of nothing cost short blocks 1%.
+        let mut highs = [const { MaybeUninit::uninit() }; MAX_BLOCK / SECTION];
+        let (mut all, mut low) = (lowest, simd.splat(-T::NEG_INFINITY));
+        for (start, to) in (0..row.len()).step_by(SECTION).zip(&mut highs) {
+            let mut high = lowest;
             if keep.is_none() && start + SECTION <= row.len() {
                 // Most sections are whole.
                 for at in (start..start + SECTION).step_by(T::LANES) {
                     // SAFETY: the section lies within the row.
                     let scores = unsafe { simd.load(row.as_ptr().add(at)) };
-                    *high = simd.max(*high, scores);
+                    high = simd.max(high, scores);
                     low = simd.min(low, scores);
                 }
             } else {
                 let section = start..row.len().min(start + SECTION);
-                extremes(simd, row, section, keep, (high, &mut low));
+                extremes(simd, row, section, keep, (&mut high, &mut low));
             }
+            all = simd.max(all, high);
+            to.write(high);
         }
-        let all = highs.iter().fold(
-            lowest,
-            #[inline(always)]
-            |a, &b| simd.max(a, b),
-        );
         (self.high, self.low) = (highest_of(simd, all), lowest_of(simd, low));
         let rises = self.high > state.peak;
         // Dense weights have no use for more, unless there is a new peak to be found.
         if !rises && self.is_dense(state) {
             return;
         }
+        for to in &mut highs[row.len().div_ceil(SECTION)..] {
+            to.write(lowest);
+        }
+        // SAFETY: all have been written.
+        let mut highs = highs.map(
+            #[inline(always)]
+            |high| unsafe { high.assume_init() },
+        );
         // The lanes of as many sections at once as there are lanes.
         for (highs, to) in
             highs.chunks_exact_mut(T::LANES).zip(self.highs.chunks_exact_mut(T::LANES))

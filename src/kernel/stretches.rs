@@ -1,7 +1,7 @@
-//! One probe: recall in stretches of a few patterns, which stay in L1.
+//! One probe: recall in stretches of a few patterns, which stay in L1, or of long ones in L2.
 //!
 //! One probe has so little to do for a pattern that it waits for L2 or for memory. So every row is
-//! brought to L1 once, and the next ones are asked for while those that are there are combined:
+//! brought there once, and the next ones are asked for while those that are there are combined:
 //!
 //! ```text
 //! for each stretch of Q patterns:
@@ -34,6 +34,16 @@ const STRETCH_BYTES: usize = 28 << 10;
 /// for each.
 const SHORT: usize = 2 << 10;
 
+/// Where the next stretch is prefetched to while one is combined.
+mod ahead {
+    /// It is there.
+    pub const NOWHERE: u8 = 0;
+    /// To L1.
+    pub const L1: u8 = 1;
+    /// To L2: two stretches are more than L1 holds.
+    pub const L2: u8 = 2;
+}
+
 /// One probe and one block of patterns.
 pub(crate) struct Stretches<'a, T> {
     /// The probe: padded.
@@ -54,16 +64,15 @@ pub(crate) struct Stretches<'a, T> {
     pub prefetches: bool,
 }
 
-/// Whether it pays for patterns of so many padded columns: they have to be short enough, and on a level
-/// whose registers hold few groups long enough for what a stretch costs beside its multiply-adds.
+/// Whether it pays for patterns of so many padded columns: on a level whose registers hold few groups they
+/// have to be long enough for what a stretch costs beside its multiply-adds.
 pub(crate) const fn pays<T: Element, S: Simd<T>>(cols: usize) -> bool {
     let row = cols * size_of::<T>();
-    let least = match S::TILE.patterns {
-        4 => 0,
-        2 => 1024,
-        _ => usize::MAX,
-    };
-    row >= least && 4 * row <= STRETCH_BYTES
+    match S::TILE.patterns {
+        4 => true,
+        2 => row >= 1024,
+        _ => false,
+    }
 }
 
 impl<T: Element> Stretches<'_, T> {
@@ -253,24 +262,31 @@ impl<T: Element> Stretches<'_, T> {
     unsafe fn combine<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize, lead: usize) {
         // SAFETY: passed on.
         unsafe {
-            match self.prefetches {
-                true => self.combine_as::<S, Q, true>(simd, n, lead),
-                false => self.combine_as::<S, Q, false>(simd, n, lead),
+            // From L2, long pieces of every row: two groups at a time are a tenth slower there.
+            match 4 * size_of_val(self.probe) > STRETCH_BYTES {
+                false if self.prefetches => {
+                    self.combine_as::<S, Q, 2, { ahead::L1 }>(simd, n, lead)
+                }
+                false => self.combine_as::<S, Q, 2, { ahead::NOWHERE }>(simd, n, lead),
+                true if S::TILE.patterns == 4 => {
+                    self.combine_as::<S, Q, 8, { ahead::L2 }>(simd, n, lead)
+                }
+                true => self.combine_as::<S, Q, 4, { ahead::L2 }>(simd, n, lead),
             }
         }
     }
 
+    /// `G` lane groups at a time.
+    ///
     /// # Safety
     /// As for `combine`.
     #[inline(always)]
-    unsafe fn combine_as<S: Simd<T>, const Q: usize, const AHEAD: bool>(
+    unsafe fn combine_as<S: Simd<T>, const Q: usize, const G: usize, const AHEAD: u8>(
         &mut self,
         simd: S,
         n: usize,
         lead: usize,
     ) {
-        /// Lane groups at a time.
-        const G: usize = 2;
         let stride = self.patterns.stride();
         // SAFETY: the patterns exist, and have the lane groups of what is retrieved.
         unsafe {
@@ -299,7 +315,7 @@ impl<T: Element> Stretches<'_, T> {
 /// # Safety
 /// All have these lane groups from `d` on, but those ahead, which may be anywhere.
 #[inline(always)]
-unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEAD: bool>(
+unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEAD: u8>(
     simd: S,
     weights: [S::Group; Q],
     (rows, ahead, stride): (*const T, usize, usize),
@@ -316,10 +332,12 @@ unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEA
         let rows = black_box(rows.add(d));
         for (j, weight) in weights.iter().enumerate() {
             let row = rows.add(j * stride);
-            if AHEAD {
-                let next = row.wrapping_add(ahead);
-                for g in 0..G {
-                    simd.prefetch_near(next.wrapping_add(g * T::LANES));
+            for g in 0..G {
+                let next = row.wrapping_add(ahead + g * T::LANES);
+                match AHEAD {
+                    ahead::L1 => simd.prefetch_near(next),
+                    ahead::L2 => simd.prefetch(next),
+                    _ => {}
                 }
             }
             for (g, sum) in sums.iter_mut().enumerate() {
