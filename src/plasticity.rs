@@ -466,3 +466,45 @@ impl<T: Element> Divide for LearnTask<'_, T> {
         (Self { pieces, learn: first }, Self { pieces: self.pieces - pieces, learn: second })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Patterns of each task, when 100 of them, 7 lane groups of `f32`, are to be so many.
+    fn shares(pieces: usize) -> Vec<usize> {
+        let mut memory = Memory::<f32>::zeros(100, 3).expect("a small memory");
+        let (patterns, norms) = memory.padded_mut();
+        let cols = patterns.cols();
+        let learn = Learn {
+            sources: [None, None],
+            keep: None,
+            vectors: MatRef::new(&[], 0, cols).expect("no vectors"),
+            patterns,
+            norms,
+            delta: None,
+            step: Step { share: 1.0, rate: 1.0, decay: 0.0, l1: 0.0 },
+            block: 16,
+            prefetches: false,
+            streams: false,
+            weights: &mut [],
+            list: &mut [],
+        };
+        let shares = Mutex::new(Vec::new());
+        for_each_piece(LearnTask { pieces, learn }, 1, &|task: LearnTask<'_, f32>| {
+            assert_eq!(task.pieces(), 1);
+            shares.lock().expect("one thread").push(task.learn.patterns.rows());
+        });
+        shares.into_inner().expect("one thread")
+    }
+
+    #[test]
+    fn tasks_have_equal_shares_of_whole_lane_groups() {
+        assert_eq!(shares(1), [100]);
+        assert_eq!(shares(2), [48, 52]);
+        assert_eq!(shares(3), [32, 32, 36]);
+        assert_eq!(shares(7), [16, 16, 16, 16, 16, 16, 4]);
+    }
+}
