@@ -204,14 +204,46 @@ mod tests {
 
     #[test]
     fn more_is_prefetched_for_many_probes_than_for_few() {
-        let small = Plan::new::<f32>(300, 784);
-        let [few, many] = digits::<f32>();
+        // Rows of 256 bytes.
+        let of = |patterns| Plan::new::<f32>(patterns, 64);
+        let (at_l2, beyond_l2) = (of(4 << 10), of((4 << 10) + 1));
+        let (at_most, large) = (of(32 << 10), of((32 << 10) + 1));
         for probes in [1, 2 * GROUP] {
-            assert!(!few.prefetches::<f32>(probes) && many.prefetches::<f32>(probes));
+            assert!(!at_most.prefetches::<f32>(probes) && large.prefetches::<f32>(probes));
         }
-        assert!(few.prefetches::<f32>(2 * GROUP + 1) && !small.prefetches::<f32>(1000));
-        assert!(few.prefetches_stretches::<f32>() && !small.prefetches_stretches::<f32>());
-        assert!(many.is_large::<f32>() && !few.is_large::<f32>());
+        let many = 2 * GROUP + 1;
+        assert!(!at_l2.prefetches::<f32>(many) && beyond_l2.prefetches::<f32>(many));
+        assert!(!at_l2.prefetches_stretches::<f32>() && beyond_l2.prefetches_stretches::<f32>());
+        assert!(!at_most.is_large::<f32>() && large.is_large::<f32>());
+    }
+
+    #[test]
+    #[cfg(feature = "rayon")]
+    fn threads_are_worth_their_multiply_adds_or_their_bytes() {
+        let [few, many] = digits::<f32>();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().expect("a pool");
+        let threads =
+            |plan: Plan, rows| pool.install(|| plan.threads::<f32>(rows, Parallelism::Rayon));
+        // 3.1 MB; 784,000 multiply-adds a row.
+        assert_eq!(threads(few, 1), 2);
+        assert_eq!(threads(few, 3), 2);
+        assert_eq!(threads(few, 6), 4);
+        assert_eq!(threads(few, 1000), 8);
+        assert_eq!(threads(many, 1), 8);
+        assert_eq!(threads(Plan::new::<f32>(300, 784), 1), 1);
+        assert_eq!(few.threads::<f32>(1000, Parallelism::Serial), 1);
+    }
+
+    #[test]
+    fn tasks_take_as_many_probes_as_stay_in_l2() {
+        for (dim, most) in [(1, 576), (64, 546), (784, 54), (1024, 48), (1025, 192)] {
+            assert_eq!(Plan::new::<f32>(1000, dim).batch::<f32>(), most, "{dim}");
+        }
+        // Many probes and short patterns have panels.
+        let [plan, short] = [784, 64].map(|dim| Plan::new::<f32>(1000, dim));
+        assert_eq!(plan.panels::<f32>(1000), 0);
+        assert_eq!(short.panels::<f32>(1), 0);
+        assert_eq!(short.panels::<f32>(1000), short.block * short.cols);
     }
 
     #[test]
