@@ -173,3 +173,47 @@ unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Level;
+    use crate::simd::Kernel;
+
+    struct Transpose<'a, T>(MatRef<'a, T>, &'a mut [T]);
+
+    impl<T: Element> Kernel<T> for Transpose<'_, T> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) {
+            transpose(simd, self.0, self.1);
+        }
+    }
+
+    /// What lies behind the last pattern is not read: that pattern stands in.
+    #[test]
+    fn a_panel_has_its_patterns_and_then_the_last_one_again() {
+        fn check<T: Element>() {
+            let (rows, cols) = (T::LANES + 3, 2 * T::LANES);
+            let mut all: Vec<_> = (0..(rows + 1) * cols).map(|i| T::from_f64(i as f64)).collect();
+            all[rows * cols..].fill(T::NAN);
+            let patterns = MatRef::new(&all[..], rows + 1, cols).expect("rows").subrows(0..rows);
+            for level in Level::available() {
+                let mut panels = vec![T::NAN; 2 * T::LANES * cols];
+                T::dispatch(level, Transpose(patterns, &mut panels));
+                // Panel by panel; in each the residues of d, of each its lane groups, of each a lane for
+                // every pattern.
+                for (i, &x) in panels.iter().enumerate() {
+                    let (panel, lane) = (i / (T::LANES * cols), i % T::LANES);
+                    let place = i / T::LANES % cols;
+                    let d = place % 2 * T::LANES + place / 2;
+                    let n = (panel * T::LANES + lane).min(rows - 1);
+                    assert_eq!(x, patterns.row(n)[d], "{level}: pattern {n}, d = {d}");
+                }
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
+}

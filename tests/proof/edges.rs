@@ -22,8 +22,8 @@ mod refused;
 mod special;
 
 use hopfield_kernels::{
-    Lesson, Level, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, UpdateRule, combine,
-    energy, outer_product_update, similarities, softmax, softmax_into,
+    Lesson, Level, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, UpdateRule, Workspace,
+    combine, combine_with, energy, outer_product_update, similarities, softmax, softmax_into,
 };
 
 use crate::data::{Kind, Matrix, Real};
@@ -216,5 +216,29 @@ fn outputs_are_only_written() {
         let (x, workspace) = (case.probes.view(), &mut serial(level));
         case.retrieval().run(x, &case.memory, outputs, workspace).unwrap();
         (0..7).for_each(|b| assert_eq!(again.bits(b), told.bits(b)));
+    }
+}
+
+/// Weights that are given have no softmax by which shards could be merged: 2.5 MB of patterns have two.
+#[test]
+fn given_weights_are_added_up_over_all_shards() {
+    let (patterns, dim) = (40_000, 16);
+    let rows: Vec<f32> = (0..patterns * dim).map(|i| (i % dim) as f32).collect();
+    let memory = Memory::from_rows(MatRef::new(&rows, patterns, dim).unwrap()).unwrap();
+    // All of them once, the last one, none.
+    let mut weights = zeros(3, patterns);
+    weights.row_mut(0).fill(1.0);
+    weights.row_mut(1)[patterns - 1] = 0.5;
+    for level in levels::all() {
+        let check = |workspace: &mut Workspace<f32>| {
+            let mut retrieved = zeros(3, dim);
+            combine_with(weights.view(), &memory, retrieved.view_mut(), workspace).unwrap();
+            for d in 0..dim {
+                let sums = [0, 1, 2].map(|b| retrieved.row(b)[d]);
+                assert_eq!(sums, [(patterns * d) as f32, d as f32 / 2.0, 0.0], "{level}: {d}");
+            }
+        };
+        check(&mut serial(level));
+        levels::in_pool(3, || check(&mut levels::threaded(level)));
     }
 }
