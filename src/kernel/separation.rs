@@ -423,3 +423,40 @@ fn position<T: Element, S: Simd<T>>(
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Level;
+    use crate::simd::Kernel;
+
+    /// What a reference of 0 rises to at a score, and whether the lanes say that it rises.
+    struct Rise<T>(T);
+
+    impl<T: Element> Kernel<T> for Rise<T> {
+        type Output = (Option<T>, bool);
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) -> Self::Output {
+            let sharpness = Sharpness { scale: T::ONE, depth: T::MAX, heat: false };
+            let state = State { reference: T::ZERO, ..State::EMPTY };
+            let separation = Separation::begin(simd, sharpness, None, &state);
+            (separation.rise(0, self.0, &state), rising(simd, simd.splat(self.0)) != 0)
+        }
+    }
+
+    /// One pattern and lanes of them have to agree, or one probe's bits were not those among many.
+    #[test]
+    fn the_reference_rises_beyond_the_headroom_and_not_at_it() {
+        fn check<T: Element>() {
+            let headroom = T::from_f64(HEADROOM);
+            let beyond = headroom + headroom * (T::ONE / T::from_f64(1e6));
+            for level in Level::available() {
+                assert_eq!(T::dispatch(level, Rise(headroom)), (None, false), "{level}");
+                assert_eq!(T::dispatch(level, Rise(beyond)), (Some(beyond), true), "{level}");
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
+}
