@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use super::combine::Ahead;
 use super::dots::chunks;
-use super::meeting::Meeting;
+use super::meeting::{Meeting, Rescale};
 use super::softmax::memory_weights;
 use super::state::{Sharpness, State};
 use super::stretches::{self, Stretches};
@@ -71,6 +71,7 @@ impl<T: Element> Source<'_, T> {
     }
 
     /// The same for some of the probes.
+    #[inline(always)]
     fn of(self, probes: Range<usize>) -> Self {
         match self {
             Self::Probes(rows, sharpness) => Self::Probes(rows.subrows(probes), sharpness),
@@ -146,6 +147,7 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
             }
             return;
         }
+        let mut left = [None; COMPANY];
         for block in blocks::<T>(self.patterns.rows(), self.block) {
             if !self.scratch.panels.is_empty() {
                 let patterns = self.patterns.subrows(block.clone());
@@ -153,23 +155,29 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
             }
             let groups = evenly(self.source.batch(), self.group).len();
             for company in evenly(groups, self.company) {
-                self.meet(simd, &block, company);
+                self.meet(simd, &block, company, &mut left);
             }
         }
     }
 }
 
 impl<T: Element> Shard<'_, T> {
-    /// Some groups of probes meet a block of patterns. They take turns with every chunk of d.
+    /// Some groups of probes meet a block of patterns. They take turns with every chunk of d. `left` is
+    /// scratch: what each group leaves to be combined.
     #[inline(always)]
-    fn meet<S: Simd<T>>(&mut self, simd: S, block: &Range<usize>, company: Range<usize>) {
+    fn meet<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        block: &Range<usize>,
+        company: Range<usize>,
+        left: &mut [Option<Rescale<T>>; COMPANY],
+    ) {
         let (source, most) = (self.source, self.group);
         let (batch, groups) = (source.batch(), self.patterns.cols() / T::LANES);
         let probes = |group| evenly(batch, most).nth(group).expect("a group of the company");
         // What is to be retrieved holds anything before the first block.
         let rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; GROUP];
         let first = probes(company.start).start;
-        let mut left = [None; COMPANY];
         for chunk in chunks::<T>(groups) {
             for group in company.clone() {
                 let probes = probes(group);
@@ -180,15 +188,15 @@ impl<T: Element> Shard<'_, T> {
                 );
             }
         }
-        for (group, left) in company.clone().zip(&mut left) {
+        for (group, left) in company.clone().zip(&mut *left) {
             let probes = probes(group);
             let mut meeting = self.meeting(block, probes.clone(), first);
             *left = meeting.separate(simd, source.of(probes), rescale);
         }
         // Backwards: the last chunk is still in L2.
         for chunk in chunks::<T>(groups).rev() {
-            for (group, rescale) in company.clone().zip(left) {
-                let Some(rescale) = rescale else { continue };
+            for (group, rescale) in company.clone().zip(&*left) {
+                let Some(rescale) = *rescale else { continue };
                 self.meeting(block, probes(group), first).combine(simd, chunk.clone(), rescale);
             }
         }

@@ -124,11 +124,8 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         for to in &mut highs[row.len().div_ceil(SECTION)..] {
             to.write(lowest);
         }
-        // SAFETY: all have been written.
-        let mut highs = highs.map(
-            #[inline(always)]
-            |high| unsafe { high.assume_init() },
-        );
+        // SAFETY: all have been written. (`map` was a call, compiled without the features, and a copy.)
+        let highs = unsafe { &mut *(&raw mut highs).cast::<[G; MAX_BLOCK / SECTION]>() };
         // The lanes of as many sections at once as there are lanes.
         for (highs, to) in
             highs.chunks_exact_mut(T::LANES).zip(self.highs.chunks_exact_mut(T::LANES))
