@@ -191,6 +191,19 @@ mod tests {
         assert!(refused.to_string().contains("portable"), "{refused}");
     }
 
+    #[test]
+    fn a_level_is_shown_by_its_name() {
+        for level in Level::available() {
+            assert_eq!(level.to_string(), level.name());
+            assert_eq!(format!("{level:?}"), format!("Level({})", level.name()));
+        }
+        let portable: Level = "portable".parse().unwrap();
+        let fused = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+        assert_eq!(portable.has_fused_multiply_add(), fused);
+        let others = Level::available().filter(|&level| level != portable);
+        assert!(others.into_iter().all(Level::has_fused_multiply_add));
+    }
+
     /// The places of some bits, in a list.
     struct Append(u32);
 
