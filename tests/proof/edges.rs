@@ -219,6 +219,20 @@ fn outputs_are_only_written() {
     }
 }
 
+/// Two equal patterns in two shards of 1 MiB.
+#[test]
+fn the_first_of_equal_patterns_is_the_best() {
+    for level in levels::all() {
+        let mut case = Case::<f32>::random((2, 256, 2048), Kind::Uniform, 0.05, 4);
+        for n in [100, 1500] {
+            let probe = case.probes.row(0).to_vec();
+            case.patterns.row_mut(n).iter_mut().zip(&probe).for_each(|(x, probe)| *x = 9.0 * probe);
+        }
+        case.memory = Memory::from_rows(case.patterns.view()).unwrap();
+        assert_eq!(case.run(&mut serial(level)).best[0], 100, "{level}");
+    }
+}
+
 /// Weights that are given have no softmax by which shards could be merged: 2.5 MB of patterns have two.
 #[test]
 fn given_weights_are_added_up_over_all_shards() {
