@@ -124,7 +124,8 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         for to in &mut highs[row.len().div_ceil(SECTION)..] {
             to.write(lowest);
         }
-        // SAFETY: all have been written. (`map` was a call, compiled without the features, and a copy.)
+        // Not by `map`, which is a call, compiled without the level's features, and a copy.
+        // SAFETY: all have been written.
         let highs = unsafe { &mut *(&raw mut highs).cast::<[G; MAX_BLOCK / SECTION]>() };
         // The lanes of as many sections at once as there are lanes.
         for (highs, to) in
