@@ -151,11 +151,12 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
             ahead: ahead.of(tile.start == 0),
             rescale: &rescale[tile.clone()],
         };
-        let retrieved = &mut retrieved.rows_mut(tile.clone());
+        let mut retrieved = retrieved.rows_mut(tile.clone());
+        let (first, groups) = (chunk.start, chunk.len());
         // SAFETY: shapes are checked above; the caller promises that the rows exist.
-        for_group_size!(tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
-            for_each_piece!(chunk.len(), P, |at, G| {
-                sum.piece::<S, P, G>(simd, (chunk.start + at) * T::LANES, retrieved)
+        for_group_size!(simd, tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
+            for_each_piece!(groups, P, |at, G| {
+                sum.piece::<S, P, G>(simd, (first + at) * T::LANES, &mut retrieved)
             });
         });
     }

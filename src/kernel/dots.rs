@@ -87,7 +87,7 @@ impl<T: Element> Block<'_, T> {
     #[inline(always)]
     unsafe fn dispatch<S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
         // SAFETY: passed on; there are `P` probes.
-        for_group_size!(self.probes.rows(), S::TILE.probes, |P| unsafe {
+        for_group_size!(simd, self.probes.rows(), S::TILE.probes, |P| unsafe {
             // One or two probes leave registers for more patterns, whose loads they wait for.
             match (S::TILE.patterns, P) {
                 (4, 1) => self.panels::<S, P, 8>(simd, scores),

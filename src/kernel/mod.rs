@@ -43,18 +43,23 @@ pub(crate) const GROUP: usize = 6;
 /// Patterns in the longest block: six rows of f32 scores are 12 KiB of L1.
 pub(crate) const MAX_BLOCK: usize = 512;
 
-/// Does `$work` with `$p` the constant that `$size`, a number of rows up to `$most`, is.
+/// Does `$work` with `$p` the constant that `$size`, a number of rows up to `$most`, is: in a function of its
+/// own for each, as the compiler keeps the accumulators of one tile in registers and not those of six in
+/// one function.
 macro_rules! for_group_size {
-    ($size:expr, $most:expr, |$p:ident| $work:expr) => {
-        for_group_size!(@ $size, $most, $p, $work, 1 2 3 4 5 6)
+    ($simd:ident, $size:expr, $most:expr, |$p:ident| $work:expr) => {
+        for_group_size!(@ $simd, $size, $most, $p, $work, 1 2 3 4 5 6)
     };
-    (@ $size:expr, $most:expr, $p:ident, $work:expr, $($count:literal)*) => {
+    (@ $simd:ident, $size:expr, $most:expr, $p:ident, $work:expr, $($count:literal)*) => {
         match $size {
             // Only levels with tiles that high have code for them.
-            $($count if $count <= $most => {
-                const $p: usize = $count;
-                $work
-            })*
+            $($count if $count <= $most => $simd.apart(
+                #[inline(always)]
+                move || {
+                    const $p: usize = $count;
+                    $work
+                },
+            ),)*
             size => unreachable!("a group of {size} rows"),
         }
     };
@@ -212,7 +217,9 @@ pub(crate) fn evenly(
     most: usize,
 ) -> impl DoubleEndedIterator<Item = std::ops::Range<usize>> + ExactSizeIterator {
     let pieces = count.div_ceil(most.max(1));
-    (0..pieces).map(move |piece| piece * count / pieces..(piece + 1) * count / pieces)
+    // Mostly one, and a division takes as long as a few dozen multiply-adds.
+    let bound = move |piece| if pieces == 1 { piece * count } else { piece * count / pieces };
+    (0..pieces).map(move |piece| bound(piece)..bound(piece + 1))
 }
 
 #[cfg(test)]

@@ -104,11 +104,18 @@ impl<'a, T: Element> Outer<'a, T> {
     fn piece_by_piece<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
         let groups = groups_of(&self.vectors);
         let most = summed_rows(S::REGISTERS);
+        let (whole, rest) = list.split_at(list.len() / most * most);
         for_each_piece!(groups, most, |at, G| {
-            for tile in list.chunks(most) {
+            for (list, size) in [(whole, most), (rest, rest.len())] {
+                if list.is_empty() {
+                    continue;
+                }
+                let this = &mut *self;
                 // SAFETY: `enlist` has checked the shapes, and the list names patterns.
-                for_group_size!(tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
-                    self.piece::<S, P, G>(simd, tile, at * T::LANES, None);
+                for_group_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
+                    for tile in list.chunks_exact(P) {
+                        this.piece::<S, P, G>(simd, tile, at * T::LANES, None);
+                    }
                 });
             }
         });

@@ -18,6 +18,7 @@
 //! A residue is what a lane is in `dots`, and the parts are added in the order of its folds: the
 //! scores have the same bits.
 
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 
 use super::{MAX_LANES, evenly, for_group_size, groups_of};
@@ -93,7 +94,7 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
         let panel_size = probes.cols() * T::LANES;
         // SAFETY: there are `P` probes of `groups` lane groups and as many rows of scores, whose whole
         // lane groups are the panels.
-        for_group_size!(probes.rows(), S::TILE.probes, |P| unsafe {
+        for_group_size!(simd, probes.rows(), S::TILE.probes, |P| unsafe {
             let mut n = 0;
             while n < cols {
                 let from = (probes, panels.as_ptr().add(n / T::LANES * panel_size), groups);
@@ -127,21 +128,23 @@ unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     let zero = simd.splat(T::ZERO);
     // Not initialised: that would be a memset for every tile.
     let mut parts = [[[const { MaybeUninit::<S::Group>::uninit() }; Q]; P]; MAX_LANES / 2];
+    // The compiler is not to know that both lie side by side: it would load all of them before it uses any, which
+    // takes more registers than there are.
+    let probes = (probes.as_ptr(), black_box(probes.as_ptr().wrapping_add(half)), probes.stride());
     // SAFETY: residues r and r + half of group g < groups exist in every probe and panel.
     unsafe {
         for (r, part) in parts[..half].iter_mut().enumerate() {
             let mut acc = [[[zero; Q]; P]; 2];
             for g in 0..groups {
                 for (h, acc) in acc.iter_mut().enumerate() {
-                    let r = r + h * half;
-                    let at = panels.add(r * size + g * T::LANES);
+                    let at = panels.add((r + h * half) * size + g * T::LANES);
+                    let probes_at = if h == 0 { probes.0 } else { probes.1 };
                     let m: [S::Group; Q] = std::array::from_fn(
                         #[inline(always)]
                         |q| simd.load(at.add(q * size * T::LANES)),
                     );
                     for (i, acc) in acc.iter_mut().enumerate() {
-                        let x = probes.as_ptr().add(i * probes.stride() + g * T::LANES + r);
-                        let x = simd.splat(*x);
+                        let x = simd.splat(*probes_at.add(i * probes.2 + g * T::LANES + r));
                         for (acc, m) in acc.iter_mut().zip(m) {
                             *acc = simd.mul_add(x, m, *acc);
                         }

@@ -42,6 +42,10 @@ macro_rules! common {
         const REGISTERS: usize = 8;
 
         #[inline(always)]
+        fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+            self.apart(work)
+        }
+        #[inline(always)]
         fn splat(self, x: $t) -> Self::Group {
             // SAFETY: `self` proves avx2.
             let half = unsafe { $set1(x) };

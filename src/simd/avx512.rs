@@ -32,6 +32,10 @@ macro_rules! common {
         const REGISTERS: usize = 32;
 
         #[inline(always)]
+        fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+            self.apart(work)
+        }
+        #[inline(always)]
         fn splat(self, x: $t) -> Self::Group {
             // SAFETY: `self` proves avx512f.
             unsafe { $set1(x) }

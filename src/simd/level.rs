@@ -127,10 +127,10 @@ macro_rules! lanes {
             fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
                 match level.0 {
                     #[cfg(target_arch = "x86_64")]
-                    Kind::Avx512(token) => token.run(kernel),
+                    Kind::Avx512(token) => run(token, kernel),
                     #[cfg(target_arch = "x86_64")]
-                    Kind::Avx2(token) => token.run(kernel),
-                    Kind::Portable(token) => token.run(kernel),
+                    Kind::Avx2(token) => run(token, kernel),
+                    Kind::Portable(token) => run(token, kernel),
                 }
             }
         }
@@ -143,35 +143,42 @@ lanes!(f32, lanes: 16, exp2: &exp2::F32);
 lanes!(f64, lanes: 8, exp2: &exp2::F64);
 
 /// Runs a kernel with a token's lanes, compiled for the token's target features.
-macro_rules! run_with_features {
+fn run<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
+    simd.apart(
+        #[inline(always)]
+        move || kernel.run(simd),
+    )
+}
+
+/// Compiles work for a token's target features.
+macro_rules! with_features {
     ($token:ident, $features:literal) => {
         impl $token {
-            pub(super) fn run<T, K: Kernel<T>>(self, kernel: K) -> K::Output
-            where
-                Self: Simd<T>,
-            {
+            /// As [`Simd::apart`] has it.
+            #[inline(always)]
+            pub(super) fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+                #[inline(never)]
                 #[target_feature(enable = $features)]
-                fn featured<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
-                    kernel.run(simd)
+                fn featured<R>(work: impl FnOnce() -> R) -> R {
+                    work()
                 }
                 // SAFETY: a token exists only where detection has found these features.
-                unsafe { featured(self, kernel) }
+                unsafe { featured(work) }
             }
         }
     };
 }
 
 #[cfg(target_arch = "x86_64")]
-run_with_features!(Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
+with_features!(Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 #[cfg(target_arch = "x86_64")]
-run_with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
+with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
 
 impl Portable {
-    fn run<T, K: Kernel<T>>(self, kernel: K) -> K::Output
-    where
-        Self: Simd<T>,
-    {
-        kernel.run(self)
+    /// As [`Simd::apart`] has it.
+    #[inline(never)]
+    pub(super) fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+        work()
     }
 }
 

@@ -9,10 +9,11 @@
 //! 1. A token (`Avx512`, `Avx2`, `Portable`) can only be had from [`Level`], which makes one only
 //!    after run-time detection. Holding it proves that its instructions exist.
 //! 2. `Lanes::dispatch` takes the token out of the level and calls [`Kernel::run`] inside a function
-//!    compiled with the token's target features. It is the only `unsafe` call of that kind.
-//! 3. Everything below is `#[inline(always)]` and so ends up inside that function. A kernel must not
-//!    call through a function that is not: it would be compiled without the features (and, for
-//!    closures given to other crates, is: rayon is therefore called outside of kernels only).
+//!    compiled with the token's target features, [`Simd::apart`]. It has the only `unsafe` call of that kind.
+//! 3. Everything below is `#[inline(always)]` and so ends up inside that function, or inside another that a
+//!    kernel makes by `apart`. A kernel must not call through any other function that is not: it would be
+//!    compiled without the features (and, for closures given to other crates, is: rayon is therefore
+//!    called outside of kernels only).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -79,6 +80,10 @@ pub trait Simd<T>: Copy {
     /// Lane groups that the registers hold. A tile of a sum of rows, P destinations by G groups, has
     /// P G accumulators, G loads and a broadcast.
     const REGISTERS: usize;
+
+    /// Does work in a function of its own, which is compiled for the level. The work is to be a closure that is
+    /// `#[inline(always)]` and, so that it need not look for what it captures in memory, `move`.
+    fn apart<R>(self, work: impl FnOnce() -> R) -> R;
 
     /// Every lane `x`.
     fn splat(self, x: T) -> Self::Group;

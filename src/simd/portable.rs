@@ -28,6 +28,10 @@ macro_rules! lanes {
             const REGISTERS: usize = 4;
 
             #[inline(always)]
+            fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+                self.apart(work)
+            }
+            #[inline(always)]
             fn splat(self, x: $t) -> $group {
                 $group::splat(x)
             }
