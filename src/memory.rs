@@ -1,5 +1,7 @@
 //! The stored patterns: aligned, padded rows and their norms.
 
+use std::sync::OnceLock;
+
 use aligned_vec::{AVec, ConstAlign};
 
 use crate::kernel::rows::{FeatureSquares, SquaredNorms};
@@ -59,6 +61,8 @@ pub struct Memory<T> {
     dim: usize,
     stride: usize,
     norms: Vec<T>,
+    /// The highest of them, once it has been asked for.
+    max_norm: OnceLock<T>,
 }
 
 impl<T: Element> Memory<T> {
@@ -93,7 +97,8 @@ impl<T: Element> Memory<T> {
             return too_large(patterns * stride, 0);
         }
         let rows = Storage::zeros(patterns * stride);
-        Ok(Self { rows, patterns, dim, stride, norms: vec![T::ZERO; patterns] })
+        let norms = vec![T::ZERO; patterns];
+        Ok(Self { rows, patterns, dim, stride, norms, max_norm: OnceLock::new() })
     }
 
     /// Stores the rows of an N x D matrix.
@@ -185,6 +190,7 @@ impl<T: Element> Memory<T> {
         expect_length("pattern", pattern.len(), self.dim)?;
         let level = Level::detect()?;
         self.row_mut(index).copy_from_slice(pattern);
+        self.max_norm.take();
         let norms = &mut self.norms[index..=index];
         let row = padded(&self.rows, self.patterns, self.dim, self.stride);
         T::squared_norms(level, SquaredNorms { rows: row.subrows(index..index + 1), norms });
@@ -248,7 +254,7 @@ impl<T: Element> Memory<T> {
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     pub fn max_squared_norm(&self) -> T {
-        highest(&self.norms)
+        *self.max_norm.get_or_init(|| highest(&self.norms))
     }
 
     /// max_d Σ_n M\[n,d\]², which stands in place of M*² in ngc-learn's energy. One pass over the
@@ -283,6 +289,7 @@ impl<T: Element> Memory<T> {
 
     /// The rows with their padding and their norms, for an update that keeps the norms true.
     pub(crate) fn padded_mut(&mut self) -> (MatMut<'_, T>, &mut [T]) {
+        self.max_norm.take();
         let cols = padded_cols::<T>(self.dim);
         let rows = MatMut::with_stride(&mut self.rows, self.patterns, cols, self.stride);
         (rows.expect("rows are made to measure"), &mut self.norms)
@@ -304,6 +311,7 @@ impl<T: Element> Memory<T> {
     }
 
     fn refresh_norms(&mut self, level: Level) {
+        self.max_norm.take();
         let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
         T::squared_norms(level, SquaredNorms { rows, norms: &mut self.norms });
     }
@@ -317,10 +325,18 @@ fn padded<T: Element>(rows: &[T], patterns: usize, dim: usize, stride: usize) ->
         .expect("rows are made to measure")
 }
 
-/// The highest, or NaN where there is one.
+/// The highest of 0 and some values, or NaN where there is one: nothing is higher.
 fn highest<T: Element>(values: &[T]) -> T {
-    let higher = |a: T, b: T| if b > a || b.is_nan() { b } else { a };
-    values.iter().fold(T::ZERO, |a, &b| if a.is_nan() { a } else { higher(a, b) })
+    let higher = |a: &mut T, b: T| *a = if b > *a || b.is_nan() { b } else { *a };
+    // Chains that do not wait for one another.
+    let mut most = [T::ZERO; 16];
+    for values in values.chunks(most.len()) {
+        most.iter_mut().zip(values).for_each(|(a, &b)| higher(a, b));
+    }
+    most.into_iter().fold(T::ZERO, |mut a, b| {
+        higher(&mut a, b);
+        a
+    })
 }
 
 pub(crate) fn expect_shape(

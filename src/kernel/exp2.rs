@@ -1,4 +1,4 @@
-//! 2^t for t <= 0: the exponential of the softmax.
+//! 2^t: the exponential of the softmax.
 //!
 //! ```text
 //! n = t rounded to the nearest integer     # by adding and subtracting 1.5 ulp⁻¹
@@ -40,23 +40,46 @@ pub const F64: [f64; 11] = [
     4.403_219_407_169_154e-10,
 ];
 
-/// 2^t for every lane in which 2^t is a normal number and t is not above 0; anything where it is
-/// not, but for NaN, which stays NaN.
+/// 2^t for every lane in which 2^t is a normal number; anything where it is not, but for NaN, which
+/// stays NaN.
 #[inline(always)]
 pub(crate) fn power<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> S::Group {
-    let rounder = simd.splat(T::ROUNDER);
-    let shifted = simd.add(t, rounder);
-    let f = simd.sub(t, simd.sub(shifted, rounder));
-    let mut polynomial = simd.splat(T::EXP2[T::EXP2.len() - 1]);
-    for &coefficient in T::EXP2[..T::EXP2.len() - 1].iter().rev() {
-        polynomial = simd.mul_add(polynomial, f, simd.splat(coefficient));
-    }
-    polynomial = simd.mul_add(polynomial, f, simd.splat(T::ONE));
-    // Multiplied, not added to the exponent: a NaN must stay one.
-    simd.mul(polynomial, simd.pow2(shifted))
+    let [power] = powers(simd, [t]);
+    power
 }
 
-/// 2^t for every lane; t must not be above 0. 0 where the result would not be a normal number.
+/// The same for several groups, step by step of all: a chain by itself waits for each of its steps, and the
+/// machine looks ahead at few chains that lie one behind the other.
+#[inline(always)]
+pub(crate) fn powers<T: Element, S: Simd<T>, const K: usize>(
+    simd: S,
+    t: [S::Group; K],
+) -> [S::Group; K] {
+    let rounder = simd.splat(T::ROUNDER);
+    let (mut shifted, mut f) = (t, t);
+    for shifted in &mut shifted {
+        *shifted = simd.add(*shifted, rounder);
+    }
+    for (f, shifted) in f.iter_mut().zip(shifted) {
+        *f = simd.sub(*f, simd.sub(shifted, rounder));
+    }
+    let mut polynomials = [simd.splat(T::EXP2[T::EXP2.len() - 1]); K];
+    for &coefficient in T::EXP2[..T::EXP2.len() - 1].iter().rev() {
+        for (polynomial, f) in polynomials.iter_mut().zip(f) {
+            *polynomial = simd.mul_add(*polynomial, f, simd.splat(coefficient));
+        }
+    }
+    for (polynomial, f) in polynomials.iter_mut().zip(f) {
+        *polynomial = simd.mul_add(*polynomial, f, simd.splat(T::ONE));
+    }
+    // Multiplied, not added to the exponent: a NaN must stay one.
+    for (polynomial, shifted) in polynomials.iter_mut().zip(shifted) {
+        *polynomial = simd.mul(*polynomial, simd.pow2(shifted));
+    }
+    polynomials
+}
+
+/// 2^t for every lane; t must not be so high that 2^t is infinite. 0 where the result would not be a normal number.
 #[inline(always)]
 pub(crate) fn exp2<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> S::Group {
     let flushed = simd.lt(t, simd.splat(T::EXP2_CUT));

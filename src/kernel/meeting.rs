@@ -125,17 +125,14 @@ impl<T: Element> Meeting<'_, T> {
             }
             let dense = !separations.is_empty()
                 && separations.iter().zip(&*self.states).all(|(one, state)| one.is_dense(state));
-            for b in 0..self.states.len() {
-                let (row, state) = (self.scores.row_mut(b), &self.states[b]);
-                let bits = survivors.of(b);
-                match separations.get_mut(b) {
-                    None => find(simd, row, from..to, bits),
-                    Some(separation) => {
-                        let row = (row.as_ptr(), row.as_mut_ptr());
-                        // SAFETY: rows are whole lane groups.
-                        unsafe { separation.weigh(simd, row, from..to, state, (dense, bits)) };
-                    }
+            if separations.is_empty() {
+                for (b, bits) in survivors.of(0..self.states.len()).iter_mut().enumerate() {
+                    find(simd, self.scores.row_mut(b), from..to, bits);
                 }
+            } else {
+                let (states, scores) = (&*self.states, &mut self.scores);
+                let cuts = (dense, &mut survivors);
+                Separation::weigh_together(simd, separations, states, scores, from..to, cuts);
             }
             for (b, state) in self.states.iter_mut().enumerate() {
                 state.support += match dense {

@@ -52,6 +52,29 @@ pub(crate) const fn scores_stride<T: Element>(block: usize) -> usize {
 /// The most groups of a company.
 pub(crate) const COMPANY: usize = 32;
 
+/// The groups of a batch, as even as they can be.
+struct Groups {
+    count: usize,
+    /// Probes of a group ...
+    size: usize,
+    /// ... and one more in so many of the first.
+    larger: usize,
+}
+
+impl Groups {
+    fn of(batch: usize, most: usize) -> Self {
+        let count = batch.div_ceil(most);
+        Self { count, size: batch / count, larger: batch % count }
+    }
+
+    /// Without a division: every block asks for every group a few times.
+    #[inline(always)]
+    fn probes(&self, group: usize) -> Range<usize> {
+        let bound = |group: usize| group * self.size + group.min(self.larger);
+        bound(group)..bound(group + 1)
+    }
+}
+
 /// Where the weights of patterns come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a, T> {
@@ -116,10 +139,15 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
-        self.states.fill(match self.source {
-            Source::Weights(_) => State::UNIT,
-            _ => State::EMPTY,
-        });
+        match self.source {
+            Source::Probes(probes, sharpness) => {
+                for (state, probe) in self.states.iter_mut().zip(probes.iter()) {
+                    *state = State::of(simd, probe, sharpness);
+                }
+            }
+            Source::Similarities(_) => self.states.fill(State::EMPTY),
+            Source::Weights(_) => self.states.fill(State::UNIT),
+        }
         if let (Source::Probes(probe, sharpness), [state], None, Some(retrieved)) =
             (self.source, &mut *self.states, self.keep, &mut self.retrieved)
             && stretches::pays::<T, S>(self.patterns.cols())
@@ -148,14 +176,14 @@ impl<T: Element> Kernel<T> for Shard<'_, T> {
             return;
         }
         let mut left = [None; COMPANY];
+        let groups = Groups::of(self.source.batch(), self.group);
         for block in blocks::<T>(self.patterns.rows(), self.block) {
             if !self.scratch.panels.is_empty() {
                 let patterns = self.patterns.subrows(block.clone());
                 panels::transpose(simd, patterns, self.scratch.panels);
             }
-            let groups = evenly(self.source.batch(), self.group).len();
-            for company in evenly(groups, self.company) {
-                self.meet(simd, &block, company, &mut left);
+            for company in evenly(groups.count, self.company) {
+                self.meet(simd, &block, &groups, company, &mut left);
             }
         }
     }
@@ -169,16 +197,17 @@ impl<T: Element> Shard<'_, T> {
         &mut self,
         simd: S,
         block: &Range<usize>,
+        groups: &Groups,
         company: Range<usize>,
         left: &mut [Option<Rescale<T>>; COMPANY],
     ) {
-        let (source, most) = (self.source, self.group);
-        let (batch, groups) = (source.batch(), self.patterns.cols() / T::LANES);
-        let probes = |group| evenly(batch, most).nth(group).expect("a group of the company");
+        let source = self.source;
+        let lanes = self.patterns.cols() / T::LANES;
+        let probes = |group| groups.probes(group);
         // What is to be retrieved holds anything before the first block.
         let rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; GROUP];
         let first = probes(company.start).start;
-        for chunk in chunks::<T>(groups) {
+        for chunk in chunks::<T>(lanes) {
             for group in company.clone() {
                 let probes = probes(group);
                 self.meeting(block, probes.clone(), first).score(
@@ -194,7 +223,7 @@ impl<T: Element> Shard<'_, T> {
             *left = meeting.separate(simd, source.of(probes), rescale);
         }
         // Backwards: the last chunk is still in L2.
-        for chunk in chunks::<T>(groups).rev() {
+        for chunk in chunks::<T>(lanes).rev() {
             for (group, rescale) in company.clone().zip(&*left) {
                 let Some(rescale) = *rescale else { continue };
                 self.meeting(block, probes(group), first).combine(simd, chunk.clone(), rescale);

@@ -21,7 +21,10 @@
 //!    its own. So it makes no difference how many of them are seen at once: one probe takes a few rows
 //!    at a time, which are still in L1 when they are combined, many probes a block. The bits are the
 //!    same.
-//! 2. Between two rises lies a *segment*, which is separated by lanes. The reference rises once for
+//! 2. Scores of a *confined* probe are certain to be so near to 0 that 0 can be the reference, for good, and no
+//!    weight is below the floor ([`Sharpness::reach`]). Then there is nothing to look for before the
+//!    exponentials, but where the best pattern is wanted.
+//! 3. Between two rises lies a *segment*, which is separated by lanes. The reference rises once for
 //!    every HEADROOM bits of the scores' range at most: a segment is a block, nearly always.
 
 use std::mem::MaybeUninit;
@@ -30,10 +33,11 @@ use std::ops::Range;
 use super::exp2::exp2_one;
 use super::parts::{for_each_part, kept, load, parts};
 use super::state::{HEADROOM, Sharpness, State};
-use super::weigh::Weigh;
-use super::{MAX_BLOCK, fold_all, reduce, sum};
-use crate::Element;
+use super::survivors::Survivors;
+use super::weigh::{Cuts, Weigh, weigh_together};
+use super::{MAX_BLOCK, evenly, fold_all, for_group_size, reduce, sum};
 use crate::simd::Simd;
+use crate::{Element, MatMut};
 
 /// Patterns of a section. A section is looked at as a whole before the next one begins, and the first
 /// one of a shard before it is weighed.
@@ -42,6 +46,10 @@ pub(crate) const SECTION: usize = 32;
 /// One probe and one block of patterns: what the separation keeps from segment to segment.
 pub(crate) struct Separation<'k, T, G> {
     sharpness: Sharpness<T>,
+    /// Bits that a score may exceed the reference by.
+    headroom: T,
+    /// Whether extremes of scores are looked for: no weight depends on those of a confined probe.
+    looks: bool,
     /// Which of the block's patterns take part; all without.
     keep: Option<&'k [bool]>,
     /// The highest score before the block, and with that of its sections that are done.
@@ -71,6 +79,8 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         let zero = simd.splat(T::ZERO);
         Self {
             sharpness,
+            headroom: if state.confined { T::MAX } else { T::from_f64(HEADROOM) },
+            looks: !state.confined || sharpness.best,
             keep,
             before: state.peak,
             peak: state.peak,
@@ -93,6 +103,10 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         first: usize,
         state: &mut State<T>,
     ) {
+        if !self.looks {
+            (self.high, self.low) = (state.reference, state.reference);
+            return;
+        }
         let keep = self.keep;
         let lowest = simd.splat(T::NEG_INFINITY);
         // Only of sections that are there: sixteen registers of nothing cost short blocks 1%.
@@ -101,13 +115,15 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         for (start, to) in (0..row.len()).step_by(SECTION).zip(&mut highs) {
             let mut high = lowest;
             if keep.is_none() && start + SECTION <= row.len() {
-                // Most sections are whole.
+                // Most sections are whole. A chain for each: one through all would be waited for.
+                let mut section_low = simd.splat(-T::NEG_INFINITY);
                 for at in (start..start + SECTION).step_by(T::LANES) {
                     // SAFETY: the section lies within the row.
                     let scores = unsafe { simd.load(row.as_ptr().add(at)) };
                     high = simd.max(high, scores);
-                    low = simd.min(low, scores);
+                    section_low = simd.min(section_low, scores);
                 }
+                low = simd.min(low, section_low);
             } else {
                 let section = start..row.len().min(start + SECTION);
                 extremes(simd, row, section, keep, (&mut high, &mut low));
@@ -153,6 +169,9 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     /// Looks at one section.
     #[inline(always)]
     pub fn look_at<S: Simd<T, Group = G>>(&mut self, simd: S, row: &[T], section: Range<usize>) {
+        if !self.looks {
+            return;
+        }
         let mut high = simd.splat(T::NEG_INFINITY);
         let at = section.start / SECTION;
         extremes(simd, row, section, self.keep, (&mut high, &mut simd.splat(T::ZERO)));
@@ -180,7 +199,13 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     pub fn rise(&self, n: usize, score: T, state: &State<T>) -> Option<T> {
         let to = if state.is_new() { self.highs[n / SECTION] } else { score };
         let t = (to - state.reference) * self.sharpness.scale;
-        (t > T::from_f64(HEADROOM)).then_some(to)
+        (t > self.headroom).then_some(to)
+    }
+
+    /// The lanes, as bits, in which the reference rises: t = scale (score - reference) exceeds the headroom.
+    #[inline(always)]
+    pub fn rising<S: Simd<T, Group = G>>(&self, simd: S, t: G) -> u32 {
+        simd.bits(simd.lt(simd.splat(self.headroom), t))
     }
 
     /// Raises the reference, and returns what was retrieved has to be multiplied by.
@@ -234,7 +259,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     ) -> usize {
         assert!(range.end.next_multiple_of(T::LANES) <= row.len());
         // Not where a score is not a number.
-        if (self.high - state.reference) * self.sharpness.scale <= T::from_f64(HEADROOM) {
+        if (self.high - state.reference) * self.sharpness.scale <= self.headroom {
             return range.end;
         }
         let (reference, scale) = (simd.splat(state.reference), simd.splat(self.sharpness.scale));
@@ -242,7 +267,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
             // SAFETY: the row has whole lane groups.
             let scores = unsafe { simd.load(row.as_ptr().add(part.at)) };
             let mut rises =
-                rising(simd, simd.mul(simd.sub(scores, reference), scale)) & part.bits();
+                self.rising(simd, simd.mul(simd.sub(scores, reference), scale)) & part.bits();
             while rises != 0 {
                 let n = part.at + rises.trailing_zeros() as usize;
                 if self.keep.is_none_or(|keep| keep[n]) {
@@ -254,61 +279,95 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         range.end
     }
 
-    /// The weights of a segment: written to `to`, which has room for whole lane groups and may be
-    /// the scores themselves. Notes which patterns survive, unless they are `dense`: known to survive all.
-    ///
-    /// # Safety
-    /// Whole lane groups around `range` are readable at `from` and writable at `to`.
+    /// The weights of a segment of one probe, without masks: from the scores to where there is room for whole
+    /// lane groups.
     #[inline(always)]
-    pub unsafe fn weigh<S: Simd<T, Group = G>>(
+    pub fn weigh<S: Simd<T, Group = G>>(
         &mut self,
         simd: S,
-        row: (*const T, *mut T),
+        (scores, weights): (&[T], &mut [T]),
         range: Range<usize>,
         state: &State<T>,
-        (dense, bits): (bool, &mut [u16]),
     ) {
-        // SAFETY: passed on.
-        unsafe {
-            match (dense, self.sharpness.heat) {
-                (true, false) => self.weigh_as::<S, false, false>(simd, row, range, state, bits),
-                (true, true) => self.weigh_as::<S, false, true>(simd, row, range, state, bits),
-                (false, false) => self.weigh_as::<S, true, false>(simd, row, range, state, bits),
-                (false, true) => self.weigh_as::<S, true, true>(simd, row, range, state, bits),
-            }
-        }
-    }
-
-    /// The same where it is known whether some weights may be 0 and whether heat is wanted.
-    ///
-    /// # Safety
-    /// As for [`weigh`](Self::weigh).
-    #[inline(always)]
-    pub unsafe fn weigh_as<S: Simd<T, Group = G>, const CUTS: bool, const HEAT: bool>(
-        &mut self,
-        simd: S,
-        row: (*const T, *mut T),
-        range: Range<usize>,
-        state: &State<T>,
-        bits: &mut [u16],
-    ) {
-        let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
-        if CUTS {
-            let mut peak = self.before;
-            for (floor, &high) in floors.iter_mut().zip(&self.highs) {
-                *floor = state.floor(peak, self.sharpness);
-                peak = if high > peak { high } else { peak };
-            }
-        }
+        assert!(self.keep.is_none());
+        assert!(range.end.next_multiple_of(T::LANES) <= scores.len().min(weights.len()));
+        let floors = self.floors(state);
         let weigh = Weigh::new(
-            self.keep,
             #[inline(always)]
             |n| floors[n / SECTION],
             (state.reference, self.sharpness.scale),
         );
-        let sums = (&mut self.mass, &mut self.heat);
-        // SAFETY: passed on.
-        unsafe { weigh.run::<S, CUTS, HEAT, true>(simd, row, range, sums, bits) };
+        let row = (scores.as_ptr(), weights.as_mut_ptr());
+        // SAFETY: both have these lane groups.
+        unsafe { weigh.run::<S, true, true>(simd, row, range, (&mut self.mass, &mut self.heat)) };
+    }
+
+    /// For each section: scores below this weigh nothing.
+    #[inline(always)]
+    fn floors(&self, state: &State<T>) -> [T; MAX_BLOCK / SECTION] {
+        let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
+        let mut peak = self.before;
+        for (floor, &high) in floors.iter_mut().zip(&self.highs) {
+            *floor = state.floor(peak, self.sharpness);
+            peak = if high > peak { high } else { peak };
+        }
+        floors
+    }
+
+    /// The weights of a segment of several probes, in place. Notes which patterns survive, unless they are `dense`:
+    /// known to survive all.
+    #[inline(always)]
+    pub fn weigh_together<S: Simd<T, Group = G>>(
+        simd: S,
+        separations: &mut [Self],
+        states: &[State<T>],
+        scores: &mut MatMut<'_, T>,
+        range: Range<usize>,
+        (dense, survivors): (bool, &mut Survivors),
+    ) {
+        let Some(&Self { sharpness: Sharpness { heat, scale, .. }, keep, .. }) =
+            separations.first()
+        else {
+            return;
+        };
+        assert!(separations.len() == scores.rows() && states.len() == scores.rows());
+        assert!(range.end.next_multiple_of(T::LANES) <= scores.cols());
+        for tile in evenly(scores.rows(), S::TILE.probes) {
+            let (separations, states) = (&mut separations[tile.clone()], &states[tile.clone()]);
+            let rows = (scores.rows_mut(tile.clone()).as_mut_ptr(), scores.stride());
+            let (range, bits) = (range.clone(), survivors.of(tile.clone()));
+            for_group_size!(simd, tile.len(), S::TILE.probes, |P| {
+                let of = (std::array::from_fn(|b| states[b].reference), scale);
+                let sums = std::array::from_fn(|b| (separations[b].mass, separations[b].heat));
+                let mut floors = [[T::ZERO; MAX_BLOCK / SECTION]; P];
+                if !dense {
+                    for b in 0..P {
+                        floors[b] = separations[b].floors(&states[b]);
+                    }
+                }
+                let cuts = Cuts { keep, floors: &floors, bits };
+                // SAFETY: `P` rows have these lane groups, as is checked above.
+                let sums: [(G, G); P] = unsafe {
+                    match (dense, heat) {
+                        (true, false) => weigh_together::<T, S, P, false, false>(
+                            simd, rows, range, of, cuts, sums,
+                        ),
+                        (true, true) => weigh_together::<T, S, P, false, true>(
+                            simd, rows, range, of, cuts, sums,
+                        ),
+                        (false, false) => weigh_together::<T, S, P, true, false>(
+                            simd, rows, range, of, cuts, sums,
+                        ),
+                        (false, true) => {
+                            weigh_together::<T, S, P, true, true>(simd, rows, range, of, cuts, sums)
+                        }
+                    }
+                };
+                for (separation, sums) in separations.iter_mut().zip(sums) {
+                    (separation.mass, separation.heat) = sums;
+                }
+            });
+        }
     }
 
     /// Scores below this weigh nothing.
@@ -344,12 +403,6 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
             state.heat += sum(simd, self.heat);
         }
     }
-}
-
-/// The lanes, as bits, in which the reference rises: scale (score - reference) exceeds the headroom.
-#[inline(always)]
-pub(crate) fn rising<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> u32 {
-    simd.bits(simd.lt(simd.splat(T::from_f64(HEADROOM)), t))
 }
 
 /// Takes the scores of a section that are not masked into the highest and the lowest of each lane.
@@ -436,10 +489,10 @@ mod tests {
 
         #[inline(always)]
         fn run<S: Simd<T>>(self, simd: S) -> Self::Output {
-            let sharpness = Sharpness { scale: T::ONE, depth: T::MAX, heat: false };
+            let sharpness = Sharpness { scale: T::ONE, depth: T::MAX, ..Sharpness::new(1.0, 1) };
             let state = State { reference: T::ZERO, ..State::EMPTY };
             let separation = Separation::begin(simd, sharpness, None, &state);
-            (separation.rise(0, self.0, &state), rising(simd, simd.splat(self.0)) != 0)
+            (separation.rise(0, self.0, &state), separation.rising(simd, simd.splat(self.0)) != 0)
         }
     }
 

@@ -19,7 +19,6 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
 ) {
     let floor = state.floor(state.peak, sharpness);
     let weigh = Weigh::new(
-        None,
         #[inline(always)]
         |_| floor,
         (state.reference, sharpness.scale),
@@ -57,7 +56,6 @@ fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<
     let (high, low) = extremes_of_row(simd, row);
     let floor = high - sharpness.depth;
     let weigh = Weigh::new(
-        None,
         #[inline(always)]
         |_| floor,
         (high, sharpness.scale),
@@ -78,14 +76,14 @@ const SOFTMAX_BLOCK: usize = 4096;
 fn weigh_row<T: Element, S: Simd<T>>(
     simd: S,
     row: &mut [T],
-    weigh: Weigh<'_, T, impl Fn(usize) -> T>,
+    weigh: Weigh<T, impl Fn(usize) -> T>,
 ) -> T {
     let (mut mass, mut heat) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
     let in_place = (row.as_ptr(), row.as_mut_ptr());
     // SAFETY: the row itself.
     unsafe {
         let sums = (&mut mass, &mut heat);
-        weigh.run::<S, true, false, false>(simd, in_place, 0..row.len(), sums, &mut []);
+        weigh.run::<S, false, false>(simd, in_place, 0..row.len(), sums);
     }
     sum(simd, mass)
 }

@@ -1,6 +1,7 @@
 //! What is known of one probe's softmax after some of the patterns, and how two such states merge.
 
 use super::exp2::exp2_one;
+use super::rows::squared_norm;
 use crate::Element;
 use crate::simd::Simd;
 
@@ -14,8 +15,13 @@ pub struct Sharpness<T> {
     pub scale: T,
     /// Scores lower than the highest by more than this weigh 0.
     pub depth: T,
+    /// The squared norm up to which a probe is *confined*: all its scores are within half the depth of 0,
+    /// so that none weighs nothing beside another, whatever they are relative to.
+    pub reach: T,
     /// Whether Σ weight log2 weight is wanted.
     pub heat: bool,
+    /// Whether the best pattern is wanted, of confined probes as well.
+    pub best: bool,
 }
 
 impl<T: Element> Sharpness<T> {
@@ -26,7 +32,25 @@ impl<T: Element> Sharpness<T> {
     pub fn new(beta: f64, patterns: usize) -> Self {
         let bits = f64::from(T::DIGITS) + (patterns.max(1) as f64).log2().ceil();
         let scale = (beta * std::f64::consts::LOG2_E).min(T::MAX.to_f64());
-        Self { scale: T::from_f64(scale), depth: T::from_f64(bits / scale), heat: false }
+        let (scale, depth) = (T::from_f64(scale), T::from_f64(bits / scale));
+        Self { scale, depth, reach: T::NEG_INFINITY, heat: false, best: false }
+    }
+
+    /// For patterns of `dim` elements whose largest squared norm is M*².
+    ///
+    /// |x · m| <= |x| M* (Cauchy and Schwarz), where norms may be wrong by what they lose below the normal
+    /// range and by `dim` roundings, and scores by as many. Nothing is confined where a pattern is not finite.
+    #[must_use]
+    pub fn among(self, max_squared_norm: T, dim: usize) -> Self {
+        let dim = dim as f64;
+        let lost = 4.0 * dim / T::MAX.to_f64();
+        let roundings = 1.0 + 8.0 * (dim + 8.0) * (-f64::from(T::DIGITS)).exp2();
+        let half = (0.5 * self.depth.to_f64()).min(0.25 * T::MAX.to_f64());
+        let norm = half / (max_squared_norm.to_f64() + lost).sqrt();
+        let reach = norm * norm / roundings - lost;
+        // Of an infinite norm nothing is known.
+        let most = T::MAX.to_f64();
+        Self { reach: T::from_f64(reach.clamp(-most, most)), ..self }
     }
 }
 
@@ -45,6 +69,8 @@ pub struct State<T> {
     pub best: usize,
     /// Patterns that contributed: whose weight was not zero when they came.
     pub support: usize,
+    /// The probe is known to be confined (see [`Sharpness::reach`]): 0 is the reference, for good.
+    pub confined: bool,
 }
 
 impl<T: Element> State<T> {
@@ -56,10 +82,21 @@ impl<T: Element> State<T> {
         peak: T::NEG_INFINITY,
         best: usize::MAX,
         support: 0,
+        confined: false,
     };
+
+    /// The same of a probe that is confined.
+    const CONFINED: Self = Self { reference: T::ZERO, confined: true, ..Self::EMPTY };
 
     /// Of weights that are what they are: relative to nothing, not to be normalised.
     pub const UNIT: Self = Self { reference: T::ZERO, mass: T::ONE, best: 0, ..Self::EMPTY };
+
+    /// Before the first pattern, for a padded probe.
+    #[inline(always)]
+    pub fn of<S: Simd<T>>(simd: S, probe: &[T], sharpness: Sharpness<T>) -> Self {
+        let confined = squared_norm(simd, probe) <= sharpness.reach;
+        if confined { Self::CONFINED } else { Self::EMPTY }
+    }
 
     /// There is no reference yet.
     #[inline(always)]
@@ -126,5 +163,88 @@ impl<T: Element> State<T> {
         }
         // Σ a w (t + log2 w) = a (heat + t mass)
         (factor, factor * (self.heat + t * self.mass), self.support)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Level;
+    use crate::memory::padded_cols;
+    use crate::simd::Kernel;
+
+    /// Whether a padded probe is confined.
+    struct Confined<'a, T>(&'a [T], Sharpness<T>);
+
+    impl<T: Element> Kernel<T> for Confined<'_, T> {
+        type Output = bool;
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) -> bool {
+            State::of(simd, self.0, self.1).confined
+        }
+    }
+
+    /// Probes that lie along the longest pattern, ever longer: the last one that is confined scores half the
+    /// depth at most, and nearly that much where squares are normal numbers.
+    #[test]
+    fn a_confined_probe_scores_half_the_depth_at_most() {
+        fn check<T: Element>(level: Level, dim: usize, size: f64, beta: f64) {
+            let square = T::from_f64(size) * T::from_f64(size) * T::from_f64(dim as f64);
+            let sharpness = Sharpness::<T>::new(beta, 1000).among(square, dim);
+            let half = 0.5 * sharpness.depth.to_f64();
+            let score = |x: T| dim as f64 * x.to_f64() * T::from_f64(size).to_f64();
+            let confined = |x: T| {
+                let mut probe = vec![T::ZERO; padded_cols::<T>(dim)];
+                probe[..dim].fill(x);
+                T::dispatch(level, Confined(&probe, sharpness))
+            };
+            let length = half / score(T::ONE);
+            let lengths =
+                (-900..900).map(|step| T::from_f64((f64::from(step) / 50.0).exp2() * length));
+            let inside = lengths.filter(|&x| confined(x)).map(score);
+            let most = inside.fold(0.0, f64::max);
+            let at = (level, dim, size, beta, most, half);
+            assert!(most <= half, "{at:?}");
+            let normal = |square: f64| (1e-30..1e30).contains(&square);
+            if normal(square.to_f64()) && normal(dim as f64 * length * length) {
+                assert!(most >= 0.97 * half, "{at:?}");
+            }
+        }
+        for level in Level::available() {
+            for dim in [1, 17, 1000] {
+                for size in [1e-44, 1e-30, 1e-19, 1e-5, 1.0, 1e4, 1e18, 1e25] {
+                    for beta in [1e-30, 1e-3, 1.0, 50.0, 1e30] {
+                        check::<f32>(level, dim, size, beta);
+                        check::<f64>(level, dim, size, beta);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_confined() {
+        fn check<T: Element>(level: Level) {
+            let infinity = T::ONE / T::ZERO;
+            let sharpness = Sharpness::new(1.0, 10);
+            let confined = |x: T, square: T| {
+                let mut probe = vec![T::ZERO; T::LANES];
+                probe[T::LANES - 1] = x;
+                T::dispatch(level, Confined(&probe, sharpness.among(square, 1)))
+            };
+            assert!(confined(T::ZERO, T::ONE) && confined(T::ONE, T::ZERO), "{level}");
+            for strange in [infinity, T::NAN] {
+                assert!(!confined(strange, T::ONE) && !confined(strange, T::ZERO), "{level}");
+                assert!(!confined(T::ZERO, strange) && !confined(T::ONE, strange), "{level}");
+            }
+            // Nor anything before it is known among which patterns.
+            let probe = vec![T::ZERO; T::LANES];
+            assert!(!T::dispatch(level, Confined(&probe, sharpness)), "{level}");
+        }
+        for level in Level::available() {
+            check::<f32>(level);
+            check::<f64>(level);
+        }
     }
 }

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use super::dots::{chunks, tile};
 use super::exp2::power;
-use super::separation::{SECTION, Separation, rising};
+use super::separation::{SECTION, Separation};
 use super::state::{Sharpness, State};
 use super::{add_all, groups_of};
 use crate::simd::Simd;
@@ -83,14 +83,19 @@ impl<T: Element> Stretches<'_, T> {
         assert!(self.probe.len() == groups * T::LANES && self.retrieved.len() == self.probe.len());
         assert!(self.scores.len() >= room && self.weights.len() >= room);
         let short = size_of_val(self.probe) <= SHORT;
-        // As many patterns as `dots` takes for one probe.
-        // SAFETY: shapes are checked above.
-        unsafe {
-            match S::TILE.patterns {
-                // Short patterns leave L1 room for the next stretch's scores to be found meanwhile.
-                4 if short => self.stretch_by_stretch::<S, 8, true>(simd),
-                _ => self.stretch_by_stretch::<S, 4, false>(simd),
-            }
+        // As many patterns as `dots` takes for one probe. Short ones leave L1 room for the next stretch's
+        // scores to be found meanwhile.
+        match S::TILE.patterns {
+            4 if short => simd.apart(
+                #[inline(always)]
+                // SAFETY: shapes are checked above.
+                move || unsafe { self.stretch_by_stretch::<S, 8, true>(simd) },
+            ),
+            _ => simd.apart(
+                #[inline(always)]
+                // SAFETY: shapes are checked above.
+                move || unsafe { self.stretch_by_stretch::<S, 4, false>(simd) },
+            ),
         }
     }
 
@@ -132,7 +137,7 @@ impl<T: Element> Stretches<'_, T> {
                     let t = simd.mul(simd.sub(scores, simd.splat(self.state.reference)), scale);
                     // Of the lanes, the first `Q` are this stretch's.
                     let stretch = (1 << Q) - 1;
-                    if rising(simd, t) & stretch != 0 {
+                    if separation.rising(simd, t) & stretch != 0 {
                         for n in n..n + Q {
                             self.alone(simd, n, &mut from, &mut separation);
                         }
@@ -244,11 +249,8 @@ impl<T: Element> Stretches<'_, T> {
         separation: &mut Separation<'_, T, S::Group>,
     ) {
         if self.sharpness.heat {
-            let row = (self.scores.as_ptr(), self.weights.as_mut_ptr());
-            // SAFETY: both have room for whole lane groups.
-            unsafe {
-                separation.weigh_as::<S, true, true>(simd, row, segment, self.state, &mut [])
-            };
+            let row = (&*self.scores, &mut *self.weights);
+            separation.weigh(simd, row, segment, self.state);
         } else {
             separation.add(simd, self.weights, segment);
         }

@@ -14,8 +14,11 @@ use super::{GROUP, MAX_BLOCK, MAX_LANES, MIN_LANES};
 use crate::simd::Simd;
 use crate::{Element, MatRef};
 
+/// A bit for each pattern of a block, by lane groups.
+pub(crate) type Bits = [u16; MAX_BLOCK / MIN_LANES];
+
 /// For each probe of a group, a bit for each pattern of a block.
-pub(crate) struct Survivors([[u16; MAX_BLOCK / MIN_LANES]; GROUP]);
+pub(crate) struct Survivors([Bits; GROUP]);
 
 /// Room for a list of the survivors among so many patterns: whole lane groups are written.
 pub(crate) const fn list_len(patterns: usize) -> usize {
@@ -25,10 +28,10 @@ pub(crate) const fn list_len(patterns: usize) -> usize {
 impl Survivors {
     pub const NONE: Self = Self([[0; _]; GROUP]);
 
-    /// A probe's bits, for each lane group of patterns.
+    /// Some probes' bits.
     #[inline(always)]
-    pub fn of(&mut self, b: usize) -> &mut [u16] {
-        &mut self.0[b]
+    pub fn of(&mut self, probes: Range<usize>) -> &mut [Bits] {
+        &mut self.0[probes]
     }
 
     /// How many patterns of `range` some of these probes weigh.

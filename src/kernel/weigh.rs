@@ -2,45 +2,43 @@
 
 use std::ops::Range;
 
-use super::exp2::power;
-use super::parts::{for_each_part, kept};
+use super::MAX_BLOCK;
+use super::exp2::{power, powers};
+use super::parts::{for_each_part, kept, parts};
+use super::separation::SECTION;
+use super::survivors::Bits;
 use crate::Element;
 use crate::simd::Simd;
 
 /// exp2(scale (score - reference)) for scores of a row.
 #[derive(Clone, Copy)]
-pub(crate) struct Weigh<'a, T, F> {
-    keep: Option<&'a [bool]>,
+pub(crate) struct Weigh<T, F> {
     floor: F,
     reference: T,
     scale: T,
 }
 
-impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
-    /// For the scores that `keep` has a flag for; the weight of the others is 0, and that of those
-    /// below the floor, which depends on the place. The reference weighs 1.
+impl<T: Element, F: Fn(usize) -> T> Weigh<T, F> {
+    /// The weight of scores below the floor, which depends on the place, is 0; the reference weighs 1.
     #[inline(always)]
-    pub fn new(keep: Option<&'a [bool]>, floor: F, (reference, scale): (T, T)) -> Self {
-        Self { keep, floor, reference, scale }
+    pub fn new(floor: F, (reference, scale): (T, T)) -> Self {
+        Self { floor, reference, scale }
     }
 
     /// Writes the weights of the scores in `range`, and adds them to the first sum; to the second,
-    /// with `HEAT`, weight log2 weight. Without `CUTS`, the caller knows that none is masked or below
-    /// the floor; with them, `bits` gets a bit for each that is not, for as many lane groups as it has
-    /// elements. `PADDED` rows have room for whole lane groups, which are written but for the scores
-    /// from the end of the range on.
+    /// with `HEAT`, weight log2 weight. `PADDED` rows have room for whole lane groups, which are written but
+    /// for the scores from the end of the range on.
     ///
     /// # Safety
     /// The elements up to the end of the range are readable and writable; with `PADDED`, the whole
     /// lane groups around it.
     #[inline(always)]
-    pub unsafe fn run<S: Simd<T>, const CUTS: bool, const HEAT: bool, const PADDED: bool>(
+    pub unsafe fn run<S: Simd<T>, const HEAT: bool, const PADDED: bool>(
         self,
         simd: S,
         (from, to): (*const T, *mut T),
         range: Range<usize>,
         (mass, heat): (&mut S::Group, &mut S::Group),
-        bits: &mut [u16],
     ) {
         let zero = simd.splat(T::ZERO);
         let (reference, scale) = (simd.splat(self.reference), simd.splat(self.scale));
@@ -50,7 +48,6 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
             range,
             #[inline(always)]
             |part| {
-                let whole = part.is_whole::<T>();
                 // SAFETY: the caller promises what is read and written.
                 unsafe {
                     let from = from.add(part.at);
@@ -60,23 +57,11 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
                     };
                     let mut t = simd.mul(simd.sub(scores, reference), scale);
                     let mut weights = power(simd, t);
-                    if CUTS {
-                        // Not "keep where score >= floor": a NaN must not be dropped.
-                        let dropped = simd.lt(scores, simd.splat((self.floor)(part.at)));
-                        weights = simd.select(dropped, zero, weights);
-                        t = simd.select(dropped, zero, t);
-                        let mut survive = !simd.bits(dropped) & part.bits();
-                        if let Some(keep) = self.keep {
-                            let kept = kept::<T, S>(simd, keep, &part);
-                            weights = simd.select(kept, weights, zero);
-                            t = simd.select(kept, t, zero);
-                            survive &= simd.bits(kept);
-                        }
-                        if let Some(bits) = bits.get_mut(part.at / T::LANES) {
-                            *bits = survive as u16;
-                        }
-                    }
-                    if !whole {
+                    // Not "keep where score >= floor": a NaN must not be dropped.
+                    let dropped = simd.lt(scores, simd.splat((self.floor)(part.at)));
+                    weights = simd.select(dropped, zero, weights);
+                    t = simd.select(dropped, zero, t);
+                    if !part.is_whole::<T>() {
                         weights = part.only(simd, weights);
                         t = part.only(simd, t);
                     }
@@ -85,7 +70,7 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
                         warmth = simd.mul_add(weights, t, warmth);
                     }
                     let to = to.add(part.at);
-                    if PADDED && !whole {
+                    if PADDED && !part.is_whole::<T>() {
                         simd.store(to, simd.select(simd.first(part.end), weights, scores));
                     } else if part.end == T::LANES {
                         simd.store(to, weights);
@@ -97,4 +82,88 @@ impl<'a, T: Element, F: Fn(usize) -> T> Weigh<'a, T, F> {
         );
         (*mass, *heat) = (sum, warmth);
     }
+}
+
+/// What may make weights of several rows 0: see [`weigh_together`].
+pub(crate) struct Cuts<'a, T> {
+    /// Which scores take part; all without.
+    pub keep: Option<&'a [bool]>,
+    /// For each row and section: scores below this weigh nothing.
+    pub floors: &'a [[T; MAX_BLOCK / SECTION]],
+    /// For each row and lane group: gets a bit for each score that is neither masked nor below the floor.
+    pub bits: &'a mut [Bits],
+}
+
+/// The weights of the scores in `range` of `P` rows side by side, in place. Returns the sums with theirs added,
+/// as [`Weigh::run`] does. Without `CUTS`, the caller knows that none is 0.
+///
+/// The chain of an exponential is long: rows one by one, each a loop of few lane groups, wait for it.
+///
+/// # Safety
+/// There are `P` rows, and the whole lane groups around the range are readable and writable in each.
+#[inline(always)]
+pub(crate) unsafe fn weigh_together<
+    T: Element,
+    S: Simd<T>,
+    const P: usize,
+    const CUTS: bool,
+    const HEAT: bool,
+>(
+    simd: S,
+    (rows, stride): (*mut T, usize),
+    range: Range<usize>,
+    (references, scale): ([T; P], T),
+    cuts: Cuts<'_, T>,
+    mut sums: [(S::Group, S::Group); P],
+) -> [(S::Group, S::Group); P] {
+    let (zero, scale) = (simd.splat(T::ZERO), simd.splat(scale));
+    assert!(!CUTS || cuts.floors.len() == P && cuts.bits.len() == P);
+    for part in parts::<T>(range) {
+        // SAFETY: the caller promises these lane groups.
+        unsafe {
+            let at = rows.add(part.at);
+            let mut scores = [zero; P];
+            for (b, scores) in scores.iter_mut().enumerate() {
+                *scores = simd.load(at.add(b * stride));
+            }
+            let mut t = scores;
+            for (t, reference) in t.iter_mut().zip(references) {
+                *t = simd.mul(simd.sub(*t, simd.splat(reference)), scale);
+            }
+            let mut weights = powers(simd, t);
+            if CUTS {
+                let kept = cuts.keep.map(|keep| kept::<T, S>(simd, keep, &part));
+                for b in 0..P {
+                    // Not "keep where score >= floor": a NaN must not be dropped.
+                    let floor = simd.splat(cuts.floors[b][part.at / SECTION]);
+                    let dropped = simd.lt(scores[b], floor);
+                    let mut survive = !simd.bits(dropped) & part.bits();
+                    weights[b] = simd.select(dropped, zero, weights[b]);
+                    t[b] = simd.select(dropped, zero, t[b]);
+                    if let Some(kept) = kept {
+                        weights[b] = simd.select(kept, weights[b], zero);
+                        t[b] = simd.select(kept, t[b], zero);
+                        survive &= simd.bits(kept);
+                    }
+                    cuts.bits[b][part.at / T::LANES] = survive as u16;
+                }
+            }
+            let mut written = weights;
+            if !part.is_whole::<T>() {
+                for b in 0..P {
+                    weights[b] = part.only(simd, weights[b]);
+                    t[b] = part.only(simd, t[b]);
+                    written[b] = simd.select(simd.first(part.end), weights[b], scores[b]);
+                }
+            }
+            for (b, (mass, heat)) in sums.iter_mut().enumerate() {
+                *mass = simd.add(*mass, weights[b]);
+                if HEAT {
+                    *heat = simd.mul_add(weights[b], t[b], *heat);
+                }
+                simd.store(at.add(b * stride), written[b]);
+            }
+        }
+    }
+    sums
 }

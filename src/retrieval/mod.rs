@@ -111,12 +111,16 @@ impl<'k, T: Element> Retrieval<'k, T> {
             expect_length("mask", keep.len(), patterns)?;
         }
         outputs.check(probes.rows(), patterns, dim)?;
-        let sharpness = self.sharpness(patterns);
+        let sharpness = Sharpness {
+            heat: outputs.entropy.is_some(),
+            best: outputs.best.is_some() || outputs.best_weight.is_some(),
+            ..self.sharpness(patterns).among(memory.max_squared_norm(), dim)
+        };
         let recall = Recall {
             level: workspace.level()?,
             plan: Plan::new::<T>(patterns, dim),
             memory: memory.padded(),
-            job: Job::Recall(Sharpness { heat: outputs.entropy.is_some(), ..sharpness }),
+            job: Job::Recall(sharpness),
             keep: self.keep,
             beta: self.beta,
             gain: self.gain,

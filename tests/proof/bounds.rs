@@ -23,7 +23,8 @@
 //! λ = β E + (β (p̂ - ŝ) + H ln 2) (2U + σ) + ε        p̂ - ŝ <= max s - s + E + max E
 //! ```
 //!
-//! where H is 0 up to 32 patterns, whose highest score is the reference, σ bounds the error of fl(β log2 e) (U, and three roundings in double precision) and ε = 2 k U
+//! or, where no score is further than half the digits and log2 N bits from 0 and r may therefore be 0, β |ŝ| (U + σ)
+//! in place of the second term, if that is more. H is 0 up to 32 patterns, whose highest score is the reference, σ bounds the error of fl(β log2 e) (U, and three roundings in double precision) and ε = 2 k U
 //! that of exp2 (k = 1 ulp; 1.1 where multiply-add is not fused). A weight below 2^-digits / N of the
 //! peak is dropped: its error is all of it, which is at most W and at most u/N exp(2 β max E + λ).
 //!
@@ -43,8 +44,9 @@
 //! **lse, energy.** β p̂ + ln mass, in double precision (v): Λ + 4v (|β p̂| + |ln mass|) + u |lse|. The
 //! energy adds ½ x·x (D roundings in double precision), ½ M*² (γ_h) and a constant.
 //!
-//! **Entropy.** H = ln mass + Q / mass, Q = Σ W β (p̂ - s). Every term of Q̂ has the error of its weight,
-//! of its argument (α = β E + β (p̂ - ŝ)(2U + σ)) and of sums of depth h_N + 4 T + 4.
+//! **Entropy.** H = ln mass - Q / mass, Q = Σ W β (s - r). Every term of Q̂ has the error of its weight,
+//! of its argument (α, which is λ without ε) and of sums of depth h_N + 4 T + 4; it is at most W τ, where
+//! τ = β (p̂ - ŝ) + H ln 2 bounds the distance to a reference that rises, and β |ŝ| that to 0.
 //!
 //! **Update.** γ_{B+2} Σ|p z| / B for ΔM (a chain, the share fl(1/B), their product); then η ΔM, λ M
 //! and λ₁ are added with at most five roundings. Where weights are recalled, their errors come in.
@@ -53,6 +55,8 @@
 //! that a block is not made smaller without need.
 //!
 //! Bounds are evaluated in `f64`, and widened by a millionth for that.
+
+use std::f64::consts::LN_2;
 
 use hopfield_kernels::{Level, Update};
 
@@ -63,7 +67,7 @@ use crate::naive::{How, Recall};
 const WIDER: f64 = 1.0 + 1e-6;
 /// Patterns whose highest score is the reference, and what a weight's logarithm may exceed 0 by.
 const SECTION: usize = 32;
-const HEADROOM: f64 = 8.0 * std::f64::consts::LN_2;
+const HEADROOM: f64 = 8.0 * LN_2;
 /// Roundings of double precision, which the crate's sums of few terms have.
 const V: f64 = f64::EPSILON / 2.0;
 
@@ -137,6 +141,8 @@ struct Separation {
     mass_error: f64,
     /// Of the arguments alone: α.
     arguments: Vec<f64>,
+    /// What the arguments are at most: τ.
+    distances: Vec<f64>,
 }
 
 /// How deep sums over patterns are.
@@ -212,19 +218,28 @@ impl Arithmetic {
             mass: 0.0,
             mass_error: 0.0,
             arguments: Vec::new(),
+            distances: Vec::new(),
         };
+        let confined = kept().all(|(s, _)| beta * s.abs() <= 0.5 * bits * LN_2 * WIDER);
         let lag = if scores.len() > SECTION { HEADROOM } else { 0.0 };
         let mut mass_error = 0.0;
         for (score, error) in scores.iter().zip(errors) {
             let error = beta * error;
             let exponent = score.map_or(f64::NEG_INFINITY, |score| beta * (score - peak));
-            let (mut argument, mut dropped, mut rises) = (0.0, 0.0, 0.0);
-            if score.is_some() {
+            let (mut argument, mut dropped, mut rises, mut to_reference) = (0.0, 0.0, 0.0, 0.0);
+            if let Some(score) = score {
                 let distance = error + most - exponent;
                 if scores.len() > SECTION {
                     rises = (distance / HEADROOM).floor() + 1.0;
                 }
-                argument = error + (distance + lag) * (2.0 * u + self.scale) * WIDER;
+                to_reference = distance + lag;
+                let mut rounded = to_reference * (2.0 * u + self.scale);
+                if confined {
+                    let to_zero = beta * score.abs() + error;
+                    to_reference = to_reference.max(to_zero);
+                    rounded = rounded.max(to_zero * (u + self.scale));
+                }
+                argument = error + rounded * WIDER;
                 let at_cut = 2.0 * most + bits * (2.0 * u + self.scale) + self.power;
                 dropped = exponent.exp().min((-bits).exp2() * at_cut.exp());
             }
@@ -239,6 +254,7 @@ impl Arithmetic {
             this.errors.push(error);
             this.dropped.push(dropped);
             this.arguments.push(argument);
+            this.distances.push(to_reference);
         }
         // All masked: the mass is exactly 0, and nothing is divided by it.
         if this.mass == 0.0 {
@@ -335,7 +351,7 @@ impl Arithmetic {
             true => error + self.unit * (value.abs() + error) + self.tiny,
             false => 0.0,
         };
-        let entropy_error = if all_masked { 0.0 } else { self.entropy(&separation, cuts, most) };
+        let entropy_error = if all_masked { 0.0 } else { self.entropy(&separation, cuts) };
         Bounds {
             similarities: similarities.collect(),
             weights: self.weights(&separation),
@@ -346,15 +362,14 @@ impl Arithmetic {
         }
     }
 
-    /// Of ln mass + Q / mass; `most` bounds the error of the peak.
-    fn entropy(&self, of: &Separation, cuts: Cuts, most: f64) -> f64 {
+    /// Of ln mass - Q / mass.
+    fn entropy(&self, of: &Separation, cuts: Cuts) -> f64 {
         let u = self.log_unit;
         let roundings =
             (cuts.depth + 4.0 * cuts.rescales + 4.0) * u + cuts.rescales * (self.power + u);
         let (mut heat, mut heat_error) = (0.0, 0.0);
         for (n, &exponent) in of.exponents.iter().enumerate().filter(|(_, a)| a.is_finite()) {
-            // β (p̂ - s), whose peak is not quite the exact one.
-            let (distance, weight) = (most - exponent, exponent.exp());
+            let (distance, weight) = (of.distances[n], exponent.exp());
             heat += weight * distance;
             heat_error +=
                 times(grown(exponent, of.errors[n] + roundings), distance + of.arguments[n])

@@ -7,6 +7,7 @@
 //! | [`edges`] | the table of errors and edges, and special values in every lane |
 //! | [`bits`] | the same bits for any threads, batch, position and level with fused multiply-add |
 //! | [`rises`] | the same, and the bounds, wherever the reference of the softmax rises |
+//! | [`confined`] | the same where the softmax has a reference before the first pattern, and where it ends |
 //! | [`processes`] | the same between processes, and as what is committed |
 //! | [`lyapunov`] | the standard energy never rises |
 //! | [`exponential`] | 2^t in ulps, through the public interface |
@@ -19,6 +20,7 @@ mod accuracy;
 mod bits;
 mod bounds;
 mod checks;
+mod confined;
 mod data;
 mod double;
 mod edges;

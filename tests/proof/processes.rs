@@ -42,6 +42,15 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
             all.entry(kernel).or_default().push(hash);
         }
     }
+    // Probes whose softmax has a reference before the first pattern, in several blocks and shards.
+    let near = Case::<T>::random((33, T::GROUP + 4, 9000), Kind::Uniform, 1.0, 3);
+    for (kernel, hash) in hashes(&near, workspace) {
+        match kernel {
+            "recall" => all.entry("recall-confined").or_default().push(hash),
+            "recall-weights" => all.entry("recall-weights-confined").or_default().push(hash),
+            _ => {}
+        }
+    }
     all.into_iter().map(|(kernel, parts)| (kernel, hash(parts))).collect()
 }
 
