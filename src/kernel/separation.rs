@@ -34,7 +34,7 @@ use super::exp2::exp2_one;
 use super::parts::{for_each_part, kept, load, parts};
 use super::state::{HEADROOM, Sharpness, State};
 use super::survivors::Survivors;
-use super::weigh::{Cuts, Weigh, weigh_together};
+use super::weigh::{Cuts, weigh_together};
 use super::{MAX_BLOCK, evenly, fold_all, for_group_size, reduce, sum};
 use crate::simd::Simd;
 use crate::{Element, MatMut};
@@ -279,29 +279,6 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         range.end
     }
 
-    /// The weights of a segment of one probe, without masks: from the scores to where there is room for whole
-    /// lane groups.
-    #[inline(always)]
-    pub fn weigh<S: Simd<T, Group = G>>(
-        &mut self,
-        simd: S,
-        (scores, weights): (&[T], &mut [T]),
-        range: Range<usize>,
-        state: &State<T>,
-    ) {
-        assert!(self.keep.is_none());
-        assert!(range.end.next_multiple_of(T::LANES) <= scores.len().min(weights.len()));
-        let floors = self.floors(state);
-        let weigh = Weigh::new(
-            #[inline(always)]
-            |n| floors[n / SECTION],
-            (state.reference, self.sharpness.scale),
-        );
-        let row = (scores.as_ptr(), weights.as_mut_ptr());
-        // SAFETY: both have these lane groups.
-        unsafe { weigh.run::<S, true, true>(simd, row, range, (&mut self.mass, &mut self.heat)) };
-    }
-
     /// For each section: scores below this weigh nothing.
     #[inline(always)]
     fn floors(&self, state: &State<T>) -> [T; MAX_BLOCK / SECTION] {
@@ -376,7 +353,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         state.floor(self.peak, self.sharpness)
     }
 
-    /// Adds weights that are there, as [`weigh`](Self::weigh) does with those that it makes.
+    /// Adds weights that are there, as [`weigh_together`](Self::weigh_together) does with those that it makes.
     #[inline(always)]
     pub fn add<S: Simd<T, Group = G>>(&mut self, simd: S, weights: &[T], range: Range<usize>) {
         assert!(range.end.next_multiple_of(T::LANES) <= weights.len());

@@ -1,10 +1,10 @@
 //! Memory weights that are all there: the softmax of whole rows.
 
+use super::exp2::power;
 use super::parts::{Part, for_each_part};
 use super::separation::extremes_of_row;
 use super::state::{Sharpness, State};
 use super::sum;
-use super::weigh::Weigh;
 use crate::simd::{Kernel, Simd};
 use crate::{Element, MatMut};
 
@@ -18,12 +18,7 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     state: &State<T>,
 ) {
     let floor = state.floor(state.peak, sharpness);
-    let weigh = Weigh::new(
-        #[inline(always)]
-        |_| floor,
-        (state.reference, sharpness.scale),
-    );
-    weigh_row(simd, row, weigh);
+    weigh(simd, row, floor, (state.reference, sharpness.scale));
     multiply(simd, row, state.normaliser());
     // Exactly 0, whatever the score and even where the mass is not a number.
     for (weight, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
@@ -55,15 +50,10 @@ impl<T: Element> Kernel<T> for Softmax<'_, T> {
 fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<T>) {
     let (high, low) = extremes_of_row(simd, row);
     let floor = high - sharpness.depth;
-    let weigh = Weigh::new(
-        #[inline(always)]
-        |_| floor,
-        (high, sharpness.scale),
-    );
     let mut mass = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
     // Summed in blocks: the depth of a sum, and with it its error, is that of a block and the blocks.
     for block in row.chunks_mut(SOFTMAX_BLOCK) {
-        mass += weigh_row(simd, block, weigh);
+        mass += weigh(simd, block, floor, (high, sharpness.scale));
     }
     multiply(simd, row, T::ONE / mass);
 }
@@ -71,20 +61,42 @@ fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<
 /// Weights summed at a time.
 const SOFTMAX_BLOCK: usize = 4096;
 
-/// The weights of a row's scores, in place, and their sum.
+/// The weights of a row's scores, in place, and their sum. Scores below the floor weigh nothing.
 #[inline(always)]
-fn weigh_row<T: Element, S: Simd<T>>(
+fn weigh<T: Element, S: Simd<T>>(
     simd: S,
     row: &mut [T],
-    weigh: Weigh<T, impl Fn(usize) -> T>,
+    floor: T,
+    (reference, scale): (T, T),
 ) -> T {
-    let (mut mass, mut heat) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
-    let in_place = (row.as_ptr(), row.as_mut_ptr());
-    // SAFETY: the row itself.
-    unsafe {
-        let sums = (&mut mass, &mut heat);
-        weigh.run::<S, false, false>(simd, in_place, 0..row.len(), sums);
-    }
+    let (zero, floor) = (simd.splat(T::ZERO), simd.splat(floor));
+    let (reference, scale) = (simd.splat(reference), simd.splat(scale));
+    let (row, len) = (row.as_mut_ptr(), row.len());
+    let mut mass = zero;
+    for_each_part::<T>(
+        0..len,
+        #[inline(always)]
+        |part| {
+            // SAFETY: these elements of the row.
+            unsafe {
+                let at = row.add(part.at);
+                let scores = match part.is_whole::<T>() {
+                    true => simd.load(at),
+                    false => simd.load_first(at, part.end),
+                };
+                let weights = power(simd, simd.mul(simd.sub(scores, reference), scale));
+                // Not "keep where score >= floor": a NaN must not be dropped.
+                let weights = simd.select(simd.lt(scores, floor), zero, weights);
+                if part.is_whole::<T>() {
+                    mass = simd.add(mass, weights);
+                    simd.store(at, weights);
+                } else {
+                    mass = simd.add(mass, part.only(simd, weights));
+                    simd.store_first(at, weights, part.end);
+                }
+            }
+        },
+    );
     sum(simd, mass)
 }
 

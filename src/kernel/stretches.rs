@@ -17,14 +17,16 @@
 
 use std::hint::black_box;
 use std::ops::Range;
+use std::slice::{from_mut, from_ref};
 
 use super::dots::{chunks, tile};
 use super::exp2::power;
 use super::separation::{SECTION, Separation};
 use super::state::{Sharpness, State};
+use super::survivors::Survivors;
 use super::{add_all, groups_of};
 use crate::simd::Simd;
-use crate::{Element, MatRef};
+use crate::{Element, MatMut, MatRef};
 
 /// Bytes of patterns in a stretch, so that it lies in 32 to 48 KiB of L1, and so much of the next one as
 /// has been prefetched when the stretch's own rows are done with.
@@ -249,8 +251,16 @@ impl<T: Element> Stretches<'_, T> {
         separation: &mut Separation<'_, T, S::Group>,
     ) {
         if self.sharpness.heat {
-            let row = (&*self.scores, &mut *self.weights);
-            separation.weigh(simd, row, segment, self.state);
+            // The heat is not summed pattern by pattern: from the scores, once more.
+            let groups =
+                segment.start / T::LANES * T::LANES..segment.end.next_multiple_of(T::LANES);
+            self.weights[groups.clone()].copy_from_slice(&self.scores[groups]);
+            let cols = self.weights.len() / T::LANES * T::LANES;
+            let mut row = MatMut::new(&mut self.weights[..cols], 1, cols).expect("a row");
+            let (separation, state) = (from_mut(separation), from_ref(&*self.state));
+            let mut survivors = Survivors::NONE;
+            let cuts = (false, &mut survivors);
+            Separation::weigh_together(simd, separation, state, &mut row, segment, cuts);
         } else {
             separation.add(simd, self.weights, segment);
         }

@@ -1,88 +1,14 @@
-//! Scores become weights: the exponential of the softmax, over part of a row.
+//! Scores become weights: the exponential of the softmax, over part of some rows.
 
 use std::ops::Range;
 
 use super::MAX_BLOCK;
-use super::exp2::{power, powers};
-use super::parts::{for_each_part, kept, parts};
+use super::exp2::powers;
+use super::parts::{kept, parts};
 use super::separation::SECTION;
 use super::survivors::Bits;
 use crate::Element;
 use crate::simd::Simd;
-
-/// exp2(scale (score - reference)) for scores of a row.
-#[derive(Clone, Copy)]
-pub(crate) struct Weigh<T, F> {
-    floor: F,
-    reference: T,
-    scale: T,
-}
-
-impl<T: Element, F: Fn(usize) -> T> Weigh<T, F> {
-    /// The weight of scores below the floor, which depends on the place, is 0; the reference weighs 1.
-    #[inline(always)]
-    pub fn new(floor: F, (reference, scale): (T, T)) -> Self {
-        Self { floor, reference, scale }
-    }
-
-    /// Writes the weights of the scores in `range`, and adds them to the first sum; to the second,
-    /// with `HEAT`, weight log2 weight. `PADDED` rows have room for whole lane groups, which are written but
-    /// for the scores from the end of the range on.
-    ///
-    /// # Safety
-    /// The elements up to the end of the range are readable and writable; with `PADDED`, the whole
-    /// lane groups around it.
-    #[inline(always)]
-    pub unsafe fn run<S: Simd<T>, const HEAT: bool, const PADDED: bool>(
-        self,
-        simd: S,
-        (from, to): (*const T, *mut T),
-        range: Range<usize>,
-        (mass, heat): (&mut S::Group, &mut S::Group),
-    ) {
-        let zero = simd.splat(T::ZERO);
-        let (reference, scale) = (simd.splat(self.reference), simd.splat(self.scale));
-        // In registers: through the references, every addition would wait for the last one's store.
-        let (mut sum, mut warmth) = (*mass, *heat);
-        for_each_part::<T>(
-            range,
-            #[inline(always)]
-            |part| {
-                // SAFETY: the caller promises what is read and written.
-                unsafe {
-                    let from = from.add(part.at);
-                    let scores = match PADDED || part.end == T::LANES {
-                        true => simd.load(from),
-                        false => simd.load_first(from, part.end),
-                    };
-                    let mut t = simd.mul(simd.sub(scores, reference), scale);
-                    let mut weights = power(simd, t);
-                    // Not "keep where score >= floor": a NaN must not be dropped.
-                    let dropped = simd.lt(scores, simd.splat((self.floor)(part.at)));
-                    weights = simd.select(dropped, zero, weights);
-                    t = simd.select(dropped, zero, t);
-                    if !part.is_whole::<T>() {
-                        weights = part.only(simd, weights);
-                        t = part.only(simd, t);
-                    }
-                    sum = simd.add(sum, weights);
-                    if HEAT {
-                        warmth = simd.mul_add(weights, t, warmth);
-                    }
-                    let to = to.add(part.at);
-                    if PADDED && !part.is_whole::<T>() {
-                        simd.store(to, simd.select(simd.first(part.end), weights, scores));
-                    } else if part.end == T::LANES {
-                        simd.store(to, weights);
-                    } else {
-                        simd.store_first(to, weights, part.end);
-                    }
-                }
-            },
-        );
-        (*mass, *heat) = (sum, warmth);
-    }
-}
 
 /// What may make weights of several rows 0: see [`weigh_together`].
 pub(crate) struct Cuts<'a, T> {
@@ -94,8 +20,9 @@ pub(crate) struct Cuts<'a, T> {
     pub bits: &'a mut [Bits],
 }
 
-/// The weights of the scores in `range` of `P` rows side by side, in place. Returns the sums with theirs added,
-/// as [`Weigh::run`] does. Without `CUTS`, the caller knows that none is 0.
+/// exp2(scale (score - reference)) for the scores in `range` of `P` rows side by side, in place. Returns the sums
+/// with theirs added: of weights and, with `HEAT`, of weight log2 weight. Without `CUTS`, the caller knows that no
+/// weight is 0.
 ///
 /// The chain of an exponential is long: rows one by one, each a loop of few lane groups, wait for it.
 ///
