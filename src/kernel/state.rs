@@ -89,7 +89,7 @@ impl<T: Element> State<T> {
     const CONFINED: Self = Self { reference: T::ZERO, confined: true, ..Self::EMPTY };
 
     /// Of weights that are what they are: relative to nothing, not to be normalised.
-    pub const UNIT: Self = Self { reference: T::ZERO, mass: T::ONE, best: 0, ..Self::EMPTY };
+    pub const UNIT: Self = Self { reference: T::ZERO, mass: T::ONE, ..Self::EMPTY };
 
     /// Before the first pattern, for a padded probe.
     #[inline(always)]
