@@ -18,6 +18,7 @@
 pub mod combine;
 pub mod dots;
 pub mod exp2;
+pub mod extremes;
 pub mod learn;
 pub mod meeting;
 pub mod outer;

@@ -1,8 +1,8 @@
 //! Memory weights that are all there: the softmax of whole rows.
 
 use super::exp2::power;
+use super::extremes::extremes_of_row;
 use super::parts::{Part, for_each_part};
-use super::separation::extremes_of_row;
 use super::state::{Sharpness, State};
 use super::sum;
 use crate::simd::{Kernel, Simd};

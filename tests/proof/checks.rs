@@ -1,13 +1,16 @@
 //! Every kernel beside the reference: the largest error over its bound. Above 1 the bound is broken.
 
+use std::fmt::Debug;
+
 use hopfield_kernels::{
-    Lesson, Level, Plasticity, Update, UpdateRule, Workspace, combine_with,
+    Lesson, Level, MatRef, Outputs, Plasticity, Update, UpdateRule, Workspace, combine_with,
     outer_product_update_with, similarities_with, softmax_into_with, softmax_with,
 };
 
 use crate::bounds::{Arithmetic, size, times};
 use crate::data::{Matrix, Real};
 use crate::double::Double;
+use crate::levels::serial;
 use crate::naive::{self, How, exact};
 use crate::subject::{Case, of_weights, off, worst};
 
@@ -29,6 +32,43 @@ pub fn recall<T: Real>(
         ratios.extend(told.ratios(*b, exact, &case.bounds(arithmetic, *b, exact)));
     }
     ratios
+}
+
+/// Every probe of a case by itself and among the others, with every output and with one: the same bits, and
+/// all within the bounds.
+pub fn alone_and_together<T: Real>(case: &Case<T>, level: Level, at: &dyn Debug) {
+    let (arithmetic, workspace) = (Arithmetic::of::<T>(level), &mut serial(level));
+    let told = case.run(workspace);
+    let plain = retrieved(case, case.probes.view(), workspace);
+    assert_eq!(
+        plain.bits(),
+        told.retrieved.bits(),
+        "what is retrieved, and no more: {level}, {at:?}"
+    );
+    for b in 0..case.probes.rows {
+        let probe = case.probes.select(&[b]);
+        let alone = case.run_with(probe.view(), workspace).unwrap();
+        assert!(alone.bits(0) == told.bits(b), "probe {b} alone: {level}, {at:?}");
+        let lonely = retrieved(case, probe.view(), workspace);
+        assert!(lonely.bits() == plain.select(&[b]).bits(), "no more of {b}: {level}, {at:?}");
+        told.assert_consistent(b, &case.how);
+        let exact = case.exact(b);
+        for (what, ratio) in told.ratios(b, &exact, &case.bounds(arithmetic, b, &exact)) {
+            assert!(ratio <= 1.0, "{what} of {b}: {ratio}, {level}, {at:?}");
+        }
+    }
+}
+
+/// What is retrieved, and no other output.
+fn retrieved<T: Real>(
+    case: &Case<T>,
+    probes: MatRef<'_, T>,
+    workspace: &mut Workspace<T>,
+) -> Matrix<T> {
+    let mut retrieved = Matrix::unwritten(probes.rows(), case.patterns.cols, 0);
+    let outputs = Outputs { retrieved: Some(retrieved.view_mut()), ..Outputs::default() };
+    case.retrieval().run(probes, &case.memory, outputs, workspace).unwrap();
+    retrieved
 }
 
 /// The stateless product, which has to have the bits of a recall's.

@@ -2,9 +2,9 @@
 //! pattern: on both sides of where that ends, one probe has the bits of many, whatever is asked for, and all
 //! lie within the bounds.
 
-use hopfield_kernels::{MatRef, Memory, Outputs, Retrieval, Workspace};
+use hopfield_kernels::{MatMut, MatRef, Memory, Outputs, Retrieval};
 
-use crate::bounds::Arithmetic;
+use crate::checks::alone_and_together;
 use crate::data::{Kind, Matrix, Random, Real};
 use crate::levels::{self, serial};
 use crate::naive::How;
@@ -33,22 +33,8 @@ fn case<T: Real>((batch, dim, count): (usize, usize, usize), scale: f64) -> Case
     Case::new(probes, patterns, How::beta(std::f64::consts::LN_2))
 }
 
-/// The retrieved probes, and nothing else.
-fn retrieved<T: Real>(
-    case: &Case<T>,
-    probes: MatRef<'_, T>,
-    workspace: &mut Workspace<T>,
-) -> Matrix<T> {
-    let mut plain = Matrix::<T>::unwritten(probes.rows(), case.patterns.cols, 0);
-    let outputs = Outputs { retrieved: Some(plain.view_mut()), ..Outputs::default() };
-    case.retrieval().run(probes, &case.memory, outputs, workspace).unwrap();
-    plain
-}
-
 fn near_where_it_ends<T: Real>() {
     for level in levels::all() {
-        let arithmetic = Arithmetic::of::<T>(level);
-        let workspace = &mut serial(level);
         // A few patterns and several blocks; short patterns, of which there are panels for many probes, and long
         // ones; elements whose squares are far below 1.
         for (dim, count, scale) in
@@ -57,24 +43,7 @@ fn near_where_it_ends<T: Real>() {
             let mut case = case::<T>((54, dim, count), scale);
             for masked in [false, true] {
                 case.how.keep = masked.then(|| (0..count).map(|n| n % 5 != 1).collect());
-                let told = case.run(workspace);
-                let plain = retrieved(&case, case.probes.view(), workspace);
-                assert_eq!(plain.bits(), told.retrieved.bits(), "{level}: without the best");
-                for b in 0..case.probes.rows {
-                    let at = (level, dim, count, masked, b);
-                    let probe = case.probes.select(&[b]);
-                    let alone = case.run_with(probe.view(), workspace).unwrap();
-                    assert!(alone.bits(0) == told.bits(b), "{at:?}");
-                    let lonely = retrieved(&case, probe.view(), workspace);
-                    let same = lonely.row(0).iter().zip(plain.row(b));
-                    assert!(same.into_iter().all(|(x, y)| x.bits() == y.bits()), "{at:?}");
-                    told.assert_consistent(b, &case.how);
-                    let exact = case.exact(b);
-                    let bounds = case.bounds(arithmetic, b, &exact);
-                    for (what, ratio) in told.ratios(b, &exact, &bounds) {
-                        assert!(ratio <= 1.0, "{what}: {ratio} {at:?}");
-                    }
-                }
+                alone_and_together(&case, level, &(dim, count, scale, masked));
             }
         }
     }
@@ -98,7 +67,7 @@ fn nothing_is_confined_among_patterns_that_are_not_finite() {
                 let mut sum = [T::ZERO; 2];
                 let mut lse = [T::ZERO];
                 let outputs = Outputs {
-                    retrieved: Some(hopfield_kernels::MatMut::new(&mut sum, 1, 2).unwrap()),
+                    retrieved: Some(MatMut::new(&mut sum, 1, 2).unwrap()),
                     lse: Some(&mut lse),
                     ..Outputs::default()
                 };

@@ -1,11 +1,9 @@
 //! The reference of the softmax, wherever it rises: one probe, which takes a few patterns at a time, has
 //! the bits of many, which take a block, and all of them lie within the bounds.
 
-use hopfield_kernels::Outputs;
-
-use crate::bounds::Arithmetic;
+use crate::checks::alone_and_together;
 use crate::data::{Matrix, Random, Real};
-use crate::levels::{self, serial};
+use crate::levels;
 use crate::naive::How;
 use crate::subject::Case;
 
@@ -38,8 +36,6 @@ fn scores(course: usize, count: usize) -> Vec<f64> {
 
 fn wherever_it_rises<T: Real>() {
     for level in levels::all() {
-        let arithmetic = Arithmetic::of::<T>(level);
-        let workspace = &mut serial(level);
         for course in 0..10 {
             for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
                 // Rows of one group and of several: eight or four of them are a stretch. Rows of two chunks,
@@ -56,34 +52,7 @@ fn wherever_it_rises<T: Real>() {
                     let probe = |b: usize, d: usize| if d == 0 { factors[b] } else { 0.0 };
                     let probes = Matrix::from_fn((7, dim, 0), |b, d| T::from_f64(probe(b, d)));
                     let case = Case::new(probes, patterns, How::beta(std::f64::consts::LN_2));
-                    let told = case.run(workspace);
-                    let mut plain = Matrix::<T>::unwritten(7, dim, 0);
-                    let outputs =
-                        Outputs { retrieved: Some(plain.view_mut()), ..Outputs::default() };
-                    case.retrieval()
-                        .run(case.probes.view(), &case.memory, outputs, workspace)
-                        .unwrap();
-                    assert_eq!(plain.bits(), told.retrieved.bits(), "without entropy: {course}");
-                    for b in 0..7 {
-                        let at = (level, course, count, dim, b);
-                        let probe = case.probes.select(&[b]);
-                        let alone = case.run_with(probe.view(), workspace).unwrap();
-                        assert!(alone.bits(0) == told.bits(b), "{at:?}");
-                        let mut lonely = Matrix::<T>::unwritten(1, dim, 0);
-                        let outputs =
-                            Outputs { retrieved: Some(lonely.view_mut()), ..Outputs::default() };
-                        case.retrieval()
-                            .run(probe.view(), &case.memory, outputs, workspace)
-                            .unwrap();
-                        let same = lonely.row(0).iter().zip(plain.row(b));
-                        assert!(same.into_iter().all(|(x, y)| x.bits() == y.bits()), "{at:?}");
-                        told.assert_consistent(b, &case.how);
-                        let exact = case.exact(b);
-                        let bounds = case.bounds(arithmetic, b, &exact);
-                        for (what, ratio) in told.ratios(b, &exact, &bounds) {
-                            assert!(ratio <= 1.0, "{what}: {ratio} {at:?}");
-                        }
-                    }
+                    alone_and_together(&case, level, &(course, count, dim));
                 }
             }
         }
