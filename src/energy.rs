@@ -23,14 +23,9 @@ pub(crate) struct SubMemory {
 
 impl SubMemory {
     pub fn of<T: Element>(memory: &Memory<T>, keep: Option<&[bool]>) -> Self {
-        let kept = |n: usize| keep.is_none_or(|keep| keep[n]);
-        let norms = memory.squared_norms().iter().enumerate().filter(|&(n, _)| kept(n));
-        let (patterns, max_squared_norm) =
-            norms.fold((0, 0.0), |(count, highest): (usize, f64), (_, norm)| {
-                let norm = norm.to_f64();
-                let higher = norm > highest || norm.is_nan();
-                (count + 1, if higher && !highest.is_nan() { norm } else { highest })
-            });
+        let patterns =
+            keep.map_or(memory.patterns(), |keep| keep.iter().filter(|&&keep| keep).count());
+        let max_squared_norm = memory.max_squared_norm_of(keep).to_f64();
         Self { patterns, max_squared_norm }
     }
 }

@@ -254,7 +254,12 @@ impl<T: Element> Memory<T> {
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     pub fn max_squared_norm(&self) -> T {
-        *self.max_norm.get_or_init(|| highest(&self.norms))
+        *self.max_norm.get_or_init(|| highest(&self.norms, None))
+    }
+
+    /// The same of those patterns that a mask keeps.
+    pub(crate) fn max_squared_norm_of(&self, keep: Option<&[bool]>) -> T {
+        keep.map_or_else(|| self.max_squared_norm(), |_| highest(&self.norms, keep))
     }
 
     /// max_d Σ_n M\[n,d\]², which stands in place of M*² in ngc-learn's energy. One pass over the
@@ -279,7 +284,7 @@ impl<T: Element> Memory<T> {
             T::feature_squares(level, FeatureSquares { rows, squares: &mut block });
             squares.iter_mut().zip(&block).for_each(|(sum, part)| *sum += *part);
         }
-        Ok(highest(&squares[..self.dim]))
+        Ok(highest(&squares[..self.dim], None))
     }
 
     /// The rows with their padding.
@@ -325,18 +330,26 @@ fn padded<T: Element>(rows: &[T], patterns: usize, dim: usize, stride: usize) ->
         .expect("rows are made to measure")
 }
 
-/// The highest of 0 and some values, or NaN where there is one: nothing is higher.
-fn highest<T: Element>(values: &[T]) -> T {
-    let higher = |a: &mut T, b: T| *a = if b > *a || b.is_nan() { b } else { *a };
-    // Chains that do not wait for one another.
+/// The highest of 0 and those values that are kept, or NaN where there is one: nothing is higher.
+fn highest<T: Element>(values: &[T], keep: Option<&[bool]>) -> T {
+    let higher = |a: T, b: T| if b > a || b.is_nan() { b } else { a };
+    // In lanes: a single chain would be waited for.
     let mut most = [T::ZERO; 16];
-    for values in values.chunks(most.len()) {
-        most.iter_mut().zip(values).for_each(|(a, &b)| higher(a, b));
+    match keep {
+        None => {
+            for values in values.chunks(most.len()) {
+                most.iter_mut().zip(values).for_each(|(a, &b)| *a = higher(*a, b));
+            }
+        }
+        Some(keep) => {
+            for (values, keep) in values.chunks(most.len()).zip(keep.chunks(most.len())) {
+                for ((a, &b), &keep) in most.iter_mut().zip(values).zip(keep) {
+                    *a = higher(*a, if keep { b } else { T::ZERO });
+                }
+            }
+        }
     }
-    most.into_iter().fold(T::ZERO, |mut a, b| {
-        higher(&mut a, b);
-        a
-    })
+    most.into_iter().fold(T::ZERO, higher)
 }
 
 pub(crate) fn expect_shape(

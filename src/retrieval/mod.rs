@@ -114,7 +114,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         let sharpness = Sharpness {
             heat: outputs.entropy.is_some(),
             best: outputs.best.is_some() || outputs.best_weight.is_some(),
-            ..self.sharpness(patterns).among(memory.max_squared_norm(), dim)
+            ..self.sharpness(patterns).among(memory.max_squared_norm_of(self.keep), dim)
         };
         let recall = Recall {
             level: workspace.level()?,

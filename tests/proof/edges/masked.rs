@@ -11,8 +11,10 @@ use crate::subject::Case;
 fn a_masked_pattern_weighs_nothing_whatever_it_holds() {
     fn weighs_nothing<T: Real>(level: Level) {
         let shape = (7, 2 * T::GROUP + 3, 3 * T::GROUP + 5);
-        for masked in [0, 1, T::GROUP - 1, T::GROUP, 2 * T::GROUP + 1, 3 * T::GROUP + 4] {
-            let mut case = Case::<T>::random(shape, Kind::Uniform, 3.0, 4);
+        let places = [0, 1, T::GROUP - 1, T::GROUP, 2 * T::GROUP + 1, 3 * T::GROUP + 4];
+        // With scores all over, and all near 0.
+        for (masked, beta) in places.into_iter().flat_map(|n| [(n, 3.0), (n, 0.1)]) {
+            let mut case = Case::<T>::random(shape, Kind::Uniform, beta, 4);
             case.how.keep = Some((0..shape.2).map(|n| n != masked && n % 5 != 2).collect());
             let clean = case.run(&mut serial(level));
             for poison in [T::NAN, T::from_f64(f64::INFINITY), T::NEG_INFINITY, T::MAX] {
@@ -66,39 +68,44 @@ fn all_patterns_masked() {
     }
 }
 
-/// Four shards of 1 MiB, of which one takes part, and none.
+/// Four shards of 1 MiB, of which one takes part, and none; with scores all near 0, and all over.
 #[test]
 fn shards_that_are_masked_leave_the_others_as_they_are() {
+    for level in levels::all() {
+        masked_shards(level, 0.05);
+        masked_shards(level, 0.3);
+    }
+}
+
+fn masked_shards(level: Level, beta: f64) {
     const SHARD: usize = 1024;
     let (batch, dim) = (2, 256);
-    let mut case = Case::<f32>::random((batch, dim, 4 * SHARD), Kind::Uniform, 0.05, 4);
-    for level in levels::all() {
-        for shard in 0..4 {
-            case.how.keep = Some((0..4 * SHARD).map(|n| n / SHARD == shard).collect());
-            let told = case.run(&mut serial(level));
-            let patterns =
-                Matrix::from_fn((SHARD, dim, 0), |n, d| case.patterns.row(shard * SHARD + n)[d]);
-            let alone = Case::new(case.probes.clone(), patterns, How::beta(0.05));
-            let expected = alone.run(&mut serial(level));
-            assert_eq!(told.retrieved.bits(), expected.retrieved.bits(), "{level}: {shard}");
-            assert_eq!(told.support, vec![SHARD; batch], "{level}: {shard}");
-            for b in 0..batch {
-                assert_eq!(told.best[b], expected.best[b] + shard * SHARD, "{level}: {shard}");
-                for (told, expected) in [
-                    (told.lse[b], expected.lse[b]),
-                    (told.entropy[b], expected.entropy[b]),
-                    (told.best_weight[b], expected.best_weight[b]),
-                ] {
-                    assert_eq!(told.to_bits(), expected.to_bits(), "{level}: {shard}");
-                }
+    let mut case = Case::<f32>::random((batch, dim, 4 * SHARD), Kind::Uniform, beta, 4);
+    for shard in 0..4 {
+        case.how.keep = Some((0..4 * SHARD).map(|n| n / SHARD == shard).collect());
+        let told = case.run(&mut serial(level));
+        let patterns =
+            Matrix::from_fn((SHARD, dim, 0), |n, d| case.patterns.row(shard * SHARD + n)[d]);
+        let alone = Case::new(case.probes.clone(), patterns, How::beta(beta));
+        let expected = alone.run(&mut serial(level));
+        assert_eq!(told.retrieved.bits(), expected.retrieved.bits(), "{level}: {shard}");
+        assert_eq!(told.support, vec![SHARD; batch], "{level}: {shard}");
+        for b in 0..batch {
+            assert_eq!(told.best[b], expected.best[b] + shard * SHARD, "{level}: {shard}");
+            for (told, expected) in [
+                (told.lse[b], expected.lse[b]),
+                (told.entropy[b], expected.entropy[b]),
+                (told.best_weight[b], expected.best_weight[b]),
+            ] {
+                assert_eq!(told.to_bits(), expected.to_bits(), "{level}: {shard}");
             }
         }
-        case.how.keep = Some(vec![false; 4 * SHARD]);
-        let told = case.run(&mut serial(level));
-        assert!(told.retrieved.bits().iter().all(|&bits| bits == 0), "{level}");
-        assert!(told.lse.iter().all(|&lse| lse == f32::NEG_INFINITY), "{level}");
-        assert_eq!((told.best, told.support), (vec![usize::MAX; batch], vec![0; batch]), "{level}");
     }
+    case.how.keep = Some(vec![false; 4 * SHARD]);
+    let told = case.run(&mut serial(level));
+    assert!(told.retrieved.bits().iter().all(|&bits| bits == 0), "{level}");
+    assert!(told.lse.iter().all(|&lse| lse == f32::NEG_INFINITY), "{level}");
+    assert_eq!((told.best, told.support), (vec![usize::MAX; batch], vec![0; batch]), "{level}");
 }
 
 /// A shard without one score that is a number is not one without patterns.
