@@ -27,8 +27,9 @@ impl Default for Parallelism {
 /// Multiply-adds below which a second thread costs more than it brings: about 20 µs of one core,
 /// against 5 to 10 µs to wake another.
 const WORTH_A_TASK: usize = 1 << 20;
-/// Bytes of patterns of which the same is true: a few probes take as long as reading does.
-const WORTH_READING: usize = 5 << 18;
+/// Bytes of patterns of which the same is true: a few probes take as long as reading does, and their shards
+/// are coarse, so that a thread that wakes late ends late.
+const WORTH_READING: usize = 1 << 21;
 
 impl Parallelism {
     /// Threads to divide so many multiply-adds among, with so many bytes of patterns.

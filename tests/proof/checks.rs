@@ -10,7 +10,6 @@ use hopfield_kernels::{
 use crate::bounds::{Arithmetic, size, times};
 use crate::data::{Matrix, Real};
 use crate::double::Double;
-use crate::levels::serial;
 use crate::naive::{self, How, exact};
 use crate::subject::{Case, of_weights, off, worst};
 
@@ -36,8 +35,13 @@ pub fn recall<T: Real>(
 
 /// Every probe of a case by itself and among the others, with every output and with one: the same bits, and
 /// all within the bounds.
-pub fn alone_and_together<T: Real>(case: &Case<T>, level: Level, at: &dyn Debug) {
-    let (arithmetic, workspace) = (Arithmetic::of::<T>(level), &mut serial(level));
+pub fn alone_and_together<T: Real>(
+    case: &Case<T>,
+    level: Level,
+    workspace: &mut Workspace<T>,
+    at: &dyn Debug,
+) {
+    let arithmetic = Arithmetic::of::<T>(level);
     let told = case.run(workspace);
     let plain = retrieved(case, case.probes.view(), workspace);
     assert_eq!(

@@ -35,6 +35,7 @@ fn case<T: Real>((batch, dim, count): (usize, usize, usize), scale: f64) -> Case
 
 fn near_where_it_ends<T: Real>() {
     for level in levels::all() {
+        let workspace = &mut serial(level);
         // A few patterns and several blocks; short patterns, of which there are panels for many probes, and long
         // ones; elements whose squares are far below 1.
         for (dim, count, scale) in
@@ -43,7 +44,7 @@ fn near_where_it_ends<T: Real>() {
             let mut case = case::<T>((54, dim, count), scale);
             for masked in [false, true] {
                 case.how.keep = masked.then(|| (0..count).map(|n| n % 5 != 1).collect());
-                alone_and_together(&case, level, &(dim, count, scale, masked));
+                alone_and_together(&case, level, workspace, &(dim, count, scale, masked));
             }
         }
     }

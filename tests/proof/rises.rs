@@ -3,7 +3,7 @@
 
 use crate::checks::alone_and_together;
 use crate::data::{Matrix, Random, Real};
-use crate::levels;
+use crate::levels::{self, serial};
 use crate::naive::How;
 use crate::subject::Case;
 
@@ -36,6 +36,7 @@ fn scores(course: usize, count: usize) -> Vec<f64> {
 
 fn wherever_it_rises<T: Real>() {
     for level in levels::all() {
+        let workspace = &mut serial(level);
         for course in 0..10 {
             for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
                 // Rows of one group and of several: eight or four of them are a stretch. Rows of two chunks,
@@ -52,7 +53,7 @@ fn wherever_it_rises<T: Real>() {
                     let probe = |b: usize, d: usize| if d == 0 { factors[b] } else { 0.0 };
                     let probes = Matrix::from_fn((7, dim, 0), |b, d| T::from_f64(probe(b, d)));
                     let case = Case::new(probes, patterns, How::beta(std::f64::consts::LN_2));
-                    alone_and_together(&case, level, &(course, count, dim));
+                    alone_and_together(&case, level, workspace, &(course, count, dim));
                 }
             }
         }
