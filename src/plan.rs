@@ -18,19 +18,23 @@ use crate::kernel::{GROUP, MAX_BLOCK};
 use crate::memory::{padded_cols, padded_stride, scratch_stride};
 use crate::parallel::Parallelism;
 
-/// Bytes of patterns in a block, or of their chunks of d: with the next block, the probes and what is
-/// retrieved, they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
-/// read and written once for each block, which has to be little beside the sums over its patterns: 64 at
+/// Bytes of patterns in a block, or of their chunks of d: with a few probes and what is retrieved for them,
+/// they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
+/// read and written once for each block, which has to be little beside the sums over its patterns: 128 at
 /// least.
-const BLOCK_BYTES: usize = 256 << 10;
+const BLOCK_BYTES: usize = 512 << 10;
+/// The same of an update, whose rows share L2 with weights and with all that is learned from.
+const UPDATE_BYTES: usize = 256 << 10;
 /// Bytes of patterns that are worth a shard of their own.
 const SHARD_BYTES: usize = 1024 << 10;
 /// As many threads as can work on one probe; more would wait for memory.
 const SHARDS: usize = 16;
+/// Bytes of the scores of a company, which wait in L2 until all of its groups have been scored.
+const COMPANY_BYTES: usize = 128 << 10;
 /// Bytes of a task's probes, and of what it retrieves for them. More of them share a pass over the
 /// patterns, fewer stay in L2.
 const BATCH_BYTES: usize = 512 << 10;
-/// Bytes of the weights of a block of an update: half of L2, beside the rows.
+/// Bytes of the weights of a block of an update, beside the rows.
 const WEIGHTS_BYTES: usize = 256 << 10;
 /// Bytes up to which the B x N similarities are kept from recall to learning, which then need not
 /// be computed again.
@@ -52,8 +56,10 @@ pub(crate) struct Plan {
     pub stride: usize,
     /// Most patterns in a shard.
     pub shard: usize,
-    /// Most patterns in a block.
+    /// Most patterns in a block ...
     pub block: usize,
+    /// ... and in one that is updated.
+    update_block: usize,
 }
 
 impl Plan {
@@ -62,12 +68,13 @@ impl Plan {
         let row_bytes = row * size_of::<T>();
         // What is in L2 at a time of a long row.
         let chunk_bytes = cols * size_of::<T>() / chunks::<T>(cols / T::LANES).len();
-        let block = (BLOCK_BYTES / chunk_bytes).min(MAX_BLOCK);
-        let block = block / T::LANES * T::LANES;
+        let within = |bytes: usize| (bytes / chunk_bytes).min(MAX_BLOCK) / T::LANES * T::LANES;
+        let (block, update_block) = (within(BLOCK_BYTES), within(UPDATE_BYTES));
         let panels = patterns.div_ceil(T::LANES);
         let shards = (patterns * row_bytes / SHARD_BYTES).next_power_of_two().min(SHARDS);
         let stride = scratch_stride::<T>(cols / T::LANES);
-        Self { patterns, cols, row, stride, shard: panels.div_ceil(shards) * T::LANES, block }
+        let shard = panels.div_ceil(shards) * T::LANES;
+        Self { patterns, cols, row, stride, shard, block, update_block }
     }
 
     /// The patterns of every shard.
@@ -75,16 +82,16 @@ impl Plan {
         blocks::<T>(self.patterns, self.shard)
     }
 
-    /// Groups of probes that take turns with a block: those of long patterns, which go chunk by chunk
-    /// of d, so that neither patterns nor what is retrieved from them leave L2 between two groups.
+    /// Groups of probes that take turns with a block.
     pub fn company<T: Element>(self) -> usize {
-        if chunks::<T>(self.cols / T::LANES).len() > 1 { COMPANY } else { 1 }
+        let group_bytes = GROUP * scores_stride::<T>(self.block) * size_of::<T>();
+        (COMPANY_BYTES / group_bytes).min(COMPANY)
     }
 
     /// Elements of scores that a task needs for so many probes.
     pub fn scores<T: Element>(self, probes: usize) -> usize {
-        let rows = probes.clamp(GROUP, self.company::<T>() * GROUP);
-        rows * scores_stride::<T>(self.block)
+        let groups = probes.div_ceil(GROUP).clamp(1, self.company::<T>());
+        groups * GROUP * scores_stride::<T>(self.block)
     }
 
     /// Entries of a list of patterns.
@@ -125,11 +132,8 @@ impl Plan {
 
     /// Most probes that a task recalls at a time.
     pub fn batch<T: Element>(self) -> usize {
-        if self.company::<T>() > 1 {
-            return COMPANY * GROUP;
-        }
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
-        rows.clamp(8 * GROUP, 96 * GROUP) / GROUP * GROUP
+        rows.clamp(COMPANY * GROUP, 3 * COMPANY * GROUP) / GROUP * GROUP
     }
 
     /// Whether the similarities of so many probes are kept for learning.
@@ -143,7 +147,7 @@ impl Plan {
         let fitting = WEIGHTS_BYTES / (rows * size_of::<T>()) / T::LANES * T::LANES;
         UpdatePlan {
             pieces: if threads == 1 { 1 } else { (4 * threads).min(panels) },
-            block: fitting.clamp(T::LANES, self.block),
+            block: fitting.clamp(T::LANES, self.update_block),
             streams: rows <= FEW_PROBES && self.is_large::<T>(),
         }
     }
@@ -236,7 +240,7 @@ mod tests {
 
     #[test]
     fn tasks_take_as_many_probes_as_stay_in_l2() {
-        for (dim, most) in [(1, 576), (64, 546), (784, 54), (1024, 48), (1025, 192)] {
+        for (dim, most) in [(1, 576), (64, 546), (192, 210), (784, 192), (1025, 192)] {
             assert_eq!(Plan::new::<f32>(1000, dim).batch::<f32>(), most, "{dim}");
         }
         // Many probes and short patterns have panels.
@@ -249,10 +253,10 @@ mod tests {
     #[test]
     fn blocks_and_shards_are_cut_by_shape_and_type_alone() {
         for (patterns, dim, shard, block) in [
-            (1000, 784, 512, 80),
-            (60_000, 784, 3760, 80),
+            (1000, 784, 512, 160),
+            (60_000, 784, 3760, 160),
             (1024, 64, 1024, 512),
-            (4096, 3072, 256, 64),
+            (4096, 3072, 256, 128),
             (1, 1, 16, 512),
         ] {
             let plan = Plan::new::<f32>(patterns, dim);
@@ -265,15 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn a_task_has_whole_groups_of_probes_and_room_for_their_scores() {
-        for dim in [1, 64, 784, 1024, 1025, 3072, 20_000] {
+    fn a_task_has_whole_groups_of_probes_and_room_for_the_scores_of_a_company() {
+        for (dim, company) in [(1, 10), (64, 10), (256, 10), (384, 14), (784, 31), (20_000, 32)] {
             let plan = Plan::new::<f32>(1000, dim);
+            assert_eq!(plan.company::<f32>(), company, "{dim}");
             let most = plan.batch::<f32>();
-            assert!(most.is_multiple_of(GROUP) && most >= 8 * GROUP, "{dim}: {most}");
-            let takes_turns = plan.company::<f32>() > 1;
-            assert_eq!(takes_turns, dim > 1024, "{dim}");
-            let rows = if takes_turns { most } else { GROUP };
-            assert_eq!(plan.scores::<f32>(most), rows * scores_stride::<f32>(plan.block));
+            assert!(most.is_multiple_of(GROUP) && most >= company * GROUP, "{dim}: {most}");
+            let scores = |groups: usize| groups * GROUP * scores_stride::<f32>(plan.block);
+            assert_eq!(plan.scores::<f32>(most), scores(company), "{dim}");
+            assert_eq!(plan.scores::<f32>(GROUP + 1), scores(2), "{dim}");
+            assert_eq!(plan.scores::<f32>(1), scores(1), "{dim}");
         }
     }
 }

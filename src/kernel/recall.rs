@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! for each block of patterns:
-//!     for each group of probes:
-//!         scores = dots(group, block)
-//!         for each segment of the block:                   # mostly one: see `separation`
-//!             weights, rescale = separate(scores)          # and the state: reference, mass
-//!             X̂ = rescale X̂ + combine(weights, segment)    # the block is still in L2
+//!     for each company of groups of probes:
+//!         for each chunk of d, each group:
+//!             scores = dots(group, block)
+//!         for each group, each segment of the block:           # mostly one: see `separation`
+//!             weights, rescale = separate(scores)              # and the state: reference, mass
+//!         for each chunk of d, backwards, each group:
+//!             X̂ = rescale X̂ + combine(weights, segment)        # the block is still in L2
 //! ```
 //!
-//! Of long patterns L2 holds a chunk of d. There, many groups take turns: scores of all groups from one chunk
-//! after another, then all separations, then all combinations, again chunk by chunk. A block's chunk and
+//! Groups take turns: the scores of a few dozen of them, then all separations, then all combinations. Each loop
+//! runs for long, and of long patterns L2 holds a chunk of d at a time. A block's chunk and
 //! what goes past it for a group at a time are little; whole rows of X̂ for a few dozen probes would drive
 //! the block out of L2 before the next group comes.
 //!
@@ -121,7 +123,7 @@ pub struct Shard<'a, T> {
     pub prefetches_stretches: bool,
     /// Probes that share the loads of a pattern: at most `GROUP`.
     pub group: usize,
-    /// Groups that take turns with a block, chunk by chunk of d: at most `COMPANY`.
+    /// Groups that take turns with a block, and with every chunk of d: at most `COMPANY`.
     pub company: usize,
     /// One for each probe; written.
     pub states: &'a mut [State<T>],

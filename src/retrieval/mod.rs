@@ -178,7 +178,13 @@ fn run<T: Element>(
     let rows = |count: usize| count * plan.stride;
     let sums = |count: usize| if outputs.retrieved.is_some() { rows(count) } else { 0 };
     if threads == 1 || shards == 1 || batch >= 2 * GROUP * threads {
-        let pieces = if threads == 1 { 1 } else { (2 * threads).min(batch.div_ceil(GROUP)) };
+        // A second piece for each thread evens out what they take, where it is not another pass over the
+        // patterns.
+        let passes = batch.div_ceil(plan.batch::<T>());
+        let pieces = match threads {
+            1 => 1,
+            _ => passes.clamp(threads, 2 * threads).min(batch.div_ceil(GROUP)),
+        };
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
         let later = if shards > 1 { most } else { 0 };
         let (scores, panels) = (plan.scores::<T>(most), plan.panels::<T>(most));

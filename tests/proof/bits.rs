@@ -73,7 +73,7 @@ fn the_batch_changes_nothing<T: Real>(shape: Shape) {
 fn the_batch_and_the_position_in_it_change_nothing() {
     // One shard of two blocks, and two shards.
     the_batch_changes_nothing::<f32>((33, 20, 530));
-    the_batch_changes_nothing::<f32>((33, 50, 5000));
+    the_batch_changes_nothing::<f32>((33, 50, 7000));
     the_batch_changes_nothing::<f64>((33, 20, 530));
     // Rows of two chunks, whose groups of probes take turns with a block.
     the_batch_changes_nothing::<f32>((21, 1100, 250));

@@ -43,7 +43,7 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
         }
     }
     // Probes whose softmax has a reference before the first pattern, in several blocks and shards.
-    let near = Case::<T>::random((33, T::GROUP + 4, 9000), Kind::Uniform, 1.0, 3);
+    let near = Case::<T>::random((33, T::GROUP + 4, 12_000), Kind::Uniform, 1.0, 3);
     for (kernel, hash) in hashes(&near, workspace) {
         match kernel {
             "recall" => all.entry("recall-confined").or_default().push(hash),
@@ -58,7 +58,7 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
 fn hash_of_probes<T: Real>() -> u64 {
     const MOST: usize = 33;
     // Two shards, and work for several threads.
-    let case = Case::<T>::random((MOST, T::GROUP + 4, 9000), Kind::Uniform, 2.0, 9);
+    let case = Case::<T>::random((MOST, T::GROUP + 4, 12_000), Kind::Uniform, 2.0, 9);
     let workspace = &mut Workspace::new();
     let mut run = |order: &[usize]| {
         let probes = case.probes.select(order);

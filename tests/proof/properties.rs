@@ -243,8 +243,8 @@ fn small_shapes<T: Real>() -> impl Iterator<Item = (usize, usize)> {
     small().flat_map(move |dim| small().map(move |patterns| (dim, patterns)))
 }
 
-/// Around every edge of a chunk of D, and of a block of patterns: 512 short ones, 256 KiB of longer ones
-/// and 32 of the longest.
+/// Around every edge of a chunk of D, and of a block of patterns: 512 short ones, 512 KiB of longer ones or of
+/// the chunks of the longest, and half as many where they are updated.
 fn edges_of_chunks_and_blocks<T: Real>() -> impl Iterator<Item = (usize, usize)> {
     let chunk = 4096 / size_of::<T>();
     let around = |at: usize| [at - 1, at, at + 1];
@@ -253,9 +253,9 @@ fn edges_of_chunks_and_blocks<T: Real>() -> impl Iterator<Item = (usize, usize)>
     let longer = [around(chunk / 4).to_vec(), around(chunk).to_vec(), around(2 * chunk).to_vec()];
     let blocks_of_longer = move |dim: usize| {
         let row = (dim * size_of::<T>()).next_multiple_of(64);
-        let block = ((256 << 10) / row).clamp(32, 512) / T::GROUP * T::GROUP;
-        // Where a row has a gap of a group, blocks may be one group shorter.
-        around(block).into_iter().chain(around(block.max(2 * T::GROUP) - T::GROUP))
+        let chunk = row / row.div_ceil(4096);
+        let edges = move |bytes: usize| around((bytes / chunk).min(512) / T::GROUP * T::GROUP);
+        edges(256 << 10).into_iter().chain(edges(512 << 10))
     };
     let longer = longer.into_iter().flatten();
     blocks_of_short
