@@ -56,6 +56,16 @@ pub use synapse::synapse;
 pub use updates::updates;
 pub use views::views;
 
+/// AddressSanitizer ends a process that asks for more memory than there can be, unless it is told not to. The
+/// crate does ask, of a batch size that it reads from a file, and takes no for an answer.
+///
+/// It calls this as it starts.
+#[cfg(feature = "libfuzzer")]
+#[unsafe(no_mangle)]
+extern "C" fn __asan_default_options() -> *const std::ffi::c_char {
+    c"allocator_may_return_null=1".as_ptr()
+}
+
 /// A target's name and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
