@@ -31,8 +31,8 @@ const SHARD_BYTES: usize = 1024 << 10;
 const SHARDS: usize = 16;
 /// Bytes of the scores of a company, which wait in L2 until all of its groups have been scored.
 const COMPANY_BYTES: usize = 128 << 10;
-/// Bytes of a task's probes, and of what it retrieves for them. More of them share a pass over the
-/// patterns, fewer stay in L2.
+/// Bytes of a task's short probes, and of what it retrieves for them. More of them share a pass over the
+/// patterns, fewer stay in L2. Of long ones, L2 holds no more than a group's.
 const BATCH_BYTES: usize = 512 << 10;
 /// Bytes of the weights of a block of an update, beside the rows.
 const WEIGHTS_BYTES: usize = 256 << 10;
@@ -130,7 +130,7 @@ impl Plan {
         panels_len::<T>(self.block, self.cols, probes)
     }
 
-    /// Most probes that a task recalls at a time.
+    /// Most probes that a task recalls at a time: the largest company, or as many as stay in L2.
     pub fn batch<T: Element>(self) -> usize {
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
         rows.clamp(COMPANY * GROUP, 3 * COMPANY * GROUP) / GROUP * GROUP
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_take_as_many_probes_as_stay_in_l2() {
+    fn tasks_take_a_company_of_probes_or_as_many_as_stay_in_l2() {
         for (dim, most) in [(1, 576), (64, 546), (192, 210), (784, 192), (1025, 192)] {
             assert_eq!(Plan::new::<f32>(1000, dim).batch::<f32>(), most, "{dim}");
         }
