@@ -75,33 +75,47 @@ fn the_batch_and_the_position_in_it_change_nothing() {
     the_batch_changes_nothing::<f32>((33, 20, 530));
     the_batch_changes_nothing::<f32>((33, 50, 7000));
     the_batch_changes_nothing::<f64>((33, 20, 530));
-    // Rows of two chunks, whose groups of probes take turns with a block.
+    // Rows of two chunks.
     the_batch_changes_nothing::<f32>((21, 1100, 250));
     the_batch_changes_nothing::<f64>((21, 600, 250));
+}
+
+/// Each of many probes, alone.
+fn alone_and_together<T: Real>(level: Level, (batch, dim, patterns): Shape) {
+    let case = Case::<T>::random((batch, dim, patterns), Kind::LogNormal, 0.3, 5);
+    let workspace = &mut serial(level);
+    let together = case.run(workspace);
+    for b in 0..batch {
+        let probe = case.probes.select(&[b]);
+        let alone = case.run_with(probe.view(), workspace).unwrap();
+        let shape = (b, batch, dim, patterns);
+        assert!(together.bits(b) == alone.bits(0), "{level}: probe {shape:?}");
+    }
 }
 
 /// Short patterns are transposed for many probes: every tail of a tile, a panel and a lane group.
 #[test]
 fn panels_of_patterns_change_nothing() {
-    fn alone_and_together<T: Real>(level: Level) {
+    for level in levels::all() {
         for (at, dim) in [1, 7, 8, 9, 16, 17, 63, 64, 100, 192, 193].into_iter().enumerate() {
             for patterns in [1, 8, 15, 17, 31, 33, 48, 530] {
-                let batch = 47 + (at + patterns) % 7;
-                let case = Case::<T>::random((batch, dim, patterns), Kind::LogNormal, 0.3, 5);
-                let workspace = &mut serial(level);
-                let together = case.run(workspace);
-                for b in 0..batch {
-                    let probe = case.probes.select(&[b]);
-                    let alone = case.run_with(probe.view(), workspace).unwrap();
-                    let shape = (b, batch, dim, patterns);
-                    assert!(together.bits(b) == alone.bits(0), "{level}: probe {shape:?}");
-                }
+                let shape = (47 + (at + patterns) % 7, dim, patterns);
+                alone_and_together::<f32>(level, shape);
+                alone_and_together::<f64>(level, shape);
             }
         }
     }
+}
+
+/// More probes than a company has that takes turns with a block: of short patterns, of longer ones whose
+/// probes are more than a task takes at a time, and of those that have two chunks.
+#[test]
+fn companies_of_probes_change_nothing() {
     for level in levels::all() {
-        alone_and_together::<f32>(level);
-        alone_and_together::<f64>(level);
+        for shape in [(131, 20, 530), (250, 400, 300), (200, 1100, 250)] {
+            alone_and_together::<f32>(level, shape);
+            alone_and_together::<f64>(level, shape);
+        }
     }
 }
 
