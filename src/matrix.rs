@@ -3,6 +3,9 @@
 //! A matrix is rows of consecutive elements, a fixed stride apart. The checks here are what every
 //! unsafe block further down relies on: each row `0..rows` has `cols` readable (and, through a
 //! `MatMut`, exclusively writable) elements, and the rows of a `MatMut` do not overlap.
+//!
+//! The stride of a matrix without elements means nothing, so it is not checked. It is set to the number
+//! of columns, with which no row begins outside the slice.
 
 #[cfg(feature = "ndarray")]
 mod from_ndarray;
@@ -24,12 +27,15 @@ use crate::{Error, Result};
 /// assert_eq!(matrix.row(1), [4, 5, 6]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
+///
+/// Rows may also follow one another backwards, or be one and the same: `ndarray` views with a negative
+/// row stride and broadcast ones (row stride 0) convert with the feature `ndarray`.
 #[derive(Debug)]
 pub struct MatRef<'a, T> {
     ptr: *const T,
     rows: usize,
     cols: usize,
-    stride: usize,
+    stride: isize,
     life: PhantomData<&'a [T]>,
 }
 
@@ -70,21 +76,23 @@ impl<T> Clone for MatRef<'_, T> {
 
 impl<T> Copy for MatRef<'_, T> {}
 
-/// Refuses rows that overlap or that leave a slice of `len` elements.
-fn check(len: usize, rows: usize, cols: usize, stride: usize) -> Result<()> {
-    if rows > 1 && stride < cols {
+/// The stride to use for a matrix in a slice of `len` elements; refuses rows that overlap and slices
+/// that are too short. `shares` says that rows may be one and the same (stride 0).
+fn checked(len: usize, rows: usize, cols: usize, stride: usize, shares: bool) -> Result<usize> {
+    if rows == 0 || cols == 0 {
+        return Ok(cols);
+    }
+    if rows > 1 && stride < cols && !(shares && stride == 0) {
         return Err(Error::Stride {
             operand: "matrix",
             expected: "a row stride of at least the number of columns",
             found: stride as isize,
         });
     }
-    let needed = match rows {
-        0 => Some(0),
-        _ => (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols)),
-    };
+    let needed = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
     match needed {
-        Some(needed) if needed <= len => Ok(()),
+        // A slice has at most `isize::MAX` bytes. The stride of a single row may be anything.
+        Some(needed) if needed <= len => Ok(if rows == 1 { cols } else { stride }),
         _ => Err(Error::Slice {
             operand: "matrix",
             rows,
@@ -122,10 +130,12 @@ impl<'a, T> MatRef<'a, T> {
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     ///
+    /// With a stride of 0 every row is the first one.
+    ///
     /// # Errors
-    /// [`Error::Stride`] when rows overlap, [`Error::Slice`] when the slice is too short.
+    /// [`Error::Stride`] when rows overlap otherwise, [`Error::Slice`] when the slice is too short.
     pub fn with_stride(slice: &'a [T], rows: usize, cols: usize, stride: usize) -> Result<Self> {
-        check(slice.len(), rows, cols, stride)?;
+        let stride = checked(slice.len(), rows, cols, stride, true)? as isize;
         let ptr = slice.as_ptr();
         Ok(Self { ptr, rows, cols, stride, life: PhantomData })
     }
@@ -136,7 +146,7 @@ impl<'a, T> MatRef<'a, T> {
     /// For the lifetime `'a`, each of the `rows` rows that begin `stride` elements apart at `ptr`
     /// is `cols` initialised elements that nobody writes.
     #[cfg(feature = "ndarray")]
-    unsafe fn from_raw(ptr: *const T, rows: usize, cols: usize, stride: usize) -> Self {
+    unsafe fn from_raw(ptr: *const T, rows: usize, cols: usize, stride: isize) -> Self {
         Self { ptr, rows, cols, stride, life: PhantomData }
     }
 
@@ -150,9 +160,16 @@ impl<'a, T> MatRef<'a, T> {
         self.cols
     }
 
-    /// Elements from the start of one row to the start of the next.
-    pub fn stride(&self) -> usize {
+    /// Elements from the start of one row to the start of the next: negative where rows follow one
+    /// another backwards.
+    pub fn stride(&self) -> isize {
         self.stride
+    }
+
+    /// The stride of a matrix whose rows the kernels have laid out themselves, one after another.
+    pub(crate) fn forward_stride(&self) -> usize {
+        debug_assert!(self.stride >= 0, "rows of the crate's own follow one another");
+        self.stride as usize
     }
 
     /// Row `index`.
@@ -161,8 +178,11 @@ impl<'a, T> MatRef<'a, T> {
     /// When `index >= rows`.
     pub fn row(&self, index: usize) -> &'a [T] {
         assert!(index < self.rows, "row {index} of {}", self.rows);
-        // SAFETY: the door has checked that rows below `rows` have `cols` elements, shared for 'a.
-        unsafe { std::slice::from_raw_parts(self.ptr.add(index * self.stride), self.cols) }
+        // SAFETY: construction has checked that rows below `rows` have `cols` elements, shared for 'a.
+        unsafe {
+            let row = self.ptr.offset(index as isize * self.stride);
+            std::slice::from_raw_parts(row, self.cols)
+        }
     }
 
     /// The rows, from the first to the last.
@@ -191,9 +211,9 @@ impl<'a, T> MatRef<'a, T> {
     pub fn subrows(self, range: std::ops::Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?}");
         // An empty range may begin one row past the end, where `ptr` must not follow.
-        let offset = if range.is_empty() { 0 } else { range.start * self.stride };
+        let offset = if range.is_empty() { 0 } else { range.start as isize * self.stride };
         // SAFETY: a row that exists begins at this offset, or the offset is 0.
-        let ptr = unsafe { self.ptr.add(offset) };
+        let ptr = unsafe { self.ptr.offset(offset) };
         Self { ptr, rows: range.len(), ..self }
     }
 
@@ -258,7 +278,7 @@ impl<'a, T> MatMut<'a, T> {
         cols: usize,
         stride: usize,
     ) -> Result<Self> {
-        check(slice.len(), rows, cols, stride)?;
+        let stride = checked(slice.len(), rows, cols, stride, false)?;
         let ptr = slice.as_mut_ptr();
         Ok(Self { ptr, rows, cols, stride, life: PhantomData })
     }
@@ -298,7 +318,7 @@ impl<'a, T> MatMut<'a, T> {
     /// ```
     pub fn as_ref(&self) -> MatRef<'_, T> {
         let Self { ptr, rows, cols, stride, .. } = *self;
-        MatRef { ptr, rows, cols, stride, life: PhantomData }
+        MatRef { ptr, rows, cols, stride: stride as isize, life: PhantomData }
     }
 
     /// The same matrix for a shorter time, so that it can be passed on and used again.
@@ -325,7 +345,7 @@ impl<'a, T> MatMut<'a, T> {
     /// When `index >= rows`.
     pub fn row_mut(&mut self, index: usize) -> &mut [T] {
         assert!(index < self.rows, "row {index} of {}", self.rows);
-        // SAFETY: the door has checked that rows below `rows` have `cols` elements, and `self` is
+        // SAFETY: construction has checked that rows below `rows` have `cols` elements, and `self` is
         // borrowed exclusively for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.add(index * self.stride), self.cols) }
     }

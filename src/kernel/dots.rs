@@ -116,10 +116,10 @@ impl<T: Element> Block<'_, T> {
             for at in 0..tiles {
                 let rows = std::array::from_fn(|j| {
                     let row = (panel + at * Q + j).min(patterns.rows() - 1);
-                    patterns.as_ptr().wrapping_add(row * patterns.stride())
+                    patterns.as_ptr().wrapping_add(row * patterns.forward_stride())
                 });
                 let (probes, chunk) = (&self.probes, self.chunk.clone());
-                let probes = (probes.as_ptr(), probes.stride());
+                let probes = (probes.as_ptr(), probes.forward_stride());
                 // SAFETY: the rows exist, and the caller promises the rest.
                 let mut sums = unsafe { tile::<T, S, P, Q>(simd, probes, rows, chunk) };
                 for (parts, sums) in parts.iter_mut().zip(&mut sums) {

@@ -57,7 +57,7 @@ pub(crate) fn transpose<T: Element, S: Simd<T>>(
                 let n = (first + n).min(patterns.rows() - 1);
                 // SAFETY: pattern n exists, and has a lane group g.
                 *row = unsafe {
-                    simd.load(patterns.as_ptr().add(n * patterns.stride() + g * T::LANES))
+                    simd.load(patterns.as_ptr().add(n * patterns.forward_stride() + g * T::LANES))
                 };
             }
             let mut step = 1;
@@ -130,7 +130,8 @@ unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     let mut parts = [[[const { MaybeUninit::<S::Group>::uninit() }; Q]; P]; MAX_LANES / 2];
     // The compiler is not to know that both lie side by side: it would load all of them before it uses any, which
     // takes more registers than there are.
-    let probes = (probes.as_ptr(), black_box(probes.as_ptr().wrapping_add(half)), probes.stride());
+    let probes =
+        (probes.as_ptr(), black_box(probes.as_ptr().wrapping_add(half)), probes.forward_stride());
     // SAFETY: residues r and r + half of group g < groups exist in every probe and panel.
     unsafe {
         for (r, part) in parts[..half].iter_mut().enumerate() {

@@ -174,7 +174,7 @@ impl<T: Element> Stretches<'_, T> {
     /// than on short patterns.
     #[inline(always)]
     fn pattern(&self, n: usize) -> *const T {
-        black_box(self.patterns.as_ptr().wrapping_add(n * self.patterns.stride()))
+        black_box(self.patterns.as_ptr().wrapping_add(n * self.patterns.forward_stride()))
     }
 
     /// The scores of `Q` patterns from `n` on, repeated along the lanes.
@@ -183,7 +183,7 @@ impl<T: Element> Stretches<'_, T> {
     /// They exist.
     #[inline(always)]
     unsafe fn score<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize) -> S::Group {
-        let (first, stride) = (self.pattern(n), self.patterns.stride());
+        let (first, stride) = (self.pattern(n), self.patterns.forward_stride());
         let rows = std::array::from_fn(
             #[inline(always)]
             |j| first.wrapping_add(j * stride),
@@ -299,7 +299,7 @@ impl<T: Element> Stretches<'_, T> {
         n: usize,
         lead: usize,
     ) {
-        let stride = self.patterns.stride();
+        let stride = self.patterns.forward_stride();
         // SAFETY: the patterns exist, and have the lane groups of what is retrieved.
         unsafe {
             let rows = self.pattern(n);
