@@ -16,7 +16,7 @@ use crate::kernel::recall::{COMPANY, blocks, scores_stride};
 use crate::kernel::survivors::list_len;
 use crate::kernel::{GROUP, MAX_BLOCK};
 use crate::memory::{padded_cols, padded_stride, scratch_stride};
-use crate::parallel::Parallelism;
+use crate::parallel::{Parallelism, product};
 
 /// Bytes of patterns in a block, or of their chunks of d: with a few probes and what is retrieved for them,
 /// they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
@@ -26,9 +26,9 @@ const BLOCK_BYTES: usize = 512 << 10;
 /// The same of an update, whose rows share L2 with weights and with all that is learned from.
 const UPDATE_BYTES: usize = 256 << 10;
 /// Bytes of patterns that are worth a shard of their own.
-const SHARD_BYTES: usize = 1024 << 10;
+const SHARD_BYTES: u64 = 1024 << 10;
 /// As many threads as can work on one probe; more would wait for memory.
-const SHARDS: usize = 16;
+const SHARDS: u64 = 16;
 /// Bytes of the scores of a company, which wait in L2 until all of its groups have been scored.
 const COMPANY_BYTES: usize = 128 << 10;
 /// Bytes of a task's short probes, and of what it retrieves for them. More of them share a pass over the
@@ -38,12 +38,12 @@ const BATCH_BYTES: usize = 512 << 10;
 const WEIGHTS_BYTES: usize = 256 << 10;
 /// Bytes up to which the B x N similarities are kept from recall to learning, which then need not
 /// be computed again.
-const KEPT_BYTES: usize = 32 << 20;
+const KEPT_BYTES: u64 = 32 << 20;
 
 /// Bytes of patterns that no core finds in its own L2 any more.
-const BEYOND_L2: usize = 1 << 20;
+const BEYOND_L2: u64 = 1 << 20;
 /// Bytes of patterns from which most come from memory, or from an L3 that others use as well.
-const LARGE: usize = 8 << 20;
+const LARGE: u64 = 8 << 20;
 
 /// The cuts for N patterns of dimension D.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,9 @@ impl Plan {
         let within = |bytes: usize| (bytes / chunk_bytes).min(MAX_BLOCK) / T::LANES * T::LANES;
         let (block, update_block) = (within(BLOCK_BYTES), within(UPDATE_BYTES));
         let panels = patterns.div_ceil(T::LANES);
-        let shards = (patterns * row_bytes / SHARD_BYTES).next_power_of_two().min(SHARDS);
+        let shards = product([patterns, row_bytes]) / SHARD_BYTES;
+        // More than there may be, and a power of two.
+        let shards = shards.min(SHARDS).next_power_of_two() as usize;
         let stride = scratch_stride::<T>(cols / T::LANES);
         let shard = panels.div_ceil(shards) * T::LANES;
         Self { patterns, cols, row, stride, shard, block, update_block }
@@ -100,13 +102,13 @@ impl Plan {
     }
 
     /// Bytes of patterns.
-    pub fn bytes<T: Element>(self) -> usize {
-        self.patterns * self.row * size_of::<T>()
+    pub fn bytes<T: Element>(self) -> u64 {
+        product([self.patterns, self.row, size_of::<T>()])
     }
 
     /// Threads to divide the work for so many rows among.
     pub fn threads<T: Element>(self, rows: usize, parallelism: Parallelism) -> usize {
-        parallelism.threads(rows * self.patterns * self.cols, self.bytes::<T>())
+        parallelism.threads(product([rows, self.patterns, self.cols]), self.bytes::<T>())
     }
 
     /// Whether patterns come from memory.
@@ -138,13 +140,13 @@ impl Plan {
 
     /// Whether the similarities of so many probes are kept for learning.
     pub fn keeps_similarities<T: Element>(self, probes: usize) -> bool {
-        probes * self.patterns * size_of::<T>() <= KEPT_BYTES
+        product([probes, self.patterns, size_of::<T>()]) <= KEPT_BYTES
     }
 
     /// The cuts of an update by so many rows.
     pub fn update<T: Element>(self, rows: usize, threads: usize) -> UpdatePlan {
         let panels = self.patterns.div_ceil(T::LANES);
-        let fitting = WEIGHTS_BYTES / (rows * size_of::<T>()) / T::LANES * T::LANES;
+        let fitting = WEIGHTS_BYTES / size_of::<T>() / rows / T::LANES * T::LANES;
         UpdatePlan {
             pieces: if threads == 1 { 1 } else { (4 * threads).min(panels) },
             block: fitting.clamp(T::LANES, self.update_block),
@@ -238,6 +240,23 @@ mod tests {
         assert_eq!(few.threads::<f32>(1000, Parallelism::Serial), 1);
     }
 
+    /// Sizes whose products exceed the address space (of a machine of 32 or of 64 bits) only decide something.
+    #[test]
+    fn products_of_sizes_may_exceed_the_address_space() {
+        for patterns in [1 << 20, usize::MAX / 64, usize::MAX / 4] {
+            let plan = Plan { patterns, ..Plan::new::<f32>(1 << 20, 784) };
+            assert!(plan.bytes::<f32>() > 1 << 31 && plan.is_large::<f32>());
+            for rows in [1 << 20, usize::MAX] {
+                assert!(!plan.keeps_similarities::<f32>(rows));
+                assert_eq!(plan.threads::<f32>(rows, Parallelism::Serial), 1);
+                assert!(!plan.update::<f32>(rows, 1).streams);
+            }
+        }
+        assert_eq!(product([usize::MAX, usize::MAX, 2]), u64::MAX);
+        assert_eq!(product([usize::MAX, 0, usize::MAX]), 0);
+        assert_eq!(product([3, 5, 7]), 105);
+    }
+
     #[test]
     fn tasks_take_a_company_of_probes_or_as_many_as_stay_in_l2() {
         for (dim, most) in [(1, 576), (64, 546), (192, 210), (784, 192), (1025, 192)] {
@@ -264,7 +283,7 @@ mod tests {
             let shards: Vec<_> = plan.shards::<f32>().collect();
             assert!(shards.iter().cloned().flatten().eq(0..patterns));
             assert!(shards.iter().all(|shard| shard.len() <= plan.shard));
-            assert!(shards.len() <= SHARDS);
+            assert!(shards.len() as u64 <= SHARDS);
         }
     }
 

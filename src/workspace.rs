@@ -2,7 +2,21 @@
 
 use crate::kernel::state::State;
 use crate::memory::Aligned;
-use crate::{Element, Level, Parallelism, Result};
+use crate::{Element, Level, MatRef, Parallelism, Recall, Result};
+
+/// Makes a vector at least so long, a `u64`; or returns `Error::Allocation`.
+macro_rules! grow {
+    ($vector:expr, $length:expr, $value:expr) => {
+        let (vector, expected): (_, u64) = (&mut $vector, $length);
+        let refused = || $crate::Error::Allocation { operand: "scratch memory", expected };
+        let length = usize::try_from(expected).map_err(|_| refused())?;
+        if let Some(more) = length.checked_sub(vector.len()).filter(|&more| more > 0) {
+            vector.try_reserve_exact(more).map_err(|_| refused())?;
+            vector.resize(length, $value);
+        }
+    };
+}
+pub(crate) use grow;
 
 /// Scratch memory and the choices of how to run, for any number of calls.
 ///
@@ -26,7 +40,8 @@ pub struct Workspace<T> {
     pub(crate) memory: Scratch<T>,
     /// What learning keeps while it recalls: padded vectors and states.
     pub(crate) desk: Scratch<T>,
-    /// Similarities kept from a recall to the learning from it.
+    /// What is recalled and learned from in one call, and its similarities.
+    pub(crate) recall: Recall<T>,
     pub(crate) kept: Vec<T>,
 }
 
@@ -36,8 +51,6 @@ pub(crate) struct Scratch<T> {
     pub floats: Aligned<T>,
     pub states: Vec<State<T>>,
     pub list: Vec<u32>,
-    /// Probes of the last recall, whose states are still the first ones.
-    pub recalled: usize,
 }
 
 impl<T: Element> Default for Workspace<T> {
@@ -54,6 +67,7 @@ impl<T: Element> Workspace<T> {
             parallelism: Parallelism::default(),
             memory: Scratch::default(),
             desk: Scratch::default(),
+            recall: Recall::new(),
             kept: Vec::new(),
         }
     }
@@ -89,22 +103,28 @@ impl<T: Element> Workspace<T> {
 
 impl<T> Default for Scratch<T> {
     fn default() -> Self {
-        Self { floats: Aligned::new(0), states: Vec::new(), list: Vec::new(), recalled: 0 }
+        Self { floats: Aligned::new(0), states: Vec::new(), list: Vec::new() }
     }
 }
 
 impl<T: Element> Scratch<T> {
     /// Makes room for so many of each.
-    pub fn reserve(&mut self, floats: usize, states: usize, list: usize) {
-        if self.floats.len() < floats {
-            self.floats.resize(floats, T::ZERO);
-        }
-        if self.states.len() < states {
-            self.states.resize(states, State::EMPTY);
-        }
-        if self.list.len() < list {
-            self.list.resize(list, 0);
-        }
+    ///
+    /// # Errors
+    /// [`Error::Allocation`](crate::Error::Allocation) where the allocator does not grant it.
+    pub fn reserve(&mut self, floats: u64, states: u64, list: u64) -> Result<()> {
+        grow!(self.floats, floats, T::ZERO);
+        grow!(self.states, states, State::EMPTY);
+        grow!(self.list, list, 0);
+        Ok(())
+    }
+}
+
+/// Copies rows into padded ones, `stride` elements apart.
+pub(crate) fn pad<T: Element>(rows: MatRef<'_, T>, padded: &mut [T], stride: usize) {
+    for (row, padded) in rows.iter().zip(padded.chunks_exact_mut(stride)) {
+        padded[..row.len()].copy_from_slice(row);
+        padded[row.len()..].fill(T::ZERO);
     }
 }
 
@@ -113,4 +133,26 @@ pub(crate) fn take<'a, T>(slice: &mut &'a mut [T], count: usize) -> &'a mut [T] 
     let (head, tail) = std::mem::take(slice).split_at_mut(count);
     *slice = tail;
     head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn room_that_nobody_has_is_an_error() {
+        let mut scratch = Scratch::<f32>::default();
+        for (floats, states, list) in
+            [(u64::MAX, 0, 0), (1 << 62, 0, 0), (0, u64::MAX, 0), (0, 1 << 60, 0), (0, 0, 1 << 62)]
+        {
+            let refused = scratch.reserve(floats, states, list).unwrap_err();
+            let expected = floats.max(states).max(list);
+            assert_eq!(refused, Error::Allocation { operand: "scratch memory", expected });
+            assert!(scratch.floats.is_empty() && scratch.states.is_empty());
+        }
+        scratch.reserve(3, 2, 1).unwrap();
+        scratch.reserve(1, 1, 1).unwrap();
+        assert_eq!((scratch.floats.len(), scratch.states.len(), scratch.list.len()), (3, 2, 1));
+    }
 }
