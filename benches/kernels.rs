@@ -12,8 +12,8 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
 use hopfield_kernels::{
-    Element, Lesson, Level, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval,
-    Update, UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with,
+    Element, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity,
+    Retrieval, Update, UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with,
     retrieve_with, similarities_with, softmax_with,
 };
 
@@ -100,13 +100,13 @@ impl<T: Element> Data<T> {
             }
             Operation::Evolve(rule) => {
                 let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
-                let lesson = Lesson {
+                let input = LearningInput {
                     probes,
                     retrieved: MatRef::new(&self.retrieved, batch, dim).unwrap(),
-                    memory_weights: Some(weights),
+                    memory_weights: weights,
                     delta: None,
                 };
-                plasticity(rule).learn(retrieval, lesson, memory, workspace)
+                plasticity(rule).learn_from(retrieval, input, memory, workspace)
             }
             Operation::RecallAndLearn => {
                 let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();

@@ -102,9 +102,13 @@ pub enum Error {
         /// Patterns that came.
         found: usize,
     },
-    /// `evolve` has no recall to learn from.
-    #[error("evolve: expected an advance_state before it, got {found}")]
+    /// There is no recall to learn from, or it is no longer one of this memory.
+    #[error("{operand}: expected {expected}, got {found}")]
     NoRecall {
+        /// The recall, or what was to learn from one.
+        operand: &'static str,
+        /// The recall that it takes.
+        expected: &'static str,
         /// What happened instead.
         found: &'static str,
     },
@@ -113,6 +117,14 @@ pub enum Error {
     NotRecorded {
         /// The compartment's name.
         compartment: &'static str,
+    },
+    /// The allocator does not grant the scratch memory that a call needs.
+    #[error("{operand}: expected room for {expected} elements, got an allocator that has none")]
+    Allocation {
+        /// What was to be allocated.
+        operand: &'static str,
+        /// Elements.
+        expected: u64,
     },
     /// A file that does not hold what it should.
     #[error("{path}: {reason}")]

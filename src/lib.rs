@@ -72,8 +72,8 @@ pub use functions::{
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
 pub use parallel::Parallelism;
-pub use plasticity::{Lesson, Plasticity, Update, UpdateRule};
-pub use retrieval::{Outputs, Retrieval};
+pub use plasticity::{LearningInput, Plasticity, Update, UpdateRule};
+pub use retrieval::{Outputs, Recall, Retrieval};
 pub use simd::Level;
 pub use synapse::{
     Compartment, Distribution, Help, HopfieldSynapse, HopfieldSynapseBuilder, Record, Semantics,

@@ -1,6 +1,7 @@
 //! The stored patterns: aligned, padded rows and their norms.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aligned_vec::{AVec, ConstAlign};
 
@@ -63,6 +64,20 @@ pub struct Memory<T> {
     norms: Vec<T>,
     /// The highest of them, once it has been asked for.
     max_norm: OnceLock<T>,
+    version: Version,
+}
+
+/// A state of the patterns of one memory. Every change makes another; copies of a memory share theirs
+/// until one of them changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version(u64);
+
+impl Version {
+    /// One that no memory has had.
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl<T: Element> Memory<T> {
@@ -98,7 +113,8 @@ impl<T: Element> Memory<T> {
         }
         let rows = Storage::zeros(patterns * stride);
         let norms = vec![T::ZERO; patterns];
-        Ok(Self { rows, patterns, dim, stride, norms, max_norm: OnceLock::new() })
+        let (max_norm, version) = (OnceLock::new(), Version::new());
+        Ok(Self { rows, patterns, dim, stride, norms, max_norm, version })
     }
 
     /// Stores the rows of an N x D matrix.
@@ -190,7 +206,7 @@ impl<T: Element> Memory<T> {
         expect_length("pattern", pattern.len(), self.dim)?;
         let level = Level::detect()?;
         self.row_mut(index).copy_from_slice(pattern);
-        self.max_norm.take();
+        self.changed();
         let norms = &mut self.norms[index..=index];
         let row = padded(&self.rows, self.patterns, self.dim, self.stride);
         T::squared_norms(level, SquaredNorms { rows: row.subrows(index..index + 1), norms });
@@ -294,7 +310,7 @@ impl<T: Element> Memory<T> {
 
     /// The rows with their padding and their norms, for an update that keeps the norms true.
     pub(crate) fn padded_mut(&mut self) -> (MatMut<'_, T>, &mut [T]) {
-        self.max_norm.take();
+        self.changed();
         let cols = padded_cols::<T>(self.dim);
         let rows = MatMut::with_stride(&mut self.rows, self.patterns, cols, self.stride);
         (rows.expect("rows are made to measure"), &mut self.norms)
@@ -315,8 +331,19 @@ impl<T: Element> Memory<T> {
         &mut self.rows[index * self.stride..][..self.dim]
     }
 
-    fn refresh_norms(&mut self, level: Level) {
+    /// Forgets what is known of the patterns besides their norms.
+    fn changed(&mut self) {
         self.max_norm.take();
+        self.version = Version::new();
+    }
+
+    /// Which state of the patterns this is.
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    fn refresh_norms(&mut self, level: Level) {
+        self.changed();
         let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
         T::squared_norms(level, SquaredNorms { rows, norms: &mut self.norms });
     }

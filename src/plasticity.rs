@@ -14,13 +14,16 @@ use std::str::FromStr;
 use crate::kernel::learn::{Learn, Source};
 use crate::kernel::outer::Step;
 use crate::kernel::recall::scores_stride;
+use crate::kernel::rows::Finite;
 use crate::kernel::state::State;
 use crate::kernel::survivors::list_len;
 use crate::memory::{expect_length, expect_shape};
-use crate::parallel::{Divide, for_each_piece};
+use crate::parallel::{Divide, for_each_piece, product};
 use crate::plan::{Plan, UpdatePlan};
-use crate::workspace::take;
-use crate::{Element, Error, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace};
+use crate::workspace::{grow, pad, take};
+use crate::{
+    Element, Error, MatMut, MatRef, Memory, Outputs, Recall, Result, Retrieval, Workspace,
+};
 
 /// Which rule changes the patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -120,16 +123,15 @@ impl<T: Element> Default for Plasticity<T> {
     }
 }
 
-/// What an update learns from.
+/// What an update learns from where the memory weights are given.
 #[derive(Debug)]
-pub struct Lesson<'a, T> {
+pub struct LearningInput<'a, T> {
     /// X (B x D).
     pub probes: MatRef<'a, T>,
-    /// X̂ (B x D), as recalled from them.
+    /// X̂ (B x D).
     pub retrieved: MatRef<'a, T>,
-    /// P (B x N) where it is at hand. Without, it is computed again from the probes and what the
-    /// workspace remembers of their recall, block by block.
-    pub memory_weights: Option<MatRef<'a, T>>,
+    /// P (B x N). Those of masked patterns count as 0, whatever they are.
+    pub memory_weights: MatRef<'a, T>,
     /// Where ΔM (N x D) is to be kept.
     pub delta: Option<MatMut<'a, T>>,
 }
@@ -144,65 +146,95 @@ impl<T: Element> Plasticity<T> {
         self.negative_beta.map_or(Ok(()), |beta| crate::energy::beta_of(beta).map(drop))
     }
 
-    /// Learns from a recall: one read and one write of the patterns (and, for the contrastive rule,
-    /// one read for each negative step).
+    /// Learns from a recall of this memory: one read and one write of the patterns (and, for the
+    /// contrastive rule, one read for each negative step). Memory weights are computed again, block by
+    /// block. ΔM (N x D) is written to `delta` if that is there.
     ///
-    /// Without `memory_weights`, `workspace` has to be the one that the probes' recall by
-    /// `retrieval` used last, and neither probes nor memory may have changed since.
+    /// A masked pattern does not learn: it decays alone, and its row of ΔM is 0, whatever the probes are.
     ///
     /// ```
     /// # use hopfield_kernels::{
-    /// #     Lesson, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, UpdateRule, Workspace};
+    /// #     MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, UpdateRule, Workspace};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-    /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
-    /// let (mut retrieved, mut delta) = ([0.0; 2], [0.0; 4]);
-    /// let (retrieval, mut workspace) = (Retrieval::new(16.0)?, Workspace::new());
+    /// let (mut recall, mut workspace) = (Recall::new(), Workspace::new());
+    /// let (probes, outputs) = (MatRef::new(&[0.9, 0.2], 1, 2)?, Outputs::default());
+    /// Retrieval::new(16.0)?.recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
     ///
-    /// let to = Some(MatMut::new(&mut retrieved, 1, 2)?);
-    /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
-    /// retrieval.run(probes, &memory, outputs, &mut workspace)?;
-    ///
-    /// let lesson = Lesson {
-    ///     probes,
-    ///     retrieved: MatRef::new(&retrieved, 1, 2)?,
-    ///     memory_weights: None, // the workspace remembers what it takes to find them again
-    ///     delta: Some(MatMut::new(&mut delta, 2, 2)?),
-    /// };
     /// let rule = Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() };
-    /// rule.learn(&retrieval, lesson, &mut memory, &mut workspace)?;
+    /// let mut delta = [0.0; 4];
+    /// let to = Some(MatMut::new(&mut delta, 2, 2)?);
+    /// rule.learn(&recall, &mut memory, to, &mut workspace)?;
     /// assert!(delta[1] > 0.1, "the nearest pattern has moved towards the probe");
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] for operands that do not fit, [`Error::Parameter`] for factors that are not
-    /// finite or no negative step, [`Error::NoRecall`] when the workspace remembers no recall of so
-    /// many probes. Nothing has changed then.
+    /// [`Error::NoRecall`] unless `recall` is one of this memory as it is now, [`Error::Shape`] for a
+    /// `delta` that does not fit, [`Error::Parameter`] for factors that are not finite or no negative step.
+    /// Nothing has changed then.
     pub fn learn(
         &self,
+        recall: &Recall<T>,
+        memory: &mut Memory<T>,
+        delta: Option<MatMut<'_, T>>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        self.check()?;
+        recall.check(memory)?;
+        check_delta(&delta, memory)?;
+        self.apply((recall, Positive::Probes), delta, memory, workspace)
+    }
+
+    /// Learns from memory weights that are given, as by a recall that has recorded them. `retrieval` says
+    /// how the contrastive rule's negative phase recalls, and which patterns are masked.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{
+    /// #     LearningInput, MatRef, Memory, Plasticity, Retrieval, Workspace};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+    /// let input = LearningInput {
+    ///     probes: MatRef::new(&[0.9, 0.2], 1, 2)?,
+    ///     retrieved: MatRef::new(&[1.0, 0.0], 1, 2)?,
+    ///     memory_weights: MatRef::new(&[1.0, 0.0], 1, 2)?,
+    ///     delta: None,
+    /// };
+    /// let (retrieval, mut workspace) = (Retrieval::new(16.0)?, Workspace::new());
+    /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut workspace)?;
+    /// assert_eq!(memory.to_rows(), [0.9, 0.2, 0.0, 1.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`] for factors
+    /// that are not finite or no negative step. Nothing has changed then.
+    pub fn learn_from(
+        &self,
         retrieval: &Retrieval<'_, T>,
-        lesson: Lesson<'_, T>,
+        input: LearningInput<'_, T>,
         memory: &mut Memory<T>,
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
         self.check()?;
-        let Lesson { probes, retrieved, memory_weights, delta } = lesson;
+        let LearningInput { probes, retrieved, memory_weights, delta } = input;
         let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
         expect_shape("probes", probes.shape(), (batch, dim))?;
         if let Some(keep) = retrieval.mask() {
             expect_length("mask", keep.len(), patterns)?;
         }
         expect_shape("retrieved", retrieved.shape(), (batch, dim))?;
-        if let Some(weights) = &memory_weights {
-            expect_shape("memory_weights", weights.shape(), (batch, patterns))?;
-        } else if workspace.memory.recalled != batch {
-            return Err(Error::NoRecall { found: "a workspace that has recalled other probes" });
+        expect_shape("memory_weights", memory_weights.shape(), (batch, patterns))?;
+        check_delta(&delta, memory)?;
+        let mut recall = std::mem::take(&mut workspace.recall);
+        recall.reserve(batch, dim)?;
+        let mut to = recall.retrieved_mut(dim);
+        for (b, row) in retrieved.iter().enumerate() {
+            to.row_mut(b).copy_from_slice(row);
         }
-        if let Some(delta) = &delta {
-            expect_shape("delta", delta.shape(), (patterns, dim))?;
-        }
-        let positive = memory_weights.map_or(Positive::Probes, Positive::Weights);
-        self.apply(retrieval, (probes, retrieved, positive), delta, memory, workspace)
+        recall.keep(retrieval, memory, probes, &[]);
+        let positive = Positive::Weights(memory_weights);
+        let result = self.apply((&recall, positive), delta, memory, workspace);
+        workspace.recall = recall;
+        result
     }
 
     /// Recalls and learns at once, for online learning: the patterns are read once to recall, and
@@ -233,81 +265,79 @@ impl<T: Element> Plasticity<T> {
         &self,
         retrieval: &Retrieval<'_, T>,
         probes: MatRef<'_, T>,
-        mut retrieved: MatMut<'_, T>,
+        retrieved: MatMut<'_, T>,
         memory: &mut Memory<T>,
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
         self.check()?;
         let (batch, patterns) = (probes.rows(), memory.patterns());
+        let mut recall = std::mem::take(&mut workspace.recall);
         let mut kept = std::mem::take(&mut workspace.kept);
+        let retrieved = Some(retrieved);
         let result = (|| {
-            let mut outputs =
-                Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
             if !Plan::new::<T>(patterns, memory.dim()).keeps_similarities::<T>(batch) {
-                retrieval.run(probes, memory, outputs, workspace)?;
-                let lesson = (probes, retrieved.as_ref(), Positive::Probes);
-                return self.apply(retrieval, lesson, None, memory, workspace);
+                let outputs = Outputs { retrieved, ..Outputs::default() };
+                retrieval.recall(probes, memory, outputs, &mut recall, workspace)?;
+                return self.apply((&recall, Positive::Probes), None, memory, workspace);
             }
-            if kept.len() < batch * patterns {
-                kept.resize(batch * patterns, T::ZERO);
-            }
-            outputs.similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
-            retrieval.with_plain_similarities().run(probes, memory, outputs, workspace)?;
+            grow!(kept, product([batch, patterns]), T::ZERO);
+            let similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
+            let outputs = Outputs { retrieved, similarities, ..Outputs::default() };
+            let plain = retrieval.with_plain_similarities();
+            plain.recall(probes, memory, outputs, &mut recall, workspace)?;
             let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
-            let lesson = (probes, retrieved.as_ref(), scores);
-            self.apply(retrieval, lesson, None, memory, workspace)
+            self.apply((&recall, scores), None, memory, workspace)
         })();
-        workspace.kept = kept;
+        (workspace.recall, workspace.kept) = (recall, kept);
         result
     }
 
     /// The update itself, from operands that have been checked.
     fn apply(
         &self,
-        retrieval: &Retrieval<'_, T>,
-        (probes, retrieved, positive): (MatRef<'_, T>, MatRef<'_, T>, Positive<'_, T>),
+        (recall, positive): (&Recall<T>, Positive<'_, T>),
         delta: Option<MatMut<'_, T>>,
         memory: &mut Memory<T>,
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
-        let (batch, patterns) = (probes.rows(), memory.patterns());
+        let (batch, patterns) = (recall.probes(), memory.patterns());
         if batch == 0 {
+            clear(delta);
             return Ok(());
         }
         let plan = Plan::new::<T>(patterns, memory.dim());
+        let [probes, retrieved] = recall.rows(plan);
+        let retrieval = recall.retrieval();
         let contrastive = self.rule == UpdateRule::Contrastive;
         let mut desk = std::mem::take(&mut workspace.desk);
-        let rows = batch * plan.stride;
-        desk.reserve(4 * rows, 2 * batch, 0);
-        let (states, negative_states) = desk.states.split_at_mut(batch);
-        if !matches!(positive, Positive::Weights(_)) {
-            states.copy_from_slice(&workspace.memory.states[..batch]);
-        }
+        desk.reserve(product([3, batch, plan.stride]), batch as u64, 0)?;
+        let (rows, negative_states) = (batch * plan.stride, &mut desk.states[..batch]);
         let mut floats = &mut desk.floats[..];
         // Z: for the delta rule X - X̂, for the contrastive one X and then -X⁻.
         let vectors = take(&mut floats, 2 * rows);
-        let (padded, negative) = (take(&mut floats, rows), take(&mut floats, rows));
-        pad(probes, padded, plan.stride);
-        pad(retrieved, negative, plan.stride);
-        let negative_phase =
-            self.negative_beta.map_or(*retrieval, |beta| retrieval.with_beta(beta));
+        let negative = take(&mut floats, rows);
+        let negative_phase = self.negative_beta.map_or(retrieval, |beta| retrieval.with_beta(beta));
         let (z, z_negative) = vectors.split_at_mut(rows);
         if contrastive {
             // Its recalls use the first part of Z as scratch.
-            let states = &mut negative_states[..batch];
-            self.negative(&negative_phase, (&mut *negative, z, states), memory, workspace)?;
-            z.copy_from_slice(padded);
+            pad(retrieved, negative, plan.stride);
+            let phase = (&mut *negative, &mut *z, &mut *negative_states);
+            self.negative(&negative_phase, phase, memory, workspace)?;
+            pad(probes, z, plan.stride);
             z_negative.iter_mut().zip(&*negative).for_each(|(z, x)| *z = -*x);
         } else {
-            let differences = padded.iter().zip(&*negative);
-            z.iter_mut().zip(differences).for_each(|(z, (x, retrieved))| *z = *x - *retrieved);
+            let pairs = probes.iter().zip(retrieved.iter());
+            for (z, (x, retrieved)) in z.chunks_exact_mut(plan.stride).zip(pairs) {
+                let differences = x.iter().zip(retrieved).map(|(x, retrieved)| *x - *retrieved);
+                z.iter_mut().zip(differences).for_each(|(z, difference)| *z = difference);
+            }
         }
         let matrix = |rows, count| MatRef::with_stride(rows, count, plan.cols, plan.stride);
         let sharpness = retrieval.sharpness(patterns);
         let positive = match positive {
             Positive::Weights(weights) => Source::Weights(weights),
-            Positive::Scores(scores) => Source::Scores(scores, states, sharpness),
-            Positive::Probes => Source::Probes(matrix(padded, batch)?, states, sharpness),
+            Positive::Scores(scores) => Source::Scores(scores, recall.states(), sharpness),
+            Positive::Probes => Source::Probes(probes, recall.states(), sharpness),
         };
         let sharpness = negative_phase.sharpness(patterns);
         let negative = Source::Probes(matrix(negative, batch)?, negative_states, sharpness);
@@ -320,7 +350,6 @@ impl<T: Element> Plasticity<T> {
         };
         update.apply(self.update, delta, memory, workspace)?;
         workspace.desk = desk;
-        workspace.memory.recalled = 0;
         Ok(())
     }
 
@@ -355,6 +384,18 @@ enum Positive<'a, T> {
     Probes,
 }
 
+/// Refuses a ΔM that is not N x D.
+fn check_delta<T: Element>(delta: &Option<MatMut<'_, T>>, memory: &Memory<T>) -> Result<()> {
+    let expected = (memory.patterns(), memory.dim());
+    delta.as_ref().map_or(Ok(()), |delta| expect_shape("delta", delta.shape(), expected))
+}
+
+/// The ΔM of no probes.
+fn clear<T: Element>(delta: Option<MatMut<'_, T>>) {
+    let Some(mut delta) = delta else { return };
+    (0..delta.rows()).for_each(|n| delta.row_mut(n).fill(T::ZERO));
+}
+
 /// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), with P given.
 pub(crate) fn update<T: Element>(
     memory: &mut Memory<T>,
@@ -368,12 +409,10 @@ pub(crate) fn update<T: Element>(
     let (batch, patterns, dim) = (weights.rows(), memory.patterns(), memory.dim());
     expect_shape("weights", weights.shape(), (batch, patterns))?;
     expect_shape("vectors", vectors.shape(), (batch, dim))?;
-    if let Some(delta) = &delta {
-        expect_shape("delta", delta.shape(), (patterns, dim))?;
-    }
+    check_delta(&delta, memory)?;
     let plan = Plan::new::<T>(patterns, dim);
     let mut desk = std::mem::take(&mut workspace.desk);
-    desk.reserve(batch * plan.stride, 0, 0);
+    desk.reserve(product([batch, plan.stride]), 0, 0)?;
     pad(vectors, &mut desk.floats, plan.stride);
     let sources = [Some(Source::Weights(weights)), None];
     let vectors = MatRef::with_stride(&desk.floats, batch, plan.cols, plan.stride)?;
@@ -381,14 +420,6 @@ pub(crate) fn update<T: Element>(
         Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, workspace);
     workspace.desk = desk;
     result
-}
-
-/// Copies rows into padded ones.
-fn pad<T: Element>(rows: MatRef<'_, T>, padded: &mut [T], stride: usize) {
-    for (row, padded) in rows.iter().zip(padded.chunks_exact_mut(stride)) {
-        padded[..row.len()].copy_from_slice(row);
-        padded[row.len()..].fill(T::ZERO);
-    }
 }
 
 /// A batch of outer products.
@@ -411,16 +442,24 @@ impl<T: Element> Batch<'_, T> {
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
         if self.batch == 0 {
+            clear(delta);
             return Ok(());
         }
         let level = workspace.level()?;
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
-        let rows = self.vectors.rows();
-        let threads = plan.threads::<T>(rows, workspace.parallelism());
-        let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows, threads);
+        // A rate of 0 learns nothing: where ΔM is not asked for, it is not computed.
+        let learns = factors.eta != T::ZERO;
+        let (sources, vectors) = match learns || delta.is_some() {
+            true => (self.sources, self.vectors),
+            false => ([None, None], self.vectors.subrows(0..0)),
+        };
+        let plain = learns && T::finite(level, Finite { rows: vectors });
+        let rows = vectors.rows();
+        let threads = plan.threads::<T>(rows.max(1), workspace.parallelism());
+        let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows.max(1), threads);
         // Two blocks may be at hand at a time.
-        let (weights, list) = (2 * rows * scores_stride::<T>(block), 2 * list_len(block));
-        workspace.memory.reserve(pieces * weights, 0, pieces * list);
+        let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
+        workspace.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
         let (patterns, norms) = memory.padded_mut();
         let step = Step {
             share: T::ONE / T::from_f64(self.batch as f64),
@@ -429,18 +468,20 @@ impl<T: Element> Batch<'_, T> {
             l1: factors.l1_lambda,
         };
         let learn = Learn {
-            sources: self.sources,
+            sources,
             keep: self.keep,
-            vectors: self.vectors,
+            vectors,
             patterns,
             norms,
             delta,
             step,
+            plain,
             block,
             prefetches: plan.prefetches::<T>(rows),
             streams,
-            weights: &mut workspace.memory.floats[..pieces * weights],
-            list: &mut workspace.memory.list[..pieces * list],
+            // What has been reserved fits into the address space.
+            weights: &mut workspace.memory.floats[..weights as usize],
+            list: &mut workspace.memory.list[..pieces * 2 * list_len(block)],
         };
         for_each_piece(LearnTask { pieces, learn }, threads, &|task| T::learn(level, task.learn));
         Ok(())

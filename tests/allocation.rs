@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard};
 
 use hopfield_kernels::{
-    Element, Lesson, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update,
-    UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with, retrieve_with,
-    similarities_with, softmax_into_with, softmax_with,
+    Element, LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Recall,
+    Retrieval, Update, UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with,
+    retrieve_with, similarities_with, softmax_into_with, softmax_with,
 };
 
 /// The system's allocator, and what it has been asked for.
@@ -181,27 +181,29 @@ fn second_calls_allocate_nothing<T: Element>(
         twice!("Plasticity::recall_and_learn", |workspace| learns
             .recall_and_learn(&masked, x, to!(retrieved, batch, dim), &mut memory, workspace)
             .unwrap());
-        for given in [false, true] {
+        for retrieval in [&plain, &masked] {
+            let mut recall = Recall::new();
             twice!("Plasticity::learn", |workspace| {
                 let retrieved_here = to!(retrieved, batch, dim);
                 let outputs = Outputs { retrieved: Some(retrieved_here), ..Outputs::default() };
-                plain.run(x, &memory, outputs, workspace).unwrap();
-                learns
-                    .learn(
-                        &plain,
-                        Lesson {
-                            probes: x,
-                            retrieved: MatRef::new(&retrieved, batch, dim).unwrap(),
-                            memory_weights: given
-                                .then(|| MatRef::new(&weights, batch, patterns).unwrap()),
-                            delta: Some(to!(delta, patterns, dim)),
-                        },
-                        &mut memory,
-                        workspace,
-                    )
-                    .unwrap();
+                retrieval.recall(x, &memory, outputs, &mut recall, workspace).unwrap();
+                let delta = Some(to!(delta, patterns, dim));
+                learns.learn(&recall, &mut memory, delta, workspace).unwrap();
             });
         }
+        twice!("Plasticity::learn_from", |workspace| learns
+            .learn_from(
+                &plain,
+                LearningInput {
+                    probes: x,
+                    retrieved: MatRef::new(&retrieved, batch, dim).unwrap(),
+                    memory_weights: MatRef::new(&weights, batch, patterns).unwrap(),
+                    delta: Some(to!(delta, patterns, dim)),
+                },
+                &mut memory,
+                workspace,
+            )
+            .unwrap());
     }
 }
 

@@ -16,8 +16,9 @@ use std::marker::PhantomData;
 
 use data::{Kind, Matrix, Random, Real};
 use hopfield_kernels::{
-    Lesson, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, Update, UpdateRule, Workspace,
-    combine_with, outer_product_update_with, similarities_with, softmax_into_with, softmax_with,
+    LearningInput, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, Update, UpdateRule,
+    Workspace, combine_with, outer_product_update_with, similarities_with, softmax_into_with,
+    softmax_with,
 };
 use region::{Allocation, Protection};
 
@@ -302,22 +303,22 @@ impl<T: Real> Case<T> {
         // From given weights, with ΔM kept.
         let mut memories = [memory.clone(), memory.clone()];
         let [first, second] = &mut memories;
-        let ordinary = Lesson {
+        let ordinary = LearningInput {
             probes: ordinary_vectors,
             retrieved: retrieved.view(),
-            memory_weights: Some(ordinary),
+            memory_weights: ordinary,
             delta: Some(kept.view_mut()),
         };
-        plasticity.learn(&retrieval, ordinary, first, workspace).unwrap();
+        plasticity.learn_from(&retrieval, ordinary, first, workspace).unwrap();
         let mut delta = Guarded::unwritten(to, (patterns, dim, gap), side);
-        let lesson = Lesson {
+        let input = LearningInput {
             probes: vectors.view(),
             retrieved: guarded.view(),
-            memory_weights: Some(weights.view()),
+            memory_weights: weights.view(),
             delta: Some(delta.view_mut()),
         };
-        plasticity.learn(&retrieval, lesson, second, workspace).unwrap();
-        delta.assert_written(&kept, "ΔM of a lesson");
+        plasticity.learn_from(&retrieval, input, second, workspace).unwrap();
+        delta.assert_written(&kept, "ΔM of given weights");
         assert_same(&memories);
     }
 }

@@ -71,13 +71,8 @@ fn at_once<T: Real>(case: &Case<T>, plasticity: &Plasticity<T>, workspace: &mut 
     retrieved.assert_holes_untouched();
     let told = case.run(workspace);
     assert_eq!(retrieved.bits(), told.retrieved.bits());
-    let lesson = hopfield_kernels::Lesson {
-        probes: case.probes.view(),
-        retrieved: told.retrieved.view(),
-        memory_weights: None,
-        delta: None,
-    };
-    plasticity.learn(&case.retrieval(), lesson, &mut memories[1], workspace).expect("it fits");
+    let recall = case.recall(workspace);
+    plasticity.learn(&recall, &mut memories[1], None, workspace).expect("it fits");
     let bits = |at: usize| memories[at].to_rows().into_iter().map(T::bits).collect::<Vec<_>>();
     assert_eq!(bits(0), bits(1));
 }

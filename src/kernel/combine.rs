@@ -80,13 +80,21 @@ impl Ahead {
     }
 }
 
-/// One register tile of a sum of rows.
+/// One register tile of a sum of rows. With `SKIPS`, a coefficient of exactly 0 leaves its row out,
+/// whatever that holds; without, the caller knows that all rows are finite or that no coefficient is 0.
 ///
 /// # Safety
 /// Rows `rows` of `from` have `G` lane groups from `d` on, and `weights` has a coefficient for each
 /// of them and each of `P` destinations.
 #[inline(always)]
-pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, const G: usize>(
+pub(crate) unsafe fn sum_rows<
+    T: Element,
+    S: Simd<T>,
+    R: Rows,
+    const P: usize,
+    const G: usize,
+    const SKIPS: bool,
+>(
     simd: S,
     mut acc: [[S::Group; G]; P],
     weights: Weights<T, P>,
@@ -112,7 +120,11 @@ pub(crate) unsafe fn sum_rows<T: Element, S: Simd<T>, R: Rows, const P: usize, c
                 |g| simd.load(row.add(g * T::LANES)),
             );
             for (i, acc) in acc.iter_mut().enumerate() {
-                let w = simd.splat(*weights.at[i].add(k * weights.along));
+                let w = *weights.at[i].add(k * weights.along);
+                if SKIPS && w == T::ZERO {
+                    continue;
+                }
+                let w = simd.splat(w);
                 for (acc, v) in acc.iter_mut().zip(v) {
                     *acc = simd.mul_add(w, v, *acc);
                 }
@@ -182,7 +194,7 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
         retrieved: &mut MatMut<'_, T>,
     ) {
         let (to, stride) = (retrieved.as_mut_ptr(), retrieved.stride());
-        let (at, across) = (self.weights.as_ptr(), self.weights.stride());
+        let (at, across) = (self.weights.as_ptr(), self.weights.forward_stride());
         let weights =
             Weights { at: std::array::from_fn(|i| at.wrapping_add(i * across)), along: 1 };
         // SAFETY: rows i < P of the destination and all rows of the patterns have these groups.
@@ -200,8 +212,9 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
                     *acc = simd.mul(so_far, scale);
                 }
             }
-            let from = (self.patterns.as_ptr().add(d), self.patterns.stride());
-            let acc = sum_rows(simd, acc, weights, from, self.rows, self.ahead.clone());
+            let from = (self.patterns.as_ptr().add(d), self.patterns.forward_stride());
+            let ahead = self.ahead.clone();
+            let acc = sum_rows::<_, _, _, P, G, false>(simd, acc, weights, from, self.rows, ahead);
             for (i, acc) in acc.iter().enumerate() {
                 for (g, acc) in acc.iter().enumerate() {
                     simd.store(to.add(i * stride + d + g * T::LANES), *acc);

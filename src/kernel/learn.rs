@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::dots::{chunks, dots};
 use super::outer::{self, FEW_PROBES, Outer, Step};
 use super::recall::{blocks, scores_stride};
-use super::softmax::memory_weights;
+use super::softmax::{mask, memory_weights};
 use super::state::{Sharpness, State};
 use super::{GROUP, evenly};
 use crate::simd::{Kernel, Simd, Tile};
@@ -69,6 +69,8 @@ pub struct Learn<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
+    /// Whether 0 times what there is here is 0 (see [`Outer::plain`]).
+    pub plain: bool,
     /// Most patterns in a block.
     pub block: usize,
     /// Whether patterns are to be prefetched.
@@ -137,7 +139,7 @@ impl<'a, T: Element> Learn<'a, T> {
         let of = |count: usize| count / share.1 * share.0;
         let (weights, weights_) = self.weights.split_at_mut(of(self.weights.len()));
         let (list, list_) = self.list.split_at_mut(of(self.list.len()));
-        let Self { vectors, step, block, prefetches, streams, .. } = self;
+        let Self { vectors, step, plain, block, prefetches, streams, .. } = self;
         let learn = |sources, keep, patterns, norms, delta, weights, list| Self {
             sources,
             keep,
@@ -146,6 +148,7 @@ impl<'a, T: Element> Learn<'a, T> {
             norms,
             delta,
             step,
+            plain,
             block,
             prefetches,
             streams,
@@ -163,8 +166,11 @@ impl<'a, T: Element> Learn<'a, T> {
     fn block<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) -> Outer<'_, T> {
         // A few rows of weights are read where they are. Many would come from as many pages, and a line
         // of each for every tile of patterns, from sets of L1 that a stride of 4 KiB makes one.
+        // Of masked patterns the weights are 0, whatever is given.
         let given = match self.sources {
-            [Some(Source::Weights(given)), None] if given.rows() <= FEW_PROBES => {
+            [Some(Source::Weights(given)), None]
+                if given.rows() <= FEW_PROBES && given.stride() >= 0 && self.keep.is_none() =>
+            {
                 Some(given.subcols(block.clone()))
             }
             _ => None,
@@ -193,6 +199,7 @@ impl<'a, T: Element> Learn<'a, T> {
             norms: &mut self.norms[block.clone()],
             delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
             step: self.step,
+            plain: self.plain,
             list: &mut *self.list,
             ahead: if self.prefetches { cols } else { 0 },
         }
@@ -221,11 +228,12 @@ impl<'a, T: Element> Learn<'a, T> {
             if let Source::Weights(given) | Source::Scores(given, ..) = source {
                 row.copy_from_slice(&given.row(b)[block.clone()]);
             }
-            if let Source::Scores(_, states, sharpness) | Source::Probes(_, states, sharpness) =
-                source
-            {
-                let keep = self.keep.map(|keep| &keep[block.clone()]);
-                memory_weights(simd, row, keep, sharpness, &states[b]);
+            let keep = self.keep.map(|keep| &keep[block.clone()]);
+            match source {
+                Source::Weights(_) => mask(row, keep),
+                Source::Scores(_, states, sharpness) | Source::Probes(_, states, sharpness) => {
+                    memory_weights(simd, row, keep, sharpness, &states[b]);
+                }
             }
         }
     }

@@ -109,25 +109,28 @@ pub trait Compiled: Lanes {
     fn squared_norms(level: Level, kernel: rows::SquaredNorms<'_, Self>);
     /// Norms of features.
     fn feature_squares(level: Level, kernel: rows::FeatureSquares<'_, Self>);
+    /// Whether rows are finite.
+    fn finite(level: Level, kernel: rows::Finite<'_, Self>) -> bool;
 }
 
 macro_rules! compiled {
-    ($t:ident: $($name:ident($kernel:ty))*) => {
+    ($t:ident: $($name:ident($kernel:ty) $(-> $output:ty)?;)*) => {
         impl Compiled for $t {
-            $(fn $name(level: Level, kernel: $kernel) {
+            $(fn $name(level: Level, kernel: $kernel) $(-> $output)? {
                 Self::dispatch(level, kernel)
             })*
         }
     };
     ($($t:ident)*) => {$(
         compiled! { $t:
-            recall(recall::Shard<'_, $t>)
-            merge(recall::Merge<'_, $t>)
-            finish(recall::Finish<'_, $t>)
-            softmax(softmax::Softmax<'_, $t>)
-            learn(learn::Learn<'_, $t>)
-            squared_norms(rows::SquaredNorms<'_, $t>)
-            feature_squares(rows::FeatureSquares<'_, $t>)
+            recall(recall::Shard<'_, $t>);
+            merge(recall::Merge<'_, $t>);
+            finish(recall::Finish<'_, $t>);
+            softmax(softmax::Softmax<'_, $t>);
+            learn(learn::Learn<'_, $t>);
+            squared_norms(rows::SquaredNorms<'_, $t>);
+            feature_squares(rows::FeatureSquares<'_, $t>);
+            finite(rows::Finite<'_, $t>) -> bool;
         }
     )*};
 }

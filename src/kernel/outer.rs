@@ -10,15 +10,20 @@
 //! ```
 //!
 //! 1. With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
-//! 2. A piece of Z is in L1 for all patterns of a block but the first; whole rows of a batch of Z would
+//! 2. A weight of exactly 0 contributes nothing, and neither does a rate of 0, whatever they are multiplied
+//!    by. In a tile of patterns 0 times an infinity would be NaN: where Z is not finite, patterns are
+//!    updated one by one, each from the rows of Z that it has a weight for.
+//! 3. What decays below the normal range becomes 0: patterns of subnormal numbers, which nothing but decay
+//!    makes, would make every later recall slower, by up to a hundred times.
+//! 4. A piece of Z is in L1 for all patterns of a block but the first; whole rows of a batch of Z would
 //!    come from L2 for every tile of patterns.
-//! 3. With few probes there is little to do for an element of M but to bring it and take it away:
+//! 5. With few probes there is little to do for an element of M but to bring it and take it away:
 //!    patterns are then updated one by one, each from its first element to its last, which is what
 //!    hardware prefetches best, and its norm comes from the registers that are stored; from memory,
 //!    two that lie far apart at a time.
 
 use super::combine::{Ahead, Weights, sum_rows};
-use super::rows::squared_norm;
+use super::rows::{add_square, drop_below, squared_norm};
 use super::survivors::{list_len, weighed};
 use super::{for_each_piece, for_group_size, groups_of, sum, summed_rows};
 use crate::simd::Simd;
@@ -54,6 +59,8 @@ pub(crate) struct Outer<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
+    /// Whether 0 times what there is here is 0: Z is finite, and the rate is not 0.
+    pub plain: bool,
     /// Scratch: a list of the patterns.
     pub list: &'a mut [u32],
     /// Patterns from one that is updated to one that will be needed next, to be prefetched; 0
@@ -84,16 +91,16 @@ impl<'a, T: Element> Outer<'a, T> {
         &list[..listed]
     }
 
-    /// Updates the patterns that `enlist` has listed, one by one.
+    /// Updates the patterns that `enlist` has listed, one by one. With `SKIPS`, factors of 0 are left out.
     #[inline(always)]
-    fn one_by_one<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
+    fn one_by_one<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, list: &[u32]) {
         const P: usize = 1;
         let groups = groups_of(&self.vectors);
         for one in list.chunks(P) {
             let mut norm = simd.splat(T::ZERO);
             // SAFETY: `enlist` has checked the shapes, and the list names patterns.
             for_each_piece!(groups, P, |at, G| unsafe {
-                self.piece::<S, P, G>(simd, one, at * T::LANES, Some(&mut norm));
+                self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, Some(&mut norm));
             });
             self.norms[one[0] as usize] = sum(simd, norm);
         }
@@ -114,7 +121,7 @@ impl<'a, T: Element> Outer<'a, T> {
                 // SAFETY: `enlist` has checked the shapes, and the list names patterns.
                 for_group_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
                     for tile in list.chunks_exact(P) {
-                        this.piece::<S, P, G>(simd, tile, at * T::LANES, None);
+                        this.piece::<S, P, G, false>(simd, tile, at * T::LANES, None);
                     }
                 });
             }
@@ -130,7 +137,7 @@ impl<'a, T: Element> Outer<'a, T> {
     /// `group` names `P` patterns, `d` begins `G` lane groups, and the shapes are those that
     /// `enlist` checks.
     #[inline(always)]
-    unsafe fn piece<S: Simd<T>, const P: usize, const G: usize>(
+    unsafe fn piece<S: Simd<T>, const P: usize, const G: usize, const SKIPS: bool>(
         &mut self,
         simd: S,
         group: &[u32],
@@ -153,12 +160,14 @@ impl<'a, T: Element> Outer<'a, T> {
                 }
             }
             let acc = [[simd.splat(T::ZERO); G]; P];
-            let from = (self.vectors.as_ptr().add(d), self.vectors.stride());
+            let from = (self.vectors.as_ptr().add(d), self.vectors.forward_stride());
             let weights = Weights {
                 at: rows.map(|n| self.weights.as_ptr().add(n)),
-                along: self.weights.stride(),
+                along: self.weights.forward_stride(),
             };
-            let acc = sum_rows(simd, acc, weights, from, self.vectors.rows(), Ahead::NONE);
+            let count = self.vectors.rows();
+            let acc =
+                sum_rows::<_, _, _, P, G, SKIPS>(simd, acc, weights, from, count, Ahead::NONE);
             for (acc, n) in acc.iter().zip(rows) {
                 for (g, &acc) in acc.iter().enumerate() {
                     let d = d + g * T::LANES;
@@ -173,15 +182,23 @@ impl<'a, T: Element> Outer<'a, T> {
                     }
                     let at = patterns.add(n * stride + d);
                     let m = simd.load(at);
-                    let mut learned = simd.mul_add(simd.splat(rate), delta, m);
+                    let mut learned = match SKIPS && rate == T::ZERO {
+                        true => m,
+                        false => simd.mul_add(simd.splat(rate), delta, m),
+                    };
                     if decays {
-                        learned = simd.sub(learned, simd.mul(simd.splat(decay), m));
-                        learned = simd.sub(learned, sign(simd, m, l1));
+                        if decay != T::ZERO {
+                            learned = simd.sub(learned, simd.mul(simd.splat(decay), m));
+                        }
+                        if l1 != T::ZERO {
+                            learned = simd.sub(learned, sign(simd, m, l1));
+                        }
+                        learned = drop_below(simd, learned, T::LEAST);
                     }
                     simd.store(at, learned);
                     // In the order of a squared norm computed afresh.
                     if let Some(norm) = &mut norm {
-                        **norm = simd.mul_add(learned, learned, **norm);
+                        **norm = add_square(simd, learned, **norm);
                     }
                 }
             }
@@ -199,7 +216,9 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
             *list = update.enlist(simd);
         }
     }
-    if let [Some(a), Some(b)] = &mut updates {
+    if let [Some(a), Some(b)] = &mut updates
+        && a.plain
+    {
         let both = lists[0].len().min(lists[1].len());
         for (of_a, of_b) in lists[0].chunks(1).zip(lists[1].chunks(1)) {
             // SAFETY: `enlist` has checked the shapes, and the lists name patterns.
@@ -209,9 +228,10 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
     }
     for (update, list) in updates.iter_mut().zip(lists) {
         let Some(update) = update else { continue };
-        match update.vectors.rows() <= FEW_PROBES {
-            true => update.one_by_one(simd, list),
-            false => update.piece_by_piece(simd, list),
+        match (update.plain, update.vectors.rows() <= FEW_PROBES) {
+            (false, _) => update.one_by_one::<S, true>(simd, list),
+            (true, true) => update.one_by_one::<S, false>(simd, list),
+            (true, false) => update.piece_by_piece(simd, list),
         }
     }
 }
@@ -233,8 +253,8 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     debug_assert_eq!(groups, groups_of(&b.vectors));
     // SAFETY: passed on.
     for_each_piece!(groups, P, |at, G| unsafe {
-        a.piece::<S, P, G>(simd, of_a, at * T::LANES, Some(&mut norm_a));
-        b.piece::<S, P, G>(simd, of_b, at * T::LANES, Some(&mut norm_b));
+        a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, Some(&mut norm_a));
+        b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, Some(&mut norm_b));
     });
     a.norms[of_a[0] as usize] = sum(simd, norm_a);
     b.norms[of_b[0] as usize] = sum(simd, norm_b);

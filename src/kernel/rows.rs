@@ -24,6 +24,23 @@ impl<T: Element> Kernel<T> for SquaredNorms<'_, T> {
     }
 }
 
+/// x in the lanes where |x| is at least `least` or x is not a number, 0 in the others.
+#[inline(always)]
+pub(crate) fn drop_below<T: Element, S: Simd<T>>(simd: S, x: S::Group, least: T) -> S::Group {
+    let zero = simd.splat(T::ZERO);
+    let from_below = simd.select(simd.lt(simd.splat(-least), x), zero, x);
+    simd.select(simd.lt(x, simd.splat(least)), from_below, x)
+}
+
+/// sum + x², where a square below the normal range counts as 0: arithmetic with such numbers is up to a
+/// hundred times slower on some machines, and all of them together are less than D times the least
+/// normal number.
+#[inline(always)]
+pub(crate) fn add_square<T: Element, S: Simd<T>>(simd: S, x: S::Group, sum: S::Group) -> S::Group {
+    let x = drop_below(simd, x, T::LEAST_ROOT);
+    simd.mul_add(x, x, sum)
+}
+
 /// The squared norm of a padded row.
 #[inline(always)]
 pub(crate) fn squared_norm<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> T {
@@ -32,7 +49,7 @@ pub(crate) fn squared_norm<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> T {
     for at in (0..row.len()).step_by(T::LANES) {
         // SAFETY: the row is whole lane groups.
         let m = unsafe { simd.load(row.as_ptr().add(at)) };
-        acc = simd.mul_add(m, m, acc);
+        acc = add_square(simd, m, acc);
     }
     sum(simd, acc)
 }
@@ -58,10 +75,36 @@ impl<T: Element> Kernel<T> for FeatureSquares<'_, T> {
                 unsafe {
                     let to = self.squares.as_mut_ptr().add(at);
                     let m = simd.load(row.as_ptr().add(at));
-                    simd.store(to, simd.mul_add(m, m, simd.load(to)));
+                    simd.store(to, add_square(simd, m, simd.load(to)));
                 }
             }
         }
+    }
+}
+
+/// Whether every element of some padded rows is finite.
+pub struct Finite<'a, T> {
+    /// Padded rows.
+    pub rows: MatRef<'a, T>,
+}
+
+impl<T: Element> Kernel<T> for Finite<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) -> bool {
+        groups_of(&self.rows);
+        let zero = simd.splat(T::ZERO);
+        let mut acc = zero;
+        for row in self.rows.iter() {
+            for at in (0..row.len()).step_by(T::LANES) {
+                // SAFETY: the row is whole lane groups.
+                let x = unsafe { simd.load(row.as_ptr().add(at)) };
+                // 0 x is not a number where x is not finite.
+                acc = simd.mul_add(x, zero, acc);
+            }
+        }
+        simd.bits(simd.nonzero(acc)) == 0
     }
 }
 

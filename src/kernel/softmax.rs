@@ -20,7 +20,13 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     let floor = state.floor(state.peak, sharpness);
     weigh(simd, row, floor, (state.reference, sharpness.scale));
     multiply(simd, row, state.normaliser());
-    // Exactly 0, whatever the score and even where the mass is not a number.
+    // Whatever the score, and even where the mass is not a number.
+    mask(row, keep);
+}
+
+/// Makes the weights of masked patterns exactly 0.
+#[inline(always)]
+pub(crate) fn mask<T: Element>(row: &mut [T], keep: Option<&[bool]>) {
     for (weight, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
         *weight = T::ZERO;
     }
@@ -45,12 +51,20 @@ impl<T: Element> Kernel<T> for Softmax<'_, T> {
     }
 }
 
-/// What the separation does block by block and the division, for a row that is all there.
+/// What the separation does block by block and the division, for a row that is all there. Scores of
+/// -inf are masked: they weigh nothing, as what is below the floor.
 #[inline(always)]
 fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<T>) {
-    let (high, low) = extremes_of_row(simd, row);
+    let (high, _) = extremes_of_row(simd, row);
+    if high == T::NEG_INFINITY {
+        // There is no highest score to subtract; a NaN need not have been taken for one.
+        let all_masked = row.iter().all(|&score| score == T::NEG_INFINITY);
+        return row.fill(if all_masked { T::ZERO } else { T::NAN });
+    }
+    // -inf is below it even where the depth is infinite.
     let floor = high - sharpness.depth;
-    let mut mass = if low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
+    let floor = if floor < -T::MAX { -T::MAX } else { floor };
+    let mut mass = T::ZERO;
     // Summed in blocks: the depth of a sum, and with it its error, is that of a block and the blocks.
     for block in row.chunks_mut(SOFTMAX_BLOCK) {
         mass += weigh(simd, block, floor, (high, sharpness.scale));

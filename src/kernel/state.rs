@@ -43,7 +43,8 @@ impl<T: Element> Sharpness<T> {
     #[must_use]
     pub fn among(self, max_squared_norm: T, dim: usize) -> Self {
         let dim = dim as f64;
-        let lost = 4.0 * dim / T::MAX.to_f64();
+        // The largest number is nearly 4 over the least normal one: twice what squares may lose.
+        let lost = 8.0 * dim / T::MAX.to_f64();
         let roundings = 1.0 + 8.0 * (dim + 8.0) * (-f64::from(T::DIGITS)).exp2();
         let half = (0.5 * self.depth.to_f64()).min(0.25 * T::MAX.to_f64());
         let norm = half / (max_squared_norm.to_f64() + lost).sqrt();

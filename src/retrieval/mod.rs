@@ -1,19 +1,21 @@
 //! Recall: X̂ = softmax(β X Mᵀ) M, and everything that the same pass over the patterns can tell.
 
 mod outputs;
+mod recall;
 mod tasks;
 
 pub use outputs::Outputs;
+pub use recall::Recall;
 
 use crate::energy::{SubMemory, beta_of};
 use crate::kernel::GROUP;
 use crate::kernel::state::Sharpness;
 use crate::memory::{expect_length, expect_shape};
-use crate::parallel::for_each_piece;
+use crate::parallel::{for_each_piece, product};
 use crate::plan::Plan;
 use crate::workspace::take;
 use crate::{Element, Error, MatMut, MatRef, Memory, Result, Workspace};
-use tasks::{Job, ProbeTask, Recall, ShardTask};
+use tasks::{Job, ProbeTask, ShardTask, Shared};
 
 /// How to recall: the inverse temperature and which patterns take part.
 ///
@@ -106,17 +108,13 @@ impl<'k, T: Element> Retrieval<'k, T> {
         workspace: &mut Workspace<T>,
     ) -> Result<()> {
         let (patterns, dim) = (memory.patterns(), memory.dim());
-        expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
-        if let Some(keep) = self.keep {
-            expect_length("mask", keep.len(), patterns)?;
-        }
-        outputs.check(probes.rows(), patterns, dim)?;
+        self.check(probes, memory, &outputs)?;
         let sharpness = Sharpness {
             heat: outputs.entropy.is_some(),
             best: outputs.best.is_some() || outputs.best_weight.is_some(),
             ..self.sharpness(patterns).among(memory.max_squared_norm_of(self.keep), dim)
         };
-        let recall = Recall {
+        let shared = Shared {
             level: workspace.level()?,
             plan: Plan::new::<T>(patterns, dim),
             memory: memory.padded(),
@@ -128,9 +126,65 @@ impl<'k, T: Element> Retrieval<'k, T> {
             sub_memory: outputs.energy.as_ref().map(|_| SubMemory::of(memory, self.keep)),
             group: GROUP,
         };
-        run(&recall, probes, outputs, workspace);
-        workspace.memory.recalled = probes.rows();
+        run(&shared, probes, outputs, workspace)
+    }
+
+    /// [`run`](Self::run), and keeps in `recall` what it takes to learn from it.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{
+    /// #     MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Workspace};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+    /// let (mut retrieved, mut recall, mut workspace) = ([0.0; 2], Recall::new(), Workspace::new());
+    /// let to = Some(MatMut::new(&mut retrieved, 1, 2)?);
+    /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
+    /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
+    /// Retrieval::new(16.0)?.recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
+    ///
+    /// Plasticity::default().learn(&recall, &mut memory, None, &mut workspace)?;
+    /// assert!(memory.pattern(0)[1] > 0.19, "the nearest pattern has moved to the probe");
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run). Then there is nothing in `recall` to learn from.
+    pub fn recall(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        mut outputs: Outputs<'_, T>,
+        recall: &mut Recall<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        recall.forget();
+        self.check(probes, memory, &outputs)?;
+        recall.reserve(probes.rows(), memory.dim())?;
+        let wanted = outputs.retrieved.take();
+        let retrieved = Some(recall.retrieved_mut(memory.dim()));
+        let outputs = Outputs { retrieved, ..outputs };
+        self.run(probes, memory, outputs, workspace)?;
+        if let Some(mut wanted) = wanted {
+            for (b, row) in recall.retrieved_mut(memory.dim()).as_ref().iter().enumerate() {
+                wanted.row_mut(b).copy_from_slice(row);
+            }
+        }
+        recall.keep(self, memory, probes, &workspace.memory.states[..probes.rows()]);
         Ok(())
+    }
+
+    /// Refuses operands that do not fit one another.
+    fn check(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        outputs: &Outputs<'_, T>,
+    ) -> Result<()> {
+        let (patterns, dim) = (memory.patterns(), memory.dim());
+        expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
+        if let Some(keep) = self.keep {
+            expect_length("mask", keep.len(), patterns)?;
+        }
+        outputs.check(probes.rows(), patterns, dim)
     }
 
     /// β and the number of patterns, as the separation takes them.
@@ -160,23 +214,20 @@ impl<'k, T: Element> Retrieval<'k, T> {
 /// all of them through some of the shards. The shards are merged in the same order either way, so
 /// that the results are too.
 fn run<T: Element>(
-    recall: &Recall<'_, T>,
+    shared: &Shared<'_, T>,
     input: MatRef<'_, T>,
     mut outputs: Outputs<'_, T>,
     workspace: &mut Workspace<T>,
-) {
-    let plan = recall.plan;
+) -> Result<()> {
+    let plan = shared.plan;
     let batch = input.rows();
-    // Whatever it was, its states are about to be overwritten.
-    workspace.memory.recalled = 0;
     if batch == 0 {
-        return;
+        return Ok(());
     }
     let threads = plan.threads::<T>(batch, workspace.parallelism());
     let shards = plan.shards::<T>().len();
-    let list = plan.list();
-    let rows = |count: usize| count * plan.stride;
-    let sums = |count: usize| if outputs.retrieved.is_some() { rows(count) } else { 0 };
+    let retrieves = usize::from(outputs.retrieved.is_some());
+    let memory = &mut workspace.memory;
     if threads == 1 || shards == 1 || batch >= 2 * GROUP * threads {
         // A second piece for each thread evens out what they take, where it is not another pass over the
         // patterns.
@@ -187,11 +238,15 @@ fn run<T: Element>(
         };
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
         let later = if shards > 1 { most } else { 0 };
-        let (scores, panels) = (plan.scores::<T>(most), plan.panels::<T>(most));
-        let floats = rows(most) + sums(most) + sums(later) + scores + panels;
-        workspace.memory.reserve(pieces * floats, batch + pieces * later, pieces * list);
-        let memory = &mut workspace.memory;
+        // Padded probes, and sums for them and for those of a later shard.
+        let rows = most + retrieves * (most + later);
+        let scores = product([plan.scores::<T>(most)]) + product([plan.panels::<T>(most)]);
+        let floats = product([pieces, rows, plan.stride])
+            .saturating_add(scores.saturating_mul(pieces as u64));
+        let states = product([pieces, later]).saturating_add(batch as u64);
+        memory.reserve(floats, states, product([pieces, plan.list()]))?;
         let (states, laters) = memory.states.split_at_mut(batch);
+        // What has been reserved fits into the address space.
         let task = ProbeTask {
             pieces,
             most,
@@ -199,19 +254,20 @@ fn run<T: Element>(
             outputs,
             states,
             later: &mut laters[..pieces * later],
-            floats: &mut memory.floats[..pieces * floats],
-            list: &mut memory.list[..pieces * list],
+            floats: &mut memory.floats[..floats as usize],
+            list: &mut memory.list[..pieces * plan.list()],
         };
-        for_each_piece(task, threads, &|task| task.run(recall));
+        for_each_piece(task, threads, &|task| task.run(shared));
     } else {
-        let floats = rows(batch) + sums(batch * shards) + shards * plan.scores::<T>(batch);
-        workspace.memory.reserve(floats, batch * (1 + shards), shards * list);
-        let memory = &mut workspace.memory;
+        let sums = product([retrieves, batch, shards, plan.stride]);
+        let scores = product([shards, plan.scores::<T>(batch)]);
+        let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
+        memory.reserve(floats, product([batch, 1 + shards]), product([shards, plan.list()]))?;
         let (states, parts) = memory.states.split_at_mut(batch);
         let parts = &mut parts[..batch * shards];
-        let mut floats = &mut memory.floats[..floats];
-        let source = recall.source(input, take(&mut floats, rows(batch)));
-        let partial = take(&mut floats, sums(batch * shards));
+        let mut floats = &mut memory.floats[..floats as usize];
+        let source = shared.source(input, take(&mut floats, batch * plan.stride));
+        let partial = take(&mut floats, sums as usize);
         let task = ShardTask {
             plan,
             shards: 0..shards,
@@ -220,12 +276,13 @@ fn run<T: Element>(
             states: &mut *parts,
             sums: &mut *partial,
             scores: floats,
-            list: &mut memory.list[..shards * list],
+            list: &mut memory.list[..shards * plan.list()],
         };
-        for_each_piece(task, threads, &|task| task.run(recall));
-        recall.merge(states, parts, partial);
-        recall.finish(input, states, partial, outputs);
+        for_each_piece(task, threads, &|task| task.run(shared));
+        shared.merge(states, parts, partial);
+        shared.finish(input, states, partial, outputs);
     }
+    Ok(())
 }
 
 /// S = X Mᵀ into `similarities`.
@@ -239,8 +296,7 @@ pub(crate) fn similarities<T: Element>(
     expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
     expect_shape("similarities", similarities.shape(), (probes.rows(), patterns))?;
     let outputs = Outputs { similarities: Some(similarities), ..Outputs::default() };
-    run(&Recall::plain(Job::Similarities, memory, workspace)?, probes, outputs, workspace);
-    Ok(())
+    run(&Shared::plain(Job::Similarities, memory, workspace)?, probes, outputs, workspace)
 }
 
 /// X̂ = P M into `retrieved`.
@@ -254,12 +310,11 @@ pub(crate) fn combine<T: Element>(
     expect_shape("weights", weights.shape(), (weights.rows(), patterns))?;
     expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    let mut recall = Recall::plain(Job::Combine, memory, workspace)?;
+    let mut shared = Shared::plain(Job::Combine, memory, workspace)?;
     // Probes of a group share their patterns, and 0 NaN is NaN: where there is such a pattern, each
     // probe has a group, and with it a list of weights that are not 0, of its own.
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
-        recall.group = 1;
+        shared.group = 1;
     }
-    run(&recall, weights, outputs, workspace);
-    Ok(())
+    run(&shared, weights, outputs, workspace)
 }

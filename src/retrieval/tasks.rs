@@ -23,7 +23,7 @@ pub(super) enum Job<T> {
 }
 
 /// What all tasks of a job share.
-pub(super) struct Recall<'a, T> {
+pub(super) struct Shared<'a, T> {
     pub level: Level,
     pub plan: Plan,
     /// Padded patterns.
@@ -40,7 +40,7 @@ pub(super) struct Recall<'a, T> {
     pub group: usize,
 }
 
-impl<'a, T: Element> Recall<'a, T> {
+impl<'a, T: Element> Shared<'a, T> {
     /// A job without a softmax.
     pub fn plain(job: Job<T>, memory: &'a Memory<T>, workspace: &Workspace<T>) -> Result<Self> {
         Ok(Self {
@@ -243,7 +243,7 @@ impl<T: Element> Divide for ProbeTask<'_, T> {
 
 impl<T: Element> ProbeTask<'_, T> {
     /// Recalls the probes, `most` at a time.
-    pub fn run(self, recall: &Recall<'_, T>) {
+    pub fn run(self, shared: &Shared<'_, T>) {
         let Self { most, input, mut outputs, mut states, later, floats, list, .. } = self;
         // Whole groups: a group of fewer probes has the same patterns to load.
         let groups = input.rows().div_ceil(GROUP);
@@ -252,7 +252,7 @@ impl<T: Element> ProbeTask<'_, T> {
             let count = batch.len();
             let (now, rest) = outputs.split_at(count);
             outputs = rest;
-            recall.batch(
+            shared.batch(
                 input.subrows(batch),
                 now,
                 take(&mut states, count),
@@ -263,7 +263,7 @@ impl<T: Element> ProbeTask<'_, T> {
     }
 }
 
-impl<T: Element> Recall<'_, T> {
+impl<T: Element> Shared<'_, T> {
     /// A few probes, through all of the shards, one after another.
     fn batch(
         &self,
@@ -346,9 +346,9 @@ impl<T: Element> Divide for ShardTask<'_, T> {
 
 impl<T: Element> ShardTask<'_, T> {
     /// Recalls from the one shard that is left.
-    pub fn run(self, recall: &Recall<'_, T>) {
+    pub fn run(self, shared: &Shared<'_, T>) {
         let patterns = self.plan.shards::<T>().nth(self.shards.start).expect("a shard of the plan");
         let scratch = Scratch { scores: self.scores, list: self.list, panels: &mut [] };
-        recall.shard(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
+        shared.shard(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
     }
 }

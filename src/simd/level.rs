@@ -117,11 +117,13 @@ impl fmt::Debug for Level {
 }
 
 macro_rules! lanes {
-    ($t:ident, lanes: $lanes:literal, exp2: $exp2:expr) => {
+    ($t:ident, lanes: $lanes:literal, exp2: $exp2:expr, least_root: $least_root:literal) => {
         impl Lanes for $t {
             const LANES: usize = $lanes;
             const EXP2: &'static [Self] = $exp2;
             const EXP2_CUT: Self = ($t::MIN_EXP - 1) as $t;
+            const LEAST: Self = $t::MIN_POSITIVE;
+            const LEAST_ROOT: Self = $t::from_bits($least_root);
             const ROUNDER: Self = 1.5 / $t::EPSILON;
 
             fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
@@ -139,8 +141,9 @@ macro_rules! lanes {
 
 use crate::kernel::exp2;
 
-lanes!(f32, lanes: 16, exp2: &exp2::F32);
-lanes!(f64, lanes: 8, exp2: &exp2::F64);
+// Exponents of half the bias: 2^-63 and 2^-511.
+lanes!(f32, lanes: 16, exp2: &exp2::F32, least_root: 0x2000_0000);
+lanes!(f64, lanes: 8, exp2: &exp2::F64, least_root: 0x2000_0000_0000_0000);
 
 /// Runs a kernel with a token's lanes, compiled for the token's target features.
 fn run<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {

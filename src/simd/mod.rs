@@ -46,6 +46,10 @@ pub mod sealed {
         const EXP2: &'static [Self];
         /// Least t for which exp2 is not flushed to 0: the exponent of the least normal number.
         const EXP2_CUT: Self;
+        /// The least normal number.
+        const LEAST: Self;
+        /// Its square root: the least number whose square is normal.
+        const LEAST_ROOT: Self;
         /// 1.5 ulp⁻¹: a small number plus this, minus this, is rounded to the nearest integer.
         const ROUNDER: Self;
 

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::table::Table;
 use super::{HopfieldSynapse, Recalled, Record, Semantics, WeightInit};
 use crate::memory::expect_shape;
-use crate::{Element, Error, MatRef, Memory, Result, UpdateRule, Workspace};
+use crate::{Element, Error, MatRef, Memory, Recall, Result, UpdateRule, Workspace};
 
 /// Builds a [`HopfieldSynapse`]: hyper-parameters with ngc-learn's names and defaults.
 ///
@@ -299,6 +299,7 @@ impl<T: Element> HopfieldSynapse<T> {
             tick: 0,
             inputs_driven: false,
             recalled: Recalled::Never,
+            recall: Recall::new(),
             recall_beta: settings.rates.beta,
             compiled: None,
             permutation: None,

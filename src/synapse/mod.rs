@@ -17,11 +17,10 @@ pub use help::Help;
 pub use init::{Distribution, WeightInit};
 pub use settings::{Record, Semantics};
 
-use crate::energy::beta_of;
 use crate::memory::expect_shape;
 use crate::{
-    Element, Error, Lesson, MatRef, Memory, Outputs, Plasticity, Result, Retrieval, Update,
-    Workspace, outer_product_update_with,
+    Element, Error, LearningInput, MatRef, Memory, Outputs, Plasticity, Recall, Result, Retrieval,
+    Update, Workspace, outer_product_update_with,
 };
 use settings::{Rates, Settings};
 use table::Table;
@@ -80,6 +79,8 @@ pub struct HopfieldSynapse<T> {
     energy: T,
     tick: u64,
     recalled: Recalled,
+    /// The last recall, where memory weights are not recorded.
+    recall: Recall<T>,
     /// β of the last recall.
     recall_beta: T,
     /// max_d ‖W[d,:]‖², until the weights change.
@@ -160,7 +161,11 @@ impl<T: Element> HopfieldSynapse<T> {
                 false => outputs.energy = Some(&mut self.energies),
             }
         }
-        retrieval.run(self.inputs.view(), &self.memory, outputs, &mut self.workspace)?;
+        let (inputs, memory, workspace) = (self.inputs.view(), &self.memory, &mut self.workspace);
+        match record.memory_weights {
+            true => retrieval.run(inputs, memory, outputs, workspace)?,
+            false => retrieval.recall(inputs, memory, outputs, &mut self.recall, workspace)?,
+        }
 
         if faithful && record.similarities {
             ngc_learn::subtract_row_maxima(&mut self.similarities);
@@ -211,11 +216,9 @@ impl<T: Element> HopfieldSynapse<T> {
         let recorded = self.settings.record.memory_weights;
         match self.recalled {
             Recalled::Never if self.settings.semantics == Semantics::Standard => {
-                return Err(Error::NoRecall {
-                    found: "none since the beginning or the last reset",
-                });
+                return Err(no_recall("none since the beginning or the last reset"));
             }
-            Recalled::Before(found) if !recorded => return Err(Error::NoRecall { found }),
+            Recalled::Before(found) if !recorded => return Err(no_recall(found)),
             Recalled::Never | Recalled::Now | Recalled::Before(_) => {}
         }
         expect_shape("inputs", self.inputs.shape(), self.outputs.shape())?;
@@ -362,14 +365,19 @@ impl<T: Element> HopfieldSynapse<T> {
             return Ok(());
         }
         let plasticity = self.plasticity(self.rates());
-        let retrieval = self.retrieval(beta_of(self.recall_beta)?)?;
-        let lesson = Lesson {
+        let delta = d_weights.then(|| self.d_weights.view_mut());
+        let retrieval = Retrieval::new(self.recall_beta)?.with_gain(self.settings.gain())?;
+        let (memory, workspace) = (&mut self.memory, &mut self.workspace);
+        if !memory_weights {
+            return plasticity.learn(&self.recall, memory, delta, workspace);
+        }
+        let input = LearningInput {
             probes: self.inputs.view(),
             retrieved: self.outputs.view(),
-            memory_weights: memory_weights.then(|| self.memory_weights.view()),
-            delta: d_weights.then(|| self.d_weights.view_mut()),
+            memory_weights: self.memory_weights.view(),
+            delta,
         };
-        plasticity.learn(&retrieval, lesson, &mut self.memory, &mut self.workspace)
+        plasticity.learn_from(&retrieval, input, memory, workspace)
     }
 
     /// Learns from zeros: ΔM = 0.
@@ -395,6 +403,10 @@ impl<T: Element> HopfieldSynapse<T> {
         self.d_weights.mask(connected);
         self.memory.disconnect(connected)
     }
+}
+
+fn no_recall(found: &'static str) -> Error {
+    Error::NoRecall { operand: "evolve", expected: "an advance_state before it", found }
 }
 
 /// 0 when there are none.

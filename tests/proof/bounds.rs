@@ -1,7 +1,7 @@
 //! How far from the exact result a kernel may be: bounds that are derived, not fitted.
 //!
 //! Write u for the unit roundoff, γ_k = k u / (1 - k u) (Higham 2002, §3.1), ω for the smallest
-//! subnormal number, L for the lanes of a group, and U = u / (1 - u), so that k roundings change the
+//! subnormal number, Ω for the smallest normal one, L for the lanes of a group, and U = u / (1 - u), so that k roundings change the
 //! logarithm of a number by at most k U. After Blanchard, Higham & Higham (2021, *Accurately computing
 //! the log-sum-exp and softmax functions*), with three differences: scores have errors of their own;
 //! every term of a sum is bounded by itself, since a pattern that weighs nothing may have any error;
@@ -49,7 +49,10 @@
 //! τ = β (p̂ - ŝ) + H ln 2 bounds the distance to a reference that rises, and β |ŝ| that to 0.
 //!
 //! **Update.** γ_{B+2} Σ|p z| / B for ΔM (a chain, the share fl(1/B), their product); then η ΔM, λ M
-//! and λ₁ are added with at most five roundings. Where weights are recalled, their errors come in.
+//! and λ₁ are added with at most five roundings. Where there is decay, what ends below the normal range
+//! becomes 0: Ω more. Where weights are recalled, their errors come in.
+//!
+//! **Norms.** γ_h ‖m‖², and D Ω for squares below the normal range, which count as 0.
 //!
 //! How patterns are cut into blocks and shards is the crate's affair: [`Arithmetic::cuts`] assumes only
 //! that a block is not made smaller without need.
@@ -106,6 +109,8 @@ pub struct Arithmetic {
     log_unit: f64,
     /// ω
     tiny: f64,
+    /// Ω
+    least: f64,
     lanes: usize,
     /// ε
     power: f64,
@@ -162,6 +167,7 @@ impl Arithmetic {
             unit: T::UNIT,
             log_unit,
             tiny: T::TINY,
+            least: T::LEAST_NORMAL,
             lanes: T::GROUP,
             power: 2.0 * ulps * log_unit,
             scale: log_unit + 4.0 * V,
@@ -179,6 +185,11 @@ impl Arithmetic {
     pub fn dot(&self, dim: usize, size: f64) -> f64 {
         let depth = (dim.div_ceil(self.lanes) + self.lanes.ilog2() as usize) as f64;
         self.gamma(depth) * size + 2.0 * dim as f64 * self.tiny
+    }
+
+    /// Of a squared norm of `dim` terms that sum to `size`.
+    pub fn norm(&self, dim: usize, size: f64) -> f64 {
+        self.dot(dim, size) + dim as f64 * self.least
     }
 
     /// Of a sum of weighted patterns whose absolute values sum to `size`.
@@ -344,7 +355,7 @@ impl Arithmetic {
             let parts = 0.5 * square + 0.5 * norm + constant + (lse / beta).abs();
             lse_error / beta
                 + 0.5 * (dim as f64 + 2.0) * V * square
-                + 0.5 * self.dot(dim, norm) * (gain * gain).max(1.0)
+                + 0.5 * self.norm(dim, norm) * (gain * gain).max(1.0)
                 + 6.0 * V * parts
         };
         let rounded = |value: f64, error: f64| match value.is_finite() {
@@ -392,9 +403,11 @@ impl Arithmetic {
     pub fn updated<T: Real>(&self, m: T, size: f64, delta: f64, factors: Update<T>) -> f64 {
         let [m, eta, decay, l1] =
             [m, factors.eta, factors.reg_lambda, factors.l1_lambda].map(|x| x.to_f64().abs());
-        let roundings = if decay == 0.0 && l1 == 0.0 { 2.0 } else { 5.0 };
+        let decays = decay != 0.0 || l1 != 0.0;
+        let roundings = if decays { 5.0 } else { 2.0 };
+        let flushed = if decays { self.least } else { 0.0 };
         let parts = m + eta * size + times(delta, eta) + decay * m + l1;
-        times(delta, eta) + self.gamma(roundings) * parts + roundings * self.tiny
+        times(delta, eta) + self.gamma(roundings) * parts + roundings * self.tiny + flushed
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use hopfield_kernels::{
-    Lesson, Level, MatRef, Outputs, Plasticity, Update, UpdateRule, Workspace, combine_with,
+    LearningInput, Level, MatRef, Outputs, Plasticity, Update, UpdateRule, Workspace, combine_with,
     outer_product_update_with, similarities_with, softmax_into_with, softmax_with,
 };
 
@@ -179,7 +179,7 @@ impl Products {
                 of_patterns = of_patterns.max(off(after.pattern(n)[d], expected, bound));
             }
             let row = after.pattern(n);
-            let bound = arithmetic.dot(row.len(), size(row, row));
+            let bound = arithmetic.norm(row.len(), size(row, row));
             of_norms = of_norms.max(off(after.squared_norms()[n], naive::dot(row, row), bound));
         }
         [
@@ -239,13 +239,18 @@ pub fn learn<T: Real>(
     let told = case.run(workspace);
     let mut memory = case.memory.clone();
     let mut delta = Matrix::unwritten(patterns, dim, 1);
-    let lesson = Lesson {
-        probes: case.probes.view(),
-        retrieved: told.retrieved.view(),
-        memory_weights: given.then(|| told.weights.view()),
-        delta: Some(delta.view_mut()),
-    };
-    plasticity.learn(&case.retrieval(), lesson, &mut memory, workspace).expect("it fits");
+    if given {
+        let input = LearningInput {
+            probes: case.probes.view(),
+            retrieved: told.retrieved.view(),
+            memory_weights: told.weights.view(),
+            delta: Some(delta.view_mut()),
+        };
+        plasticity.learn_from(&case.retrieval(), input, &mut memory, workspace).expect("it fits");
+    } else {
+        let (recall, delta) = (case.recall(workspace), Some(delta.view_mut()));
+        plasticity.learn(&recall, &mut memory, delta, workspace).expect("it fits");
+    }
     delta.assert_holes_untouched();
 
     let mut products =

@@ -11,6 +11,8 @@ pub trait Real: Element {
     const UNIT: f64;
     /// The smallest subnormal number.
     const TINY: f64;
+    /// The smallest normal number.
+    const LEAST_NORMAL: f64;
     /// The bits of a NaN that no kernel makes.
     const CANARY: Self;
 
@@ -22,6 +24,7 @@ impl Real for f32 {
     const GROUP: usize = 16;
     const UNIT: f64 = (f32::EPSILON / 2.0) as f64;
     const TINY: f64 = f32::from_bits(1) as f64;
+    const LEAST_NORMAL: f64 = f32::MIN_POSITIVE as f64;
     const CANARY: Self = f32::from_bits(0x7fc0_5eed);
 
     fn bits(self) -> u64 {
@@ -33,6 +36,7 @@ impl Real for f64 {
     const GROUP: usize = 8;
     const UNIT: f64 = f64::EPSILON / 2.0;
     const TINY: f64 = f64::from_bits(1);
+    const LEAST_NORMAL: f64 = f64::MIN_POSITIVE;
     const CANARY: Self = f64::from_bits(0x7ff8_0000_5eed_5eed);
 
     fn bits(self) -> u64 {

@@ -3,7 +3,7 @@
 //! | input | answer |
 //! | --- | --- |
 //! | what does not fit | an error that names the operand, what was expected and what came; nothing changed |
-//! | B = 0 | nothing to do |
+//! | B = 0 | nothing to do but to write outputs |
 //! | NaN or an infinite similarity in one probe | that row is NaN, the others have the bits they would have |
 //! | NaN in a pattern | every probe's row is NaN |
 //! | outputs | only written |
@@ -15,15 +15,18 @@
 //! | [`refused`] | what does not fit |
 //! | [`masked`] | masked patterns |
 //! | [`special`] | special values in every lane |
+//! | [`zero`] | a weight of 0 beside what is not finite, and decay below the normal range |
 //! | here | the others |
 
 mod masked;
 mod refused;
 mod special;
+mod zero;
 
 use hopfield_kernels::{
-    Lesson, Level, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, UpdateRule, Workspace,
-    combine, combine_with, energy, outer_product_update, similarities, softmax, softmax_into,
+    LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Update,
+    UpdateRule, Workspace, combine, combine_with, energy, outer_product_update,
+    outer_product_update_with, similarities, softmax, softmax_into,
 };
 
 use crate::data::{Kind, Matrix, Real};
@@ -77,18 +80,35 @@ fn no_probes() {
         softmax(MatMut::new(&mut nowhere, 9, 0).unwrap(), 1.0).unwrap();
         softmax_into(empty(0), 1.0, MatMut::new(&mut nowhere, 0, 0).unwrap()).unwrap();
         energy(empty(3), &memory, 1.0, &mut []).unwrap();
-        // Not even decay: nothing is done.
+        // Not even decay: nothing is done but that outputs are written.
         let update = Update { reg_lambda: 0.5, ..Update::default() };
         outer_product_update(&mut memory, empty(2), empty(3), update).unwrap();
+        let cleared = |work: &mut dyn FnMut(MatMut<'_, f32>)| {
+            let mut delta = [777.0; 6];
+            work(MatMut::new(&mut delta, 2, 3).unwrap());
+            assert_eq!(delta, [0.0; 6], "{level}");
+        };
+        cleared(&mut |delta| {
+            let (p, z) = (empty(2), empty(3));
+            outer_product_update_with(&mut memory, p, z, update, Some(delta), workspace).unwrap();
+        });
         for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
             let learns = Plasticity { rule, update, ..Plasticity::default() };
             let to = MatMut::new(&mut nowhere, 0, 3).unwrap();
             learns.recall_and_learn(&retrieval, empty(3), to, &mut memory, workspace).unwrap();
-            for memory_weights in [None, Some(empty(2))] {
-                let (probes, retrieved) = (empty(3), empty(3));
-                let lesson = Lesson { probes, retrieved, memory_weights, delta: None };
-                learns.learn(&retrieval, lesson, &mut memory, workspace).unwrap();
-            }
+            let mut recall = Recall::new();
+            retrieval
+                .recall(empty(3), &memory, Outputs::default(), &mut recall, workspace)
+                .unwrap();
+            cleared(&mut |delta| {
+                learns.learn(&recall, &mut memory, Some(delta), workspace).unwrap();
+            });
+            cleared(&mut |delta| {
+                let (probes, retrieved, memory_weights) = (empty(3), empty(3), empty(2));
+                let delta = Some(delta);
+                let input = LearningInput { probes, retrieved, memory_weights, delta };
+                learns.learn_from(&retrieval, input, &mut memory, workspace).unwrap();
+            });
         }
         assert_eq!(memory.to_rows(), small().to_rows());
     }

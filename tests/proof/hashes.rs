@@ -1,7 +1,7 @@
 //! Every kernel's results as one number, for comparisons between processes and with what is committed.
 
 use hopfield_kernels::{
-    Lesson, Memory, Plasticity, Update, UpdateRule, Workspace, combine_with, energy_with,
+    Memory, Plasticity, Update, UpdateRule, Workspace, combine_with, energy_with,
     outer_product_update_with, similarities_with, softmax_with,
 };
 
@@ -100,15 +100,9 @@ fn learning<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> 
         ),
     ] {
         let plasticity = Plasticity { rule, update, ..Plasticity::default() };
-        let told = case.run(workspace);
+        let recall = case.recall(workspace);
         let (mut memory, mut change) = (case.memory.clone(), Matrix::unwritten(patterns, dim, 0));
-        let lesson = Lesson {
-            probes: case.probes.view(),
-            retrieved: told.retrieved.view(),
-            memory_weights: None,
-            delta: Some(change.view_mut()),
-        };
-        plasticity.learn(&case.retrieval(), lesson, &mut memory, workspace).unwrap();
+        plasticity.learn(&recall, &mut memory, Some(change.view_mut()), workspace).unwrap();
         hashes.push((learned, hash_of_memory(&memory)));
         hashes.push((delta, hash(change.bits())));
 

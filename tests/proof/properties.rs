@@ -125,13 +125,8 @@ fn recalling_and_learning_is_one_after_the_other<T: Real>(case: &Case<T>, rule: 
     for mut workspace in workspaces() {
         let told = case.run(&mut workspace);
         let mut memory = case.memory.clone();
-        let lesson = hopfield_kernels::Lesson {
-            probes: case.probes.view(),
-            retrieved: told.retrieved.view(),
-            memory_weights: None,
-            delta: None,
-        };
-        rule.learn(&retrieval, lesson, &mut memory, &mut workspace).expect("it fits");
+        let recall = case.recall(&mut workspace);
+        rule.learn(&recall, &mut memory, None, &mut workspace).expect("it fits");
 
         let mut at_once = case.memory.clone();
         let mut retrieved = Matrix::unwritten(batch, dim, 1);

@@ -1,6 +1,6 @@
 //! Running the crate: a recall with every output, and what one probe got out of it.
 
-use hopfield_kernels::{MatRef, Memory, Outputs, Result, Retrieval, Workspace};
+use hopfield_kernels::{MatRef, Memory, Outputs, Recall, Result, Retrieval, Workspace};
 
 use crate::bounds::{Arithmetic, Bounds, ratio};
 use crate::data::{Kind, Matrix, Random, Real};
@@ -53,6 +53,16 @@ impl<T: Real> Case<T> {
         told.similarities.assert_holes_untouched();
         told.weights.assert_holes_untouched();
         Ok(told)
+    }
+
+    /// A recall to learn from.
+    pub fn recall(&self, workspace: &mut Workspace<T>) -> Recall<T> {
+        let mut recall = Recall::new();
+        let (probes, outputs) = (self.probes.view(), Outputs::default());
+        self.retrieval()
+            .recall(probes, &self.memory, outputs, &mut recall, workspace)
+            .expect("a case that fits");
+        recall
     }
 
     /// The reference for one probe.

@@ -1,7 +1,7 @@
 //! This crate.
 
 use hopfield_kernels::{
-    Lesson, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update, Workspace,
+    LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update, Workspace,
 };
 
 use crate::{Data, Peer, Result, Scalar, Setting, Shape};
@@ -73,14 +73,14 @@ impl<T: Scalar> Peer<T> for Hopfield<'_, T> {
     fn evolve(&mut self) {
         let batch = self.probes.rows();
         let weights = MatRef::new(&self.weights, batch, self.memory.patterns());
-        let lesson = Lesson {
+        let input = LearningInput {
             probes: self.probes,
             retrieved: MatRef::new(&self.retrieved, batch, self.memory.dim()).expect(FITS),
-            memory_weights: Some(weights.expect("`associate` has been called")),
+            memory_weights: weights.expect("`associate` has been called"),
             delta: None,
         };
         self.plasticity
-            .learn(&self.retrieval, lesson, &mut self.memory, &mut self.workspace)
+            .learn_from(&self.retrieval, input, &mut self.memory, &mut self.workspace)
             .expect(FITS);
     }
 

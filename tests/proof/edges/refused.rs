@@ -4,9 +4,9 @@
 use std::fmt::Debug;
 
 use hopfield_kernels::{
-    Error, Lesson, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Result, Retrieval, Update,
-    UpdateRule, Workspace, combine, energy, outer_product_update, outer_product_update_with,
-    retrieve, similarities, softmax, softmax_into,
+    Error, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Result,
+    Retrieval, Update, UpdateRule, Workspace, combine, energy, outer_product_update,
+    outer_product_update_with, retrieve, similarities, softmax, softmax_into,
 };
 
 use super::{small, zeros};
@@ -141,13 +141,13 @@ fn updates_that_do_not_fit() {
         let [probes, retrieved, weights] =
             [probes, retrieved, weights].map(|(rows, cols)| zeros(rows, cols));
         let mut delta = Matrix::unwritten(delta.0, delta.1, 0);
-        let lesson = Lesson {
+        let input = LearningInput {
             probes: probes.view(),
             retrieved: retrieved.view(),
-            memory_weights: Some(weights.view()),
+            memory_weights: weights.view(),
             delta: Some(delta.view_mut()),
         };
-        assert_refused(learns.learn(&retrieval, lesson, &mut memory, workspace), &says);
+        assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), &says);
         assert_unwritten(&delta);
     }
     let mut out = Matrix::unwritten(4, 2, 0);
@@ -175,21 +175,19 @@ fn masks_that_do_not_fit_where_something_is_learned() {
             let retrieval = Retrieval::new(1.0).unwrap().with_mask(&mask);
             let says = ["mask", "expected 2", &format!("got {length}")];
             let mut memory = before.clone();
-            for given in [true, false] {
-                // A recall without the mask, which the workspace remembers.
-                let workspace = &mut Workspace::new();
-                let (x, unmasked) = (probes.view(), Retrieval::new(1.0).unwrap());
-                unmasked.run(x, &memory, Outputs::default(), workspace).unwrap();
-                let mut delta = Matrix::unwritten(2, 3, 0);
-                let lesson = Lesson {
-                    probes: x,
-                    retrieved: x,
-                    memory_weights: given.then(|| weights.view()),
-                    delta: Some(delta.view_mut()),
-                };
-                assert_refused(learns.learn(&retrieval, lesson, &mut memory, workspace), &says);
-                assert_unwritten(&delta);
-            }
+            let (x, mut delta) = (probes.view(), Matrix::unwritten(2, 3, 0));
+            let input = LearningInput {
+                probes: x,
+                retrieved: x,
+                memory_weights: weights.view(),
+                delta: Some(delta.view_mut()),
+            };
+            let workspace = &mut Workspace::new();
+            assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), &says);
+            assert_unwritten(&delta);
+            let recall = &mut Recall::new();
+            let refused = retrieval.recall(x, &memory, Outputs::default(), recall, workspace);
+            assert_refused(refused, &says);
             let mut out = Matrix::unwritten(4, 3, 0);
             let (x, to, workspace) = (probes.view(), out.view_mut(), &mut Workspace::new());
             let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
@@ -201,56 +199,77 @@ fn masks_that_do_not_fit_where_something_is_learned() {
     }
 }
 
-#[test]
-fn learning_without_a_recall() {
-    let case = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 1);
-    let workspace = &mut Workspace::new();
-    let told = case.run(workspace);
-    let mut memory = case.memory.clone();
-    let lesson = || Lesson {
-        probes: case.probes.view(),
-        retrieved: told.retrieved.view(),
-        memory_weights: None,
-        delta: None,
-    };
-    let learns = Plasticity::default();
-    let fresh = &mut Workspace::new();
-    let refused = learns.learn(&case.retrieval(), lesson(), &mut memory, fresh);
+/// Whether learning is refused, and that nothing has changed then.
+fn assert_no_recall(
+    rule: Plasticity<f32>,
+    recall: &Recall<f32>,
+    memory: &mut Memory<f32>,
+    says: &str,
+) {
+    let (before, mut delta) = (memory.clone(), Matrix::unwritten(7, 5, 0));
+    let refused = rule.learn(recall, memory, Some(delta.view_mut()), &mut Workspace::new());
     assert!(matches!(refused, Err(Error::NoRecall { .. })));
-    // The recall of four others.
-    let other = Case::<f32>::random((4, 5, 7), Kind::Uniform, 2.0, 2);
-    other.run(fresh);
-    let refused = learns.learn(&case.retrieval(), lesson(), &mut memory, fresh);
-    assert!(matches!(refused, Err(Error::NoRecall { .. })));
-    assert_eq!(memory.to_rows(), case.memory.to_rows(), "nothing has changed");
+    assert_refused(refused, &["recall", "this memory as it is now", says]);
+    assert_unwritten(&delta);
+    assert_eq!(memory.to_rows(), before.to_rows());
+    assert_eq!(memory.squared_norms(), before.squared_norms());
+}
 
-    // What comes between a recall and the learning from it either does not matter or is refused.
-    let mut expected = case.memory.clone();
-    learns.learn(&case.retrieval(), lesson(), &mut expected, workspace).unwrap();
-    for between in 0..3 {
+/// A recall is of one state of one memory. Whatever is recalled or computed between it and the learning
+/// from it, by the same workspace or another, makes no difference.
+#[test]
+fn learning_from_what_is_no_recall_of_this_memory() {
+    for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
+        let rule = Plasticity { rule, ..Plasticity::default() };
+        let case = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 1);
+        let other = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 2);
         let workspace = &mut Workspace::new();
-        case.run(workspace);
-        let other = Case::<f32>::random((3, 6, 9), Kind::Cauchy, 7.0, 3);
-        let mut out = Matrix::unwritten(3, if between == 0 { 9 } else { 6 }, 0);
-        let (x, to) = (other.probes.view(), out.view_mut());
-        match between {
-            0 => hopfield_kernels::similarities_with(x, &other.memory, to, workspace).unwrap(),
-            1 => {
-                let weights = zeros(3, 9);
-                let w = weights.view();
-                hopfield_kernels::combine_with(w, &other.memory, to, workspace).unwrap();
-            }
-            _ => {
-                let (mut memory, weights) = (other.memory.clone(), zeros(3, 9));
-                let (w, factors) = (weights.view(), Update::default());
-                outer_product_update_with(&mut memory, w, x, factors, None, workspace).unwrap();
-            }
-        }
+        let recall = case.recall(workspace);
+        let mut expected = case.memory.clone();
+        rule.learn(&recall, &mut expected, None, workspace).unwrap();
+
+        // Other probes, as many, recalled with the same workspace since.
         let mut memory = case.memory.clone();
-        match learns.learn(&case.retrieval(), lesson(), &mut memory, workspace) {
-            Err(error) => assert!(matches!(error, Error::NoRecall { .. })),
-            Ok(()) => assert_eq!(memory.to_rows(), expected.to_rows(), "between: {between}"),
+        case.run_with(other.probes.view(), workspace).unwrap();
+        other.run(workspace);
+        rule.learn(&recall, &mut memory, None, workspace).unwrap();
+        assert_eq!(memory.to_rows(), expected.to_rows());
+
+        // Once is enough: the memory has changed.
+        assert_no_recall(rule, &recall, &mut memory, "before it changed");
+        // No recall at all; another memory's; the memory before it was changed in any other way.
+        let nothing = "nothing was recalled";
+        assert_no_recall(rule, &Recall::new(), &mut case.memory.clone(), nothing);
+        assert_no_recall(rule, &recall, &mut other.memory.clone(), "another memory");
+        let row = case.patterns.row(6);
+        let changes: [&dyn Fn(&mut Memory<f32>); 4] = [
+            &|memory| memory.set_pattern(6, row).unwrap(),
+            &|memory| memory.set_rows(case.patterns.view()).unwrap(),
+            &|memory| {
+                let columns = memory.to_columns();
+                memory.set_columns(MatRef::new(&columns, 5, 7).unwrap()).unwrap();
+            },
+            &|memory| {
+                let (p, z) = (zeros(1, 7), zeros(1, 5));
+                outer_product_update(memory, p.view(), z.view(), Update::default()).unwrap();
+            },
+        ];
+        for change in changes {
+            let mut memory = case.memory.clone();
+            change(&mut memory);
+            assert_no_recall(rule, &recall, &mut memory, "before it changed");
         }
+        // A recall that is refused leaves nothing to learn from.
+        let mut recall = case.recall(workspace);
+        let refused = case.retrieval().recall(
+            zeros(3, 4).view(),
+            &case.memory,
+            Outputs::default(),
+            &mut recall,
+            workspace,
+        );
+        assert_refused(refused, &["probes", "3 x 5", "3 x 4"]);
+        assert_no_recall(rule, &recall, &mut case.memory.clone(), nothing);
     }
 }
 
@@ -263,14 +282,14 @@ fn learning_from_given_weights_with_a_new_workspace() {
         let told = case.run(workspace);
         let learned = |workspace: &mut Workspace<f32>| {
             let mut memory = case.memory.clone();
-            let lesson = Lesson {
+            let input = LearningInput {
                 probes: case.probes.view(),
                 retrieved: told.retrieved.view(),
-                memory_weights: Some(told.weights.view()),
+                memory_weights: told.weights.view(),
                 delta: None,
             };
             let learns = Plasticity { rule, ..Plasticity::default() };
-            learns.learn(&case.retrieval(), lesson, &mut memory, workspace).unwrap();
+            learns.learn_from(&case.retrieval(), input, &mut memory, workspace).unwrap();
             memory.to_rows()
         };
         assert_eq!(learned(&mut Workspace::new()), learned(workspace), "{rule:?}");
@@ -353,9 +372,12 @@ fn parameters_outside_their_domain() {
         let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
         assert_refused(refused, &[name]);
         assert_unwritten(&out);
-        let memory_weights = Some(weights.view());
-        let lesson = Lesson { probes: x, retrieved: x, memory_weights, delta: None };
-        assert_refused(learns.learn(&retrieval, lesson, &mut memory, workspace), &[name]);
+        let memory_weights = weights.view();
+        let input = LearningInput { probes: x, retrieved: x, memory_weights, delta: None };
+        assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), &[name]);
+        let mut recall = Recall::new();
+        retrieval.recall(x, &memory, Outputs::default(), &mut recall, workspace).unwrap();
+        assert_refused(learns.learn(&recall, &mut memory, None, workspace), &[name]);
     }
     assert_eq!(memory.to_rows(), before.to_rows());
     assert!("avx1024".parse::<Level>().is_err());

@@ -1,6 +1,6 @@
 //! Zeros of either sign, the smallest and largest numbers, infinities and NaN, in every lane and tail.
 
-use hopfield_kernels::{Level, Memory};
+use hopfield_kernels::{Level, MatMut, Memory};
 
 use super::assert_poisoned;
 use crate::data::{Kind, Matrix, Random, Real};
@@ -16,7 +16,7 @@ fn softmax_of_rows_that_are_not_finite() {
             let beta = T::from_f64(2.0);
             hopfield_kernels::softmax_with(clean.view_mut(), beta, &mut serial(level)).unwrap();
             for at in 0..cols {
-                for poison in [T::NAN, T::from_f64(f64::INFINITY), T::NEG_INFINITY] {
+                for poison in [T::NAN, T::from_f64(f64::INFINITY)] {
                     let mut rows = rows.clone();
                     rows.row_mut(1)[at] = poison;
                     let workspace = &mut serial(level);
@@ -33,6 +33,60 @@ fn softmax_of_rows_that_are_not_finite() {
     for level in levels::all() {
         poisoned::<f32>(level);
         poisoned::<f64>(level);
+    }
+}
+
+/// A score of -inf is a mask, as users of PyTorch, JAX and SciPy write it.
+#[test]
+fn softmax_of_rows_with_scores_of_minus_infinity() {
+    fn masked<T: Real>(level: Level) {
+        let beta = T::from_f64(2.0);
+        for cols in 1..=2 * T::GROUP + 1 {
+            for at in 0..cols {
+                // The row without the score is the softmax of all others.
+                let row = Kind::Uniform.matrix::<T>((1, cols, 0), &mut Random(cols as u64));
+                let others = row.row(0).iter().enumerate().filter(|(n, _)| *n != at);
+                let mut others: Vec<_> = others.map(|(_, &score)| score).collect();
+                let view = MatMut::new(&mut others, 1, cols - 1).unwrap();
+                hopfield_kernels::softmax_with(view, beta, &mut serial(level)).unwrap();
+                let mut masked = row.clone();
+                masked.row_mut(0)[at] = T::NEG_INFINITY;
+                let workspace = &mut serial(level);
+                hopfield_kernels::softmax_with(masked.view_mut(), beta, workspace).unwrap();
+                let weights = masked.row(0);
+                assert_eq!(weights[at].bits(), T::ZERO.bits(), "{level}: {at} of {cols}");
+                let rest = weights.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, w)| w);
+                for (weight, other) in rest.zip(&others) {
+                    let off = (weight.to_f64() - other.to_f64()).abs();
+                    assert!(off <= 8.0 * T::UNIT * other.to_f64(), "{level}: {at} of {cols}");
+                }
+                // Everywhere, and beside what is not a number.
+                for (other, expected) in [
+                    (T::NEG_INFINITY, T::ZERO),
+                    (T::NAN, T::NAN),
+                    (T::from_f64(f64::INFINITY), T::NAN),
+                ] {
+                    let mut row = Matrix::from_fn((1, cols, 0), |_, _| T::NEG_INFINITY);
+                    row.row_mut(0)[at] = other;
+                    hopfield_kernels::softmax_with(row.view_mut(), beta, workspace).unwrap();
+                    let same = |x: &T| match expected.is_nan() {
+                        true => x.is_nan(),
+                        false => x.bits() == expected.bits(),
+                    };
+                    assert!(row.row(0).iter().all(same), "{level}: {other} at {at} of {cols}");
+                }
+            }
+        }
+        // Even where β is so small that no finite score is too low.
+        let mut row = [T::NEG_INFINITY, T::ONE];
+        let view = MatMut::new(&mut row, 1, 2).unwrap();
+        let least = T::from_f64(T::LEAST_NORMAL);
+        hopfield_kernels::softmax_with(view, least, &mut serial(level)).unwrap();
+        assert_eq!(row, [T::ZERO, T::ONE], "{level}");
+    }
+    for level in levels::all() {
+        masked::<f32>(level);
+        masked::<f64>(level);
     }
 }
 
