@@ -6,14 +6,15 @@
 //!        [--l1-lambda F] [--semantics ngc-learn|standard]
 //! ```
 //!
-//! IN holds float32 `W0` (D x N) and `x` (T x B x D). OUT holds, for each t, `outputs_t`,
+//! IN holds `W0` (D x N) and `x` (T x B x D): float32, or other numbers
+//! that it holds exactly. OUT holds, for each t, `outputs_t`,
 //! `similarities_t`, `memory_weights_t`, `energy_t`, `dWeights_t` and `weights_t`, float32, in
 //! ngc-learn's shapes. What is wrong is said in one line; the exit code is then 2, and OUT is what it
 //! was.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,7 +22,15 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use hopfield_kernels::{HopfieldSynapse, MatRef, Semantics};
 use ndarray::{Array, Array2, Array3, ArrayView2, Axis, Dimension};
-use ndarray_npy::{NpzReader, NpzWriter};
+use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpzError, ReadableElement};
+
+#[allow(dead_code)]
+#[path = "../src/synapse/archive/numbers.rs"]
+mod numbers;
+#[path = "../src/synapse/archive/whole.rs"]
+mod whole;
+
+use numbers::Source;
 
 /// Replay a trace of a HopfieldSynapse and write down its compartments.
 #[derive(Debug, Parser)]
@@ -108,15 +117,30 @@ fn read(path: &Path) -> Result<(Array2<f32>, Array3<f32>), Refusal> {
     Ok((weights, probes))
 }
 
-/// An array in row-major order.
+/// An array of numbers, in row-major order.
 fn member<D: Dimension>(
     npz: &mut NpzReader<BufReader<File>>,
     name: &str,
     expected: &str,
 ) -> Result<Array<f32, D>, Refusal> {
-    let array = npz.by_name::<ndarray::OwnedRepr<f32>, D>(name);
-    let array = array.map_err(|reason| format!("{name}: expected {expected}, got {reason}"))?;
+    let array: Array<f32, D> = numbers::read(&mut Member { npz, name })
+        .map_err(|reason| format!("{name} ({expected}): {reason}"))?;
     Ok(array.as_standard_layout().into_owned())
+}
+
+/// A member of an archive.
+struct Member<'a> {
+    npz: &'a mut NpzReader<BufReader<File>>,
+    name: &'a str,
+}
+
+impl Source for Member<'_> {
+    fn read<A: ReadableElement, D: Dimension>(&mut self) -> Result<Array<A, D>, ReadNpyError> {
+        self.npz.by_name(self.name).map_err(|error| match error {
+            ReadNpzError::Npy(error) => error,
+            ReadNpzError::Zip(error) => ReadNpyError::Io(io::Error::other(error)),
+        })
+    }
 }
 
 /// Each compartment after each step, with its name.
@@ -158,23 +182,14 @@ fn matrix(array: ArrayView2<'_, f32>) -> Result<MatRef<'_, f32>, Refusal> {
     Ok(MatRef::new(slice, array.nrows(), array.ncols())?)
 }
 
-/// Writes beside `path` and renames, so that a failure leaves nothing behind.
+/// Writes the file whole, so that a failure leaves what was there.
 fn write(path: &Path, trace: &[(String, Array2<f32>)]) -> Result<(), Refusal> {
-    let name = path.file_name().ok_or("expected the name of a file")?;
-    let beside = path.with_file_name(format!(".{}.{}", std::process::id(), name.display()));
-    let written = write_new(&beside, trace).and_then(|()| Ok(fs::rename(&beside, path)?));
-    if written.is_err() {
-        // It may not exist: then there is nothing to remove.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn write_new(path: &Path, trace: &[(String, Array2<f32>)]) -> Result<(), Refusal> {
-    let mut npz = NpzWriter::new(BufWriter::new(File::create(path)?));
-    for (name, array) in trace {
-        npz.add_array(name.as_str(), array)?;
-    }
-    npz.finish()?.flush()?;
-    Ok(())
+    let contents = |file: &mut BufWriter<&File>| {
+        let mut npz = NpzWriter::new(file);
+        for (name, array) in trace {
+            npz.add_array(name.as_str(), array)?;
+        }
+        npz.finish().map(drop)
+    };
+    Ok(whole::write(path, |file| contents(file).map_err(|reason| reason.to_string()))?)
 }

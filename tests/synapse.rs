@@ -18,5 +18,8 @@ mod naive;
 mod names;
 #[path = "synapse/replaying.rs"]
 mod replaying;
+#[cfg(feature = "npz")]
+#[path = "synapse/saving.rs"]
+mod saving;
 #[path = "synapse/semantics.rs"]
 mod semantics;

@@ -24,16 +24,16 @@ struct Options {
 /// A recall of the user's own arrays.
 #[derive(clap::Args)]
 pub struct Task {
-    /// Patterns to recall from: an N x D array of float32, float64 or uint8
+    /// Patterns to recall from: an N x D array of numbers of any type
     ///
     /// Values are used as they are: nothing is centred, normalised or scaled.
     #[arg(long, value_name = "P.npy", required = false, requires_all = ["probes", "out"])]
     pub patterns: PathBuf,
-    /// Probes to recall: a B x D array of float32, float64 or uint8
+    /// Probes to recall: a B x D array of numbers of any type
     #[arg(long, value_name = "Q.npy", required = false, requires_all = ["patterns", "out"])]
     pub probes: PathBuf,
-    /// Where the recalled probes (B x D) are to be written: float64 if one of the arrays is, else
-    /// float32
+    /// Where the recalled probes (B x D) are to be written: float64 if one of the arrays is, or has
+    /// integers of 32 or 64 bits, else float32
     #[arg(long, value_name = "R.npy", required = false, requires_all = ["patterns", "probes"])]
     pub out: PathBuf,
     /// Inverse temperature: the higher, the more a probe recalls a single pattern

@@ -1,8 +1,11 @@
 //! Files that are there whole or not at all.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::Path;
+
+#[path = "../../src/synapse/archive/whole.rs"]
+mod whole;
 
 use crate::Result;
 
@@ -20,19 +23,13 @@ pub fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file beside `path`, and gives it that name once it is complete.
-pub fn write(path: &Path, contents: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-    let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
-    // `make_in` rather than `tempfile_in`: an ordinary file, with the permissions that those have.
-    let unfinished = tempfile::Builder::new()
-        .prefix(".recall-")
-        .make_in(directory_of(path), |path| File::create_new(path))
-        .map_err(|e| wrong(&e))?;
-    let mut file = BufWriter::new(unfinished.as_file().try_clone()?);
-    contents(&mut file).map_err(|e| wrong(&e))?;
-    file.flush().map_err(|e| wrong(&e))?;
-    unfinished.persist(path).map_err(|e| wrong(&e.error))?;
-    Ok(())
+/// Writes a file whole.
+pub fn write(
+    path: &Path,
+    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
+) -> Result<()> {
+    whole::write(path, |file| contents(file).map_err(|e| e.to_string()))
+        .map_err(|e| format!("{}: {e}", path.display()).into())
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -1,13 +1,17 @@
 //! Matrices from `.npy` files.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
-use ndarray::Array2;
-use ndarray_npy::{ReadNpyError, ReadableElement, read_npy};
+use ndarray::{Array, Array2, Dimension};
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
+
+#[path = "../../src/synapse/archive/numbers.rs"]
+mod numbers;
 
 use crate::Result;
+use numbers::Source;
 
 /// A matrix of either type.
 pub enum Matrix {
@@ -16,18 +20,20 @@ pub enum Matrix {
 }
 
 impl Matrix {
-    /// Reads a matrix of float32, float64 or uint8.
+    /// Reads a matrix of numbers: in single precision where that holds every number of the file's type, in
+    /// double precision where it does not. (Integers of 64 bits that double precision does not hold are refused.)
     pub fn read(path: &Path) -> Result<Self> {
-        check_size(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        if let Some(single) = read_as(path)? {
-            Ok(Self::Single(single))
-        } else if let Some(double) = read_as(path)? {
-            Ok(Self::Double(double))
-        } else if let Some(bytes) = read_as::<u8>(path)? {
-            Ok(Self::Single(bytes.mapv(f32::from)))
-        } else {
-            Err(format!("{}: expected float32, float64 or uint8", path.display()).into())
-        }
+        let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+        check_size(path).map_err(|e| wrong(&e))?;
+        let mut file = Npy(path);
+        let single = match file.read::<f32, ndarray::Ix2>() {
+            Err(ReadNpyError::WrongDescriptor(found)) => numbers::is_within_float32(&found),
+            _ => true,
+        };
+        Ok(match single {
+            true => Self::Single(row_major(numbers::read(&mut file).map_err(|e| wrong(&e))?)),
+            false => Self::Double(row_major(numbers::read(&mut file).map_err(|e| wrong(&e))?)),
+        })
     }
 
     /// In double precision.
@@ -39,22 +45,20 @@ impl Matrix {
     }
 }
 
-/// Reads a matrix of `T`, row-major; `None` if it is one of something else.
-fn read_as<T: ReadableElement + Clone>(path: &Path) -> Result<Option<Array2<T>>> {
-    match read_npy::<_, Array2<T>>(path) {
-        Ok(array) => Ok(Some(array.as_standard_layout().into_owned())),
-        Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
-        Err(ReadNpyError::WrongNdim(_, found)) => {
-            Err(format!("{}: expected 2 dimensions, got {found}", path.display()).into())
-        }
-        Err(e) => {
-            // A header's syntax error goes on to draw where it is.
-            let text = e.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            let line = line.split("  -->").next().unwrap_or_default().trim_end_matches(':');
-            Err(format!("{}: {line}", path.display()).into())
-        }
+/// A file that holds one array.
+struct Npy<'a>(&'a Path);
+
+impl Source for Npy<'_> {
+    fn read<A: ReadableElement, D: Dimension>(
+        &mut self,
+    ) -> std::result::Result<Array<A, D>, ReadNpyError> {
+        let file = File::open(self.0).map_err(ReadNpyError::Io)?;
+        Array::<A, D>::read_npy(BufReader::new(file))
     }
+}
+
+fn row_major<T: Clone>(array: Array2<T>) -> Array2<T> {
+    array.as_standard_layout().into_owned()
 }
 
 /// Bytes in which the header of a matrix ends.

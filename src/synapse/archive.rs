@@ -2,36 +2,45 @@
 //! one for each hyper-parameter.
 
 mod claims;
+mod numbers;
 mod reader;
+mod whole;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
 
 use ndarray::{ArrayView1, ArrayView2, aview0, aview1, aview2};
-use ndarray_npy::{NpzWriter, ReadableElement, WritableElement, WriteNpzError};
+use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
 
 use super::init::Distribution;
 use super::settings::{Rates, Settings};
 use super::table::Table;
 use super::{HopfieldSynapse, Recalled, Record, Semantics, WeightInit};
 use crate::{Element, Error, Memory, Result, UpdateRule, Workspace};
+use numbers::Target;
 use reader::Reader;
+
+/// What archives are written through.
+type Writer<'a, 'f> = NpzWriter<&'a mut BufWriter<&'f File>>;
 
 /// The member that says what the file is, and the version of its layout.
 const MARK: &str = "hopfield_synapse";
 const VERSION: u32 = 1;
 
 /// # Files (feature `npz`)
-impl<T: Element + WritableElement + ReadableElement> HopfieldSynapse<T> {
+impl<T: Element + WritableElement + Target> HopfieldSynapse<T> {
     /// Writes the synapse to a `.npz` file: a member for each recorded compartment, with ngc-learn's
     /// name, shape and orientation (`key` is the seed's two 32-bit words), and one for each
     /// hyper-parameter.
     ///
-    /// The file is written beside `path` and renamed when it is whole: what `path` held before is
-    /// lost only to a file that can be loaded.
+    /// The file is written beside `path` and renamed when it is complete: what `path` held before is lost
+    /// only to a file that can be loaded. Its mode and owner stay, symbolic links are followed, and what is
+    /// no regular file is refused. Where nothing can be created in the folder, or `path` cannot be renamed
+    /// over (a bind mount) or has other names (hard links), the complete file is copied into it: then, and only
+    /// then, a failure halfway (a full disk) leaves an incomplete file.
     ///
     /// ```
     /// # use hopfield_kernels::HopfieldSynapse;
@@ -48,41 +57,64 @@ impl<T: Element + WritableElement + ReadableElement> HopfieldSynapse<T> {
     /// [`Error::File`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let beside = sibling(path)?;
-        let written =
-            self.write_new(&beside).and_then(|()| fs::rename(&beside, path).map_err(text));
-        written.map_err(|reason| {
-            // It may not exist: then there is nothing to remove.
-            let _ = fs::remove_file(&beside);
-            file_error(path, format!("expected to write a synapse, got {reason}"))
+        whole::write(path, |file| {
+            // Members of 4 GiB and more, as NumPy writes all of them.
+            let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+            let mut npz = NpzWriter::new_with_options(file, stored.large_file(true));
+            self.write(&mut npz).map_err(text)?;
+            npz.finish().map(drop).map_err(text)
         })
+        .map_err(|reason| file_error(path, format!("expected to write a synapse, got {reason}")))
     }
 
     /// Reads a synapse that [`save`](Self::save) has written, with a new [`Workspace`].
     ///
     /// What was recalled can be learned from where the memory weights were recorded.
     ///
+    /// A file that ngc-learn's component has saved has its compartments alone: the result has its `weights`,
+    /// the file's name (`W.npz` is of the component `W`), and the builder's defaults for everything else
+    /// (β = 8, η = 0 ...). [`load_weights`](Self::load_weights) takes such a file's weights into a synapse
+    /// that has been built.
+    ///
+    /// Numbers may be of any NumPy type (bool, integers, float16 to float64) that the wanted type holds
+    /// exactly.
+    ///
     /// # Errors
     /// [`Error::File`] for a file that is not there, is not whole, is something else's, or has a
-    /// member of another type or shape; it names what was expected and what came.
+    /// member of another type or shape, or a number that does not fit; it names the member, what was
+    /// expected and what came.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         read(path).map_err(|reason| file_error(path, reason))
     }
 
-    fn write_new(&self, path: &Path) -> std::result::Result<(), String> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(text)?;
-        let mut npz = NpzWriter::new(BufWriter::new(file));
-        self.write(&mut npz).map_err(text)?;
-        let mut writer = npz.finish().map_err(text)?;
-        writer.flush().map_err(text)?;
-        writer.get_ref().sync_all().map_err(text)
+    /// Sets the weights (D x N) from the member `weights` of a `.npz` file: ngc-learn's, or one that
+    /// [`save`](Self::save) has written.
+    ///
+    /// ```
+    /// # use hopfield_kernels::HopfieldSynapse;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("memory.npz");
+    /// let trained = HopfieldSynapse::<f32>::builder("W", (3, 5)).seed(9).build()?;
+    /// trained.save(&path)?;
+    /// let mut synapse = HopfieldSynapse::<f32>::builder("W", (3, 5)).beta(4.0).build()?;
+    /// synapse.load_weights(&path)?;
+    /// assert_eq!((synapse.weights(), synapse.beta()), (trained.weights(), 4.0));
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load), and when the weights are not D x N.
+    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let (dim, patterns) = self.shape();
+        let rows: Table<T> = Reader::open(path)
+            .and_then(|mut npz| npz.transposed("weights", (Some(dim), Some(patterns))))
+            .map_err(|reason| file_error(path, reason))?;
+        self.set_weight_rows(rows.view())
     }
 
-    fn write(
-        &self,
-        npz: &mut NpzWriter<BufWriter<File>>,
-    ) -> std::result::Result<(), WriteNpzError> {
+    fn write(&self, npz: &mut Writer<'_, '_>) -> std::result::Result<(), WriteNpzError> {
         npz.add_array(MARK, &aview0(&VERSION))?;
         self.write_compartments(npz)?;
         self.write_settings(npz)?;
@@ -107,7 +139,7 @@ impl<T: Element + WritableElement + ReadableElement> HopfieldSynapse<T> {
 
     fn write_compartments(
         &self,
-        npz: &mut NpzWriter<BufWriter<File>>,
+        npz: &mut Writer<'_, '_>,
     ) -> std::result::Result<(), WriteNpzError> {
         let Record { similarities, memory_weights, energy, d_weights } = self.settings.record;
         let seed = self.settings.seed;
@@ -132,10 +164,7 @@ impl<T: Element + WritableElement + ReadableElement> HopfieldSynapse<T> {
         npz.add_array("key", &aview1(&[(seed >> 32) as u32, seed as u32]))
     }
 
-    fn write_settings(
-        &self,
-        npz: &mut NpzWriter<BufWriter<File>>,
-    ) -> std::result::Result<(), WriteNpzError> {
+    fn write_settings(&self, npz: &mut Writer<'_, '_>) -> std::result::Result<(), WriteNpzError> {
         let settings = &self.settings;
         let Record { similarities, memory_weights, energy, d_weights } = settings.record;
         let standard = settings.semantics == Semantics::Standard;
@@ -156,15 +185,16 @@ impl<T: Element + WritableElement + ReadableElement> HopfieldSynapse<T> {
 }
 
 /// A new synapse from a file, or what is wrong with it.
-fn read<T>(path: &Path) -> std::result::Result<HopfieldSynapse<T>, String>
-where
-    T: Element + ReadableElement,
-{
+fn read<T: Element + Target>(path: &Path) -> std::result::Result<HopfieldSynapse<T>, String> {
     let mut npz = Reader::open(path)?;
-    let (settings, weights) = (read_settings(&mut npz)?, npz.matrix::<T>("weights", (None, None))?);
-    let shape @ (dim, patterns) = weights.shape();
-    let memory = Memory::from_columns(weights.view()).map_err(text)?;
-    settings.check(shape).map_err(text)?;
+    if !npz.has(MARK) {
+        return read_ngc_learns(path, &mut npz);
+    }
+    npz.check_version()?;
+    let settings = read_settings(&mut npz)?;
+    let memory = read_memory(&mut npz)?;
+    let (dim, patterns) = (memory.dim(), memory.patterns());
+    settings.check((dim, patterns)).map_err(text)?;
     let record = settings.record;
     let mut synapse = HopfieldSynapse::at_rest(settings, memory, Workspace::new());
 
@@ -182,8 +212,7 @@ where
         synapse.energies = npz.list("energies", Some(batch))?;
     }
     if record.d_weights {
-        let columns: Table<T> = npz.matrix("dWeights", (Some(dim), Some(patterns)))?;
-        synapse.d_weights = Table::new(columns.transposed(), (patterns, dim));
+        synapse.d_weights = npz.transposed("dWeights", (Some(dim), Some(patterns)))?;
     }
     synapse.tick = npz.matrix::<u64>("i_tick", (Some(1), Some(1)))?.values()[0];
     if npz.scalar("recalled")? {
@@ -200,18 +229,35 @@ where
         synapse.permutation = Some(read_permutation(&mut npz, patterns)?);
     }
     if npz.has("connections") || synapse.settings.masks_for_ever() {
-        let columns: Table<bool> = npz.matrix("connections", (Some(dim), Some(patterns)))?;
-        let connected = columns.transposed();
+        let connected: Table<bool> = npz.transposed("connections", (Some(dim), Some(patterns)))?;
+        let connected = connected.values().to_vec();
         synapse.memory.disconnect(&connected).map_err(text)?;
         synapse.connected = Some(connected);
     }
     Ok(synapse)
 }
 
-fn read_settings<T>(npz: &mut Reader) -> std::result::Result<Settings<T>, String>
-where
-    T: Element + ReadableElement,
-{
+/// The synapse that ngc-learn has saved in a file: compartments, of which the weights are taken.
+fn read_ngc_learns<T: Element + Target>(
+    path: &Path,
+    npz: &mut Reader,
+) -> std::result::Result<HopfieldSynapse<T>, String> {
+    let memory = read_memory(npz).map_err(|reason| npz.no_synapse(&reason))?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let settings = Settings::new(name);
+    settings.check((memory.dim(), memory.patterns())).map_err(text)?;
+    Ok(HopfieldSynapse::at_rest(settings, memory, Workspace::new()))
+}
+
+/// The member `weights` (D x N), as patterns.
+fn read_memory<T: Element + Target>(npz: &mut Reader) -> std::result::Result<Memory<T>, String> {
+    let rows: Table<T> = npz.transposed("weights", (None, None))?;
+    Memory::from_rows(rows.view()).map_err(text)
+}
+
+fn read_settings<T: Element + Target>(
+    npz: &mut Reader,
+) -> std::result::Result<Settings<T>, String> {
     let name = String::from_utf8(npz.list("name", None)?)
         .map_err(|error| format!("name: expected UTF-8, got {error}"))?;
     let [high, low] = npz.fixed::<u32, 2>("key")?;
@@ -291,18 +337,6 @@ fn init_of([kind, first, second, amin, amax]: [f64; 5]) -> std::result::Result<W
 
 fn array<T: Element>(table: &Table<T>) -> ArrayView2<'_, T> {
     ArrayView2::from_shape(table.shape(), table.values()).expect("tables are made to measure")
-}
-
-/// A file that does not exist yet, in the same folder, so that a rename is all that is left to do.
-fn sibling(path: &Path) -> Result<PathBuf> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let Some(name) = path.file_name() else {
-        return Err(file_error(path, "expected the name of a file, got a folder".to_string()));
-    };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}-{}.tmp", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    Ok(path.with_file_name(hidden))
 }
 
 fn file_error(path: &Path, reason: String) -> Error {

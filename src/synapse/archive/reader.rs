@@ -1,13 +1,14 @@
 //! Members of a `.npz`, or what is wrong with them.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use ndarray::{Array, Array0, Array1, Array2, Dimension};
 use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
 
 use super::super::table::Table;
+use super::numbers::{self, Source, Target};
 use super::{MARK, VERSION, claims};
 
 type Read<V> = Result<V, String>;
@@ -18,7 +19,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Opens a file that a synapse was saved in.
+    /// Opens an archive of arrays.
     pub fn open(path: &Path) -> Read<Self> {
         let open = || File::open(path).map_err(|error| format!("expected a file, got {error}"));
         claims::check(open()?)?;
@@ -26,22 +27,31 @@ impl Reader {
         let mut npz = NpzReader::new(BufReader::new(file))
             .map_err(|error| format!("expected a whole .npz archive, got {error}"))?;
         let names = npz.names().map_err(|error| format!("expected named members, got {error}"))?;
-        let mut reader = Self { npz, names };
-        if !reader.has(MARK) {
-            let names = reader.names.join(", ");
-            return Err(format!("expected a saved synapse (a member {MARK}), got [{names}]"));
-        }
-        match reader.scalar::<u32>(MARK)? {
-            VERSION => Ok(reader),
+        Ok(Self { npz, names })
+    }
+
+    /// Refuses a synapse that a later version of this crate has saved.
+    pub fn check_version(&mut self) -> Read<()> {
+        match self.scalar::<u32>(MARK)? {
+            VERSION => Ok(()),
             version => Err(format!("{MARK}: expected version {VERSION}, got {version}")),
         }
+    }
+
+    /// What to say of an archive that has no mark, and no weights for a reason.
+    pub fn no_synapse(&self, reason: &str) -> String {
+        let names = self.names.join(", ");
+        format!(
+            "expected a saved synapse (a member {MARK}) or ngc-learn's (a member weights), got [{names}]: \
+             {reason}"
+        )
     }
 
     pub fn has(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
     }
 
-    pub fn scalar<A: ReadableElement + Copy>(&mut self, name: &str) -> Read<A> {
+    pub fn scalar<A: Target + Copy>(&mut self, name: &str) -> Read<A> {
         let array: Array0<A> = self.array(name)?;
         Ok(array.into_scalar())
     }
@@ -52,7 +62,7 @@ impl Reader {
     }
 
     /// A list, of a length that may be known.
-    pub fn list<A: ReadableElement>(&mut self, name: &str, length: Option<usize>) -> Read<Vec<A>> {
+    pub fn list<A: Target>(&mut self, name: &str, length: Option<usize>) -> Read<Vec<A>> {
         let array: Array1<A> = self.array(name)?;
         match length {
             Some(length) if length != array.len() => {
@@ -62,20 +72,38 @@ impl Reader {
         }
     }
 
-    pub fn fixed<A: ReadableElement, const LENGTH: usize>(
-        &mut self,
-        name: &str,
-    ) -> Read<[A; LENGTH]> {
+    pub fn fixed<A: Target, const LENGTH: usize>(&mut self, name: &str) -> Read<[A; LENGTH]> {
         let list = self.list(name, Some(LENGTH))?;
         Ok(list.try_into().unwrap_or_else(|_| unreachable!("the length has been checked")))
     }
 
     /// A matrix, of rows and columns that may be known.
-    pub fn matrix<A: ReadableElement + Copy>(
+    pub fn matrix<A: Target + Copy>(
+        &mut self,
+        name: &str,
+        shape: (Option<usize>, Option<usize>),
+    ) -> Read<Table<A>> {
+        let array = self.array_of(name, shape)?;
+        let found = array.dim();
+        Ok(Table::new(rows_of(array), found))
+    }
+
+    /// The transposed matrix, of rows and columns that may be known. What was saved transposed is not copied.
+    pub fn transposed<A: Target + Copy>(
+        &mut self,
+        name: &str,
+        shape: (Option<usize>, Option<usize>),
+    ) -> Read<Table<A>> {
+        let array = self.array_of(name, shape)?.reversed_axes();
+        let found = array.dim();
+        Ok(Table::new(rows_of(array), found))
+    }
+
+    fn array_of<A: Target>(
         &mut self,
         name: &str,
         (rows, cols): (Option<usize>, Option<usize>),
-    ) -> Read<Table<A>> {
+    ) -> Read<Array2<A>> {
         let array: Array2<A> = self.array(name)?;
         let found = array.dim();
         let fits = |expected: Option<usize>, found| expected.is_none_or(|count| count == found);
@@ -87,31 +115,37 @@ impl Reader {
                 found.0, found.1
             ));
         }
-        // In the order of rows, however the file has them.
-        Ok(Table::new(array.iter().copied().collect(), found))
+        Ok(array)
     }
 
-    fn array<A: ReadableElement, D: Dimension>(&mut self, name: &str) -> Read<Array<A, D>> {
+    fn array<A: Target, D: Dimension>(&mut self, name: &str) -> Read<Array<A, D>> {
         if !self.has(name) {
             return Err(format!("{name}: expected a member of that name, got none"));
         }
-        self.npz.by_name(name).map_err(|error| match error {
-            ReadNpzError::Npy(ReadNpyError::WrongDescriptor(found)) => {
-                format!("{name}: expected dtype {}, got {found}", dtype::<A>())
-            }
-            ReadNpzError::Npy(ReadNpyError::WrongNdim(Some(expected), found)) => {
-                format!("{name}: expected {expected} dimensions, got {found}")
-            }
-            error => format!("{name}: expected a whole array, got {error}"),
+        numbers::read(&mut Member { npz: &mut self.npz, name })
+            .map_err(|reason| format!("{name}: {reason}"))
+    }
+}
+
+/// A member of an archive.
+struct Member<'a> {
+    npz: &'a mut NpzReader<BufReader<File>>,
+    name: &'a str,
+}
+
+impl Source for Member<'_> {
+    fn read<A: ReadableElement, D: Dimension>(&mut self) -> Result<Array<A, D>, ReadNpyError> {
+        self.npz.by_name(self.name).map_err(|error| match error {
+            ReadNpzError::Npy(error) => error,
+            ReadNpzError::Zip(error) => ReadNpyError::Io(io::Error::other(error)),
         })
     }
 }
 
-/// NumPy's name of an element type.
-fn dtype<A>() -> String {
-    match std::any::type_name::<A>() {
-        name if name.starts_with('f') => name.replace('f', "float"),
-        name if name.starts_with('u') => name.replace('u', "uint"),
-        name => name.to_string(),
+/// The elements in the order of rows, however the array has them.
+fn rows_of<A: Copy>(array: Array2<A>) -> Vec<A> {
+    match array.is_standard_layout() {
+        true => array.into_raw_vec_and_offset().0,
+        false => array.iter().copied().collect(),
     }
 }
