@@ -453,7 +453,10 @@ impl<T: Element> Batch<'_, T> {
             true => (self.sources, self.vectors),
             false => ([None, None], self.vectors.subrows(0..0)),
         };
-        let plain = learns && T::finite(level, Finite { rows: vectors });
+        let decays = factors.reg_lambda != T::ZERO || factors.l1_lambda == T::ZERO;
+        let plain = learns
+            && T::finite(level, Finite { rows: vectors })
+            && (decays || memory.squared_norms().iter().all(|norm| norm.is_finite()));
         let rows = vectors.rows();
         let threads = plan.threads::<T>(rows.max(1), workspace.parallelism());
         let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows.max(1), threads);

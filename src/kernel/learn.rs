@@ -69,7 +69,7 @@ pub struct Learn<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
-    /// Whether 0 times what there is here is 0 (see [`Outer::plain`]).
+    /// Whether no factor of 0 meets what is not finite (see [`Outer::plain`]).
     pub plain: bool,
     /// Most patterns in a block.
     pub block: usize,

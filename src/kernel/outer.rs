@@ -10,8 +10,8 @@
 //! ```
 //!
 //! 1. With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
-//! 2. A weight of exactly 0 contributes nothing, and neither does a rate of 0, whatever they are multiplied
-//!    by. In a tile of patterns 0 times an infinity would be NaN: where Z is not finite, patterns are
+//! 2. A weight of exactly 0 contributes nothing, and neither does a rate or a decay of 0, whatever they
+//!    are multiplied by. In a tile of patterns 0 times an infinity would be NaN: where Z is not finite, patterns are
 //!    updated one by one, each from the rows of Z that it has a weight for.
 //! 3. What decays below the normal range becomes 0: patterns of subnormal numbers, which nothing but decay
 //!    makes, would make every later recall slower, by up to a hundred times.
@@ -23,7 +23,7 @@
 //!    two that lie far apart at a time.
 
 use super::combine::{Ahead, Weights, sum_rows};
-use super::rows::{add_square, drop_below, squared_norm};
+use super::rows::{is_large, is_small, squared_norm, squared_norm_of_small};
 use super::survivors::{list_len, weighed};
 use super::{for_each_piece, for_group_size, groups_of, sum, summed_rows};
 use crate::simd::Simd;
@@ -45,6 +45,42 @@ pub struct Step<T> {
     pub l1: T,
 }
 
+/// Which decay an update has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decay {
+    None,
+    /// λ alone.
+    Proportional,
+    /// λ (which may be 0) and λ₁.
+    Both,
+}
+
+/// Does `$work` with `$decay` a constant: in a function of its own for each that there is.
+macro_rules! for_each_decay {
+    ($simd:ident, $found:expr, |$decay:ident| $work:expr) => {
+        match $found {
+            Decay::None => {
+                let $decay = Decay::None;
+                $work
+            }
+            Decay::Proportional => $simd.apart(
+                #[inline(always)]
+                move || {
+                    let $decay = Decay::Proportional;
+                    $work
+                },
+            ),
+            Decay::Both => $simd.apart(
+                #[inline(always)]
+                move || {
+                    let $decay = Decay::Both;
+                    $work
+                },
+            ),
+        }
+    };
+}
+
 /// M += rate share Pᵀ Z - decay M - l1 sign(M), for a block of patterns.
 pub(crate) struct Outer<'a, T> {
     /// P: a row for each vector, a column for each pattern (and perhaps more).
@@ -59,7 +95,8 @@ pub(crate) struct Outer<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
-    /// Whether 0 times what there is here is 0: Z is finite, and the rate is not 0.
+    /// Whether no factor of 0 meets what is not finite: the rate is not 0, Z is finite, and M is where λ
+    /// alone is 0.
     pub plain: bool,
     /// Scratch: a list of the patterns.
     pub list: &'a mut [u32],
@@ -82,34 +119,71 @@ impl<'a, T: Element> Outer<'a, T> {
             assert_eq!(delta.rows(), count);
             assert!(delta.cols() <= self.patterns.shape().1);
         }
-        let decays = self.step.decay != T::ZERO || self.step.l1 != T::ZERO;
         let list = std::mem::take(&mut self.list);
-        let listed = match decays || self.delta.is_some() {
+        let listed = match self.decay() != Decay::None || self.delta.is_some() {
             true => fill(list, count),
             false => weighed(simd, self.weights, count, list),
         };
         &list[..listed]
     }
 
-    /// Updates the patterns that `enlist` has listed, one by one. With `SKIPS`, factors of 0 are left out.
+    /// Which decay there is.
     #[inline(always)]
-    fn one_by_one<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, list: &[u32]) {
+    fn decay(&self) -> Decay {
+        match (self.step.decay != T::ZERO, self.step.l1 != T::ZERO) {
+            (false, false) => Decay::None,
+            (true, false) => Decay::Proportional,
+            (_, true) => Decay::Both,
+        }
+    }
+
+    /// Updates the patterns that `enlist` has listed, one by one. With `SKIPS`, factors of 0 are left out.
+    /// `decay` is passed for the sake of callers who know it: the loop has no branch for it then.
+    #[inline(always)]
+    fn one_by_one<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, list: &[u32], decay: Decay) {
         const P: usize = 1;
         let groups = groups_of(&self.vectors);
         for one in list.chunks(P) {
-            let mut norm = simd.splat(T::ZERO);
+            let n = one[0] as usize;
+            if is_small(self.norms[n]) {
+                // SAFETY: `enlist` has checked the shapes, and the list names patterns.
+                unsafe { self.small::<S, SKIPS>(simd, one) };
+                continue;
+            }
+            let mut squares = simd.splat(T::ZERO);
             // SAFETY: `enlist` has checked the shapes, and the list names patterns.
             for_each_piece!(groups, P, |at, G| unsafe {
-                self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, Some(&mut norm));
+                self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, Some(&mut squares)));
             });
-            self.norms[one[0] as usize] = sum(simd, norm);
+            self.set_norm(simd, n, sum(simd, squares));
         }
+    }
+
+    /// Updates one pattern that is probably small: the squares that make a norm are chosen afterwards.
+    ///
+    /// # Safety
+    /// As for `piece`.
+    #[inline(always)]
+    unsafe fn small<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, one: &[u32]) {
+        simd.apart(
+            #[inline(always)]
+            move || {
+                for at in 0..groups_of(&self.vectors) {
+                    // SAFETY: the caller promises the pattern, which has this lane group.
+                    unsafe {
+                        let decay = self.decay();
+                        self.piece::<S, 1, 1, SKIPS>(simd, one, at * T::LANES, (decay, None));
+                    }
+                }
+                self.find_norm(simd, one[0] as usize);
+            },
+        );
     }
 
     /// Updates them piece by piece of d, a tile of them at a time.
     #[inline(always)]
     fn piece_by_piece<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
-        let groups = groups_of(&self.vectors);
+        let (groups, decay) = (groups_of(&self.vectors), self.decay());
         let most = summed_rows(S::REGISTERS);
         let (whole, rest) = list.split_at(list.len() / most * most);
         for_each_piece!(groups, most, |at, G| {
@@ -121,14 +195,41 @@ impl<'a, T: Element> Outer<'a, T> {
                 // SAFETY: `enlist` has checked the shapes, and the list names patterns.
                 for_group_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
                     for tile in list.chunks_exact(P) {
-                        this.piece::<S, P, G, false>(simd, tile, at * T::LANES, None);
+                        this.piece::<S, P, G, false>(simd, tile, at * T::LANES, (decay, None));
                     }
                 });
             }
         });
-        for &n in list {
-            self.norms[n as usize] = squared_norm(simd, self.patterns.row_mut(n as usize));
+        simd.apart(
+            #[inline(always)]
+            move || {
+                for &n in list {
+                    self.find_norm(simd, n as usize);
+                }
+            },
+        );
+    }
+
+    /// Sets the norm of pattern `n`, given the sum of its squares.
+    #[inline(always)]
+    fn set_norm<S: Simd<T>>(&mut self, simd: S, n: usize, squares: T) {
+        self.norms[n] = squares;
+        if !is_large(squares) {
+            simd.apart(
+                #[inline(always)]
+                move || self.norms[n] = squared_norm(simd, self.patterns.row_mut(n)),
+            );
         }
+    }
+
+    /// Sets the norm of pattern `n`, given what it was.
+    #[inline(always)]
+    fn find_norm<S: Simd<T>>(&mut self, simd: S, n: usize) {
+        let row = self.patterns.row_mut(n);
+        self.norms[n] = match is_small(self.norms[n]) {
+            true => squared_norm_of_small(simd, row),
+            false => squared_norm(simd, row),
+        };
     }
 
     /// Updates `G` lane groups from `d` on of `P` patterns.
@@ -142,13 +243,12 @@ impl<'a, T: Element> Outer<'a, T> {
         simd: S,
         group: &[u32],
         d: usize,
-        mut norm: Option<&mut S::Group>,
+        (decays, mut squares): (Decay, Option<&mut S::Group>),
     ) {
         let stride = self.patterns.stride();
         let rows: [usize; P] = std::array::from_fn(|i| group[i] as usize);
         let patterns = self.patterns.as_mut_ptr();
         let Step { share, rate, decay, l1 } = self.step;
-        let decays = decay != T::ZERO || l1 != T::ZERO;
         // SAFETY: all of it lies in rows that the caller promises.
         unsafe {
             if P > 1 && self.ahead > 0 {
@@ -186,19 +286,19 @@ impl<'a, T: Element> Outer<'a, T> {
                         true => m,
                         false => simd.mul_add(simd.splat(rate), delta, m),
                     };
-                    if decays {
-                        if decay != T::ZERO {
+                    if let Decay::Proportional | Decay::Both = decays {
+                        if !SKIPS || decay != T::ZERO {
                             learned = simd.sub(learned, simd.mul(simd.splat(decay), m));
                         }
-                        if l1 != T::ZERO {
+                        if let Decay::Both = decays {
                             learned = simd.sub(learned, sign(simd, m, l1));
                         }
-                        learned = drop_below(simd, learned, T::LEAST);
+                        learned = simd.flush(learned);
                     }
                     simd.store(at, learned);
                     // In the order of a squared norm computed afresh.
-                    if let Some(norm) = &mut norm {
-                        **norm = add_square(simd, learned, **norm);
+                    if let Some(squares) = &mut squares {
+                        **squares = simd.mul_add(learned, learned, **squares);
                     }
                 }
             }
@@ -220,17 +320,27 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
         && a.plain
     {
         let both = lists[0].len().min(lists[1].len());
-        for (of_a, of_b) in lists[0].chunks(1).zip(lists[1].chunks(1)) {
-            // SAFETY: `enlist` has checked the shapes, and the lists name patterns.
-            unsafe { side_by_side(simd, (&mut *a, of_a), (&mut *b, of_b)) };
-        }
+        let pairs = lists[0].chunks(1).zip(lists[1].chunks(1));
+        for_each_decay!(simd, a.decay(), |decay| {
+            for (of_a, of_b) in pairs {
+                // SAFETY: `enlist` has checked the shapes, and the lists name patterns.
+                unsafe { side_by_side(simd, (&mut *a, of_a), (&mut *b, of_b), decay) };
+            }
+        });
         lists = lists.map(|list| &list[both..]);
     }
     for (update, list) in updates.iter_mut().zip(lists) {
         let Some(update) = update else { continue };
         match (update.plain, update.vectors.rows() <= FEW_PROBES) {
-            (false, _) => update.one_by_one::<S, true>(simd, list),
-            (true, true) => update.one_by_one::<S, false>(simd, list),
+            // In a function of its own, as is what follows for small patterns: what is rare is not to cost
+            // the tiles of the usual case their registers.
+            (false, _) => simd.apart(
+                #[inline(always)]
+                move || update.one_by_one::<S, true>(simd, list, update.decay()),
+            ),
+            (true, true) => for_each_decay!(simd, update.decay(), |decay| {
+                update.one_by_one::<S, false>(simd, list, decay);
+            }),
             (true, false) => update.piece_by_piece(simd, list),
         }
     }
@@ -245,19 +355,29 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     simd: S,
     (a, of_a): (&mut Outer<'_, T>, &[u32]),
     (b, of_b): (&mut Outer<'_, T>, &[u32]),
+    decay: Decay,
 ) {
     const P: usize = 1;
-    let (mut norm_a, mut norm_b) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
+    let (n_a, n_b) = (of_a[0] as usize, of_b[0] as usize);
+    if is_small(a.norms[n_a]) || is_small(b.norms[n_b]) {
+        // SAFETY: the caller promises the patterns.
+        unsafe {
+            a.small::<S, false>(simd, of_a);
+            b.small::<S, false>(simd, of_b);
+        }
+        return;
+    }
+    let (mut squares_a, mut squares_b) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
     // Both are as long as Z.
     let groups = groups_of(&a.vectors);
     debug_assert_eq!(groups, groups_of(&b.vectors));
     // SAFETY: passed on.
     for_each_piece!(groups, P, |at, G| unsafe {
-        a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, Some(&mut norm_a));
-        b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, Some(&mut norm_b));
+        a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, (decay, Some(&mut squares_a)));
+        b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, (decay, Some(&mut squares_b)));
     });
-    a.norms[of_a[0] as usize] = sum(simd, norm_a);
-    b.norms[of_b[0] as usize] = sum(simd, norm_b);
+    a.set_norm(simd, n_a, sum(simd, squares_a));
+    b.set_norm(simd, n_b, sum(simd, squares_b));
 }
 
 /// factor sign(m) for every lane, 0 at 0.

@@ -175,6 +175,22 @@ impl Simd<f32> for Avx2 {
     }
 
     #[inline(always)]
+    fn flush(self, a: Pair<__m256>) -> Pair<__m256> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            // An exponent of 0 is that of zero and of what is below the normal range.
+            let (zero, exponents) = (_mm256_setzero_si256(), _mm256_set1_epi32(0xff << 23));
+            let (low, high) = (_mm256_castps_si256(a.0), _mm256_castps_si256(a.1));
+            let low_is_0 = _mm256_cmpeq_epi32(_mm256_and_si256(low, exponents), zero);
+            let high_is_0 = _mm256_cmpeq_epi32(_mm256_and_si256(high, exponents), zero);
+            Pair(
+                _mm256_castsi256_ps(_mm256_andnot_si256(low_is_0, low)),
+                _mm256_castsi256_ps(_mm256_andnot_si256(high_is_0, high)),
+            )
+        }
+    }
+
+    #[inline(always)]
     fn pow2(self, shifted: Pair<__m256>) -> Pair<__m256> {
         // SAFETY: `self` proves avx2.
         unsafe {
@@ -322,6 +338,22 @@ impl Simd<f64> for Avx2 {
             Pair(
                 _mm256_castsi256_pd(_mm256_cmpgt_epi64(n, low)),
                 _mm256_castsi256_pd(_mm256_cmpgt_epi64(n, high)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn flush(self, a: Pair<__m256d>) -> Pair<__m256d> {
+        // SAFETY: `self` proves avx2.
+        unsafe {
+            // An exponent of 0 is that of zero and of what is below the normal range.
+            let (zero, exponents) = (_mm256_setzero_si256(), _mm256_set1_epi64x(0x7ff << 52));
+            let (low, high) = (_mm256_castpd_si256(a.0), _mm256_castpd_si256(a.1));
+            let low_is_0 = _mm256_cmpeq_epi64(_mm256_and_si256(low, exponents), zero);
+            let high_is_0 = _mm256_cmpeq_epi64(_mm256_and_si256(high, exponents), zero);
+            Pair(
+                _mm256_castsi256_pd(_mm256_andnot_si256(low_is_0, low)),
+                _mm256_castsi256_pd(_mm256_andnot_si256(high_is_0, high)),
             )
         }
     }

@@ -170,6 +170,16 @@ impl Simd<f32> for Avx512 {
     }
 
     #[inline(always)]
+    fn flush(self, a: __m512) -> __m512 {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            // An exponent of 0 is that of zero and of what is below the normal range.
+            let exponents = _mm512_set1_epi32(0xff << 23);
+            _mm512_maskz_mov_ps(_mm512_test_epi32_mask(_mm512_castps_si512(a), exponents), a)
+        }
+    }
+
+    #[inline(always)]
     fn pow2(self, shifted: __m512) -> __m512 {
         // SAFETY: `self` proves avx512f.
         unsafe {
@@ -237,6 +247,16 @@ impl Simd<f64> for Avx512 {
         _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
         _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_fmadd_pd _mm512_max_pd _mm512_min_pd
         _mm512_cmp_pd_mask _mm512_mask_blend_pd
+    }
+
+    #[inline(always)]
+    fn flush(self, a: __m512d) -> __m512d {
+        // SAFETY: `self` proves avx512f.
+        unsafe {
+            // An exponent of 0 is that of zero and of what is below the normal range.
+            let exponents = _mm512_set1_epi64(0x7ff << 52);
+            _mm512_maskz_mov_pd(_mm512_test_epi64_mask(_mm512_castpd_si512(a), exponents), a)
+        }
     }
 
     #[inline(always)]

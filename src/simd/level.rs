@@ -122,8 +122,8 @@ macro_rules! lanes {
             const LANES: usize = $lanes;
             const EXP2: &'static [Self] = $exp2;
             const EXP2_CUT: Self = ($t::MIN_EXP - 1) as $t;
-            const LEAST: Self = $t::MIN_POSITIVE;
             const LEAST_ROOT: Self = $t::from_bits($least_root);
+            const SMALL_NORM: Self = (1_u64 << 40) as $t * $t::MIN_POSITIVE;
             const ROUNDER: Self = 1.5 / $t::EPSILON;
 
             fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {

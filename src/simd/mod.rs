@@ -46,10 +46,10 @@ pub mod sealed {
         const EXP2: &'static [Self];
         /// Least t for which exp2 is not flushed to 0: the exponent of the least normal number.
         const EXP2_CUT: Self;
-        /// The least normal number.
-        const LEAST: Self;
-        /// Its square root: the least number whose square is normal.
+        /// The square root of the least normal number: the least number whose square is normal.
         const LEAST_ROOT: Self;
+        /// 2^40 times the least normal number, or more than all the squares below it of any row.
+        const SMALL_NORM: Self;
         /// 1.5 ulp⁻¹: a small number plus this, minus this, is rounded to the nearest integer.
         const ROUNDER: Self;
 
@@ -138,6 +138,8 @@ pub trait Simd<T>: Copy {
     fn first(self, n: usize) -> Self::Mask;
     /// `a` where the mask is set, `b` elsewhere.
     fn select(self, mask: Self::Mask, a: Self::Group, b: Self::Group) -> Self::Group;
+    /// a, with 0 in the lanes that are below the normal range.
+    fn flush(self, a: Self::Group) -> Self::Group;
     /// a is not 0; true for NaN.
     fn nonzero(self, a: Self::Group) -> Self::Mask;
     /// Bit i: the mask of lane i.

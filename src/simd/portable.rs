@@ -103,6 +103,12 @@ macro_rules! lanes {
                 mask.bitselect(a, b)
             }
             #[inline(always)]
+            fn flush(self, a: $group) -> $group {
+                let normal = a.abs().simd_ge(<$group>::splat($t::MIN_POSITIVE));
+                // Not "0 where it is less": a NaN must stay one.
+                (normal | a.simd_ne(a)).bitselect(a, $group::ZERO)
+            }
+            #[inline(always)]
             fn nonzero(self, a: $group) -> $group {
                 a.simd_ne($group::ZERO)
             }
