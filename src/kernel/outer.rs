@@ -168,13 +168,12 @@ impl<'a, T: Element> Outer<'a, T> {
         simd.apart(
             #[inline(always)]
             move || {
-                for at in 0..groups_of(&self.vectors) {
-                    // SAFETY: the caller promises the pattern, which has this lane group.
-                    unsafe {
-                        let decay = self.decay();
-                        self.piece::<S, 1, 1, SKIPS>(simd, one, at * T::LANES, (decay, None));
-                    }
-                }
+                const P: usize = 1;
+                let (groups, decay) = (groups_of(&self.vectors), self.decay());
+                // SAFETY: the caller promises the pattern, which has these lane groups.
+                for_each_piece!(groups, P, |at, G| unsafe {
+                    self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, None));
+                });
                 self.find_norm(simd, one[0] as usize);
             },
         );

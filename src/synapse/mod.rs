@@ -56,6 +56,11 @@ use table::Table;
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
+/// Large batches use rayon's threads: [`Parallelism`](crate::Parallelism) says what to mind where a lock is
+/// held over a call (a mutex around the synapse, for example), where the pool is busy, and in forked
+/// children, which need [`Parallelism::Serial`](crate::Parallelism::Serial) in their
+/// [workspace](HopfieldSynapseBuilder::workspace).
+///
 /// [`advance_state`]: Self::advance_state
 /// [`evolve`]: Self::evolve
 /// [`reset`]: Self::reset
