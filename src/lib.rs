@@ -80,6 +80,7 @@ mod plasticity;
 mod retrieval;
 mod simd;
 mod storage;
+#[cfg(feature = "synapse")]
 mod synapse;
 mod workspace;
 
@@ -96,6 +97,7 @@ pub use parallel::Parallelism;
 pub use plasticity::{LearningInput, Plasticity, Update, UpdateRule};
 pub use retrieval::{Outputs, Recall, Retrieval};
 pub use simd::Level;
+#[cfg(feature = "synapse")]
 pub use synapse::{
     Compartment, Distribution, Help, HopfieldSynapse, HopfieldSynapseBuilder, Record, Semantics,
     WeightInit,

@@ -317,6 +317,7 @@ impl<T: Element> Memory<T> {
     }
 
     /// Sets to zero what a mask of connections (N x D, row after row) leaves out.
+    #[cfg(feature = "synapse")]
     pub(crate) fn disconnect(&mut self, connected: &[bool]) -> Result<()> {
         let level = Level::detect()?;
         for (n, connected) in connected.chunks_exact(self.dim).enumerate() {

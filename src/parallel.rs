@@ -57,16 +57,15 @@ impl Parallelism {
     /// Threads to divide so many multiply-adds among, with so many bytes of patterns.
     pub(crate) fn threads(self, multiply_adds: u64, bytes: u64) -> usize {
         let worth = (multiply_adds / WORTH_A_TASK).max(bytes / WORTH_READING);
-        match self {
+        let there_are = match self {
             Self::Serial => 1,
             // Asking rayon how many threads there are starts its global pool.
             #[cfg(feature = "rayon")]
-            Self::Rayon if worth > 1 => {
-                usize::try_from(worth).unwrap_or(usize::MAX).min(pool_threads())
-            }
+            Self::Rayon if worth > 1 => pool_threads(),
             #[cfg(feature = "rayon")]
             Self::Rayon => 1,
-        }
+        };
+        usize::try_from(worth).unwrap_or(usize::MAX).clamp(1, there_are)
     }
 }
 

@@ -5,22 +5,15 @@
 //! one more, in guarded rows with holes. The results have to be those of ordinary, contiguous
 //! buffers. (That they are right is shown elsewhere.)
 
-#[path = "proof/data.rs"]
-#[allow(dead_code)]
-mod data;
-#[path = "proof/levels.rs"]
-#[allow(dead_code)]
-mod levels;
-
 use std::marker::PhantomData;
 
-use data::{Kind, Matrix, Random, Real};
 use hopfield_kernels::{
     LearningInput, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, Update, UpdateRule,
     Workspace, combine_with, outer_product_update_with, similarities_with, softmax_into_with,
     softmax_with,
 };
 use region::{Allocation, Protection};
+use testkit::data::{Kind, Matrix, Random, Real};
 
 const BATCHES: [usize; 8] = [1, 2, 3, 5, 6, 7, 8, 17];
 
@@ -360,9 +353,9 @@ fn nothing_is_touched_outside<T: Real>() {
     // Around blocks of the longest patterns, and of those that are as long as a chunk.
     shapes.extend([31, 33].map(|patterns| (2 * chunk + 1, patterns)));
     shapes.extend([47, 49, 55, 57, 63, 65].map(|patterns| (chunk, patterns)));
-    for level in levels::all() {
+    for level in testkit::levels::all() {
         // One thread is as good as another; shapes as these never use two.
-        let mut workspace = levels::serial::<T>(level);
+        let mut workspace = testkit::levels::serial::<T>(level);
         let mut fences = Fences::new(90_000);
         for &(dim, patterns) in &shapes {
             for batch in BATCHES {

@@ -2,14 +2,10 @@
 //!
 //! `SOAK_MINUTES=10 cargo test --release --test soak -- --ignored --nocapture`
 
-#[path = "proof/data.rs"]
-#[allow(dead_code)]
-mod data;
-
 use std::time::{Duration, Instant};
 
-use data::{Kind, Matrix, Random, Real};
 use hopfield_kernels::{Memory, Plasticity, Update, UpdateRule, Workspace, retrieve_with};
+use testkit::data::{Kind, Matrix, Random, Real};
 
 /// So many threads share the memory.
 const THREADS: usize = 4;

@@ -3,9 +3,9 @@
 use arbitrary::Unstructured;
 use hopfield_kernels::{Level, Parallelism, Update, Workspace};
 
-use crate::data::{Kind, Matrix, Random, Real};
-use crate::naive::How;
-use crate::subject::{Case, Shape};
+use testkit::data::{Kind, Matrix, Random, Real};
+use testkit::naive::How;
+use testkit::subject::{Case, Shape};
 
 /// What is left of the bytes. When there are none, everything is the least that it may be.
 pub struct Input<'a>(Unstructured<'a>);

@@ -11,26 +11,6 @@
 //!
 //! The reference, its bounds and the compartments' names are those of the crate's own tests.
 
-#[path = "../../tests/proof/bounds.rs"]
-#[allow(dead_code)]
-mod bounds;
-#[path = "../../tests/proof/checks.rs"]
-#[allow(dead_code)]
-mod checks;
-#[path = "../../tests/proof/data.rs"]
-#[allow(dead_code)]
-mod data;
-#[path = "../../tests/proof/double.rs"]
-mod double;
-#[path = "../../tests/proof/naive.rs"]
-#[allow(dead_code)]
-mod naive;
-#[path = "../../tests/synapse/names.rs"]
-mod names;
-#[path = "../../tests/proof/subject.rs"]
-#[allow(dead_code)]
-mod subject;
-
 /// A body for either element type, as the first bit of its bytes says.
 macro_rules! of_either_type {
     ($of:ident, $bytes:expr) => {{

@@ -30,7 +30,7 @@ pub fn npz(bytes: &[u8]) {
 
 fn load<T>(path: &Path)
 where
-    T: crate::data::Real,
+    T: testkit::data::Real,
     HopfieldSynapse<T>: Files,
 {
     match HopfieldSynapse::<T>::read(path) {

@@ -2,10 +2,10 @@
 
 use hopfield_kernels::{Level, Outputs, Workspace};
 
-use crate::checks::{self, Ratio};
-use crate::data::Real;
+use testkit::checks::{self, Ratio};
+use testkit::data::Real;
 use crate::input::Input;
-use crate::subject::{Case, Told};
+use testkit::subject::{Case, Told};
 
 /// Compares a recall with the reference.
 pub fn recall(bytes: &[u8]) {

@@ -4,10 +4,10 @@ use hopfield_kernels::{
     Distribution, Element, HopfieldSynapse, MatRef, Record, Semantics, Update, UpdateRule,
 };
 
-use crate::data::{Matrix, Random, Real};
+use testkit::data::{Matrix, Random, Real};
 use crate::input::{Input, folder};
 use crate::model::{Model, Rates, Recalled, Rows};
-use crate::names::NAMES;
+use testkit::names::NAMES;
 
 type Synapse = HopfieldSynapse<f64>;
 

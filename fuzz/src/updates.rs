@@ -2,11 +2,11 @@
 
 use hopfield_kernels::{Plasticity, UpdateRule, Workspace};
 
-use crate::checks;
-use crate::data::{Matrix, Real};
+use testkit::checks;
+use testkit::data::{Matrix, Real};
 use crate::input::{Input, sharpest};
 use crate::recall::assert_within;
-use crate::subject::Case;
+use testkit::subject::Case;
 
 /// Compares updates with the reference.
 pub fn updates(bytes: &[u8]) {

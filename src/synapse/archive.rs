@@ -30,7 +30,7 @@ type Writer<'a, 'f> = NpzWriter<&'a mut BufWriter<&'f File>>;
 const MARK: &str = "hopfield_synapse";
 const VERSION: u32 = 1;
 
-/// # Files (feature `npz`)
+/// # Files (feature `synapse`)
 impl<T: Element + WritableElement + Target> HopfieldSynapse<T> {
     /// Writes the synapse to a `.npz` file: a member for each recorded compartment, with ngc-learn's
     /// name, shape and orientation (`key` is the seed's two 32-bit words), and one for each

@@ -1,6 +1,5 @@
 //! `HopfieldSynapse`: ngc-learn's component, from its compartments to its dynamics.
 
-#[cfg(feature = "npz")]
 mod archive;
 mod builder;
 mod compartments;

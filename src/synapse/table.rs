@@ -12,7 +12,6 @@ pub(super) struct Table<T> {
 
 impl<T: Copy> Table<T> {
     /// Of whole rows.
-    #[cfg(feature = "npz")]
     pub fn new(values: Vec<T>, (rows, cols): (usize, usize)) -> Self {
         assert_eq!(values.len(), rows * cols, "rows are whole");
         Self { values, rows, cols }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use hopfield_kernels::{Plasticity, Update, UpdateRule};
 
-use crate::checks::{self, Ratio};
-use crate::data::{Kind, Matrix, Random, Real};
-use crate::levels;
-use crate::subject::{Case, Shape};
+use testkit::checks::{self, Ratio};
+use testkit::data::{Kind, Matrix, Random, Real};
+use testkit::levels;
+use testkit::subject::{Case, Shape};
 
 /// Below this everywhere, a bound shows nothing.
 const VACUOUS: f64 = 1e-4;

@@ -2,10 +2,10 @@
 
 use hopfield_kernels::{Element, Level, Memory, Outputs, Update, outer_product_update_with};
 
-use crate::data::{Kind, Matrix, Random, Real};
 use crate::hashes::hashes;
-use crate::levels::{self, in_pool, serial, threaded};
-use crate::subject::{Case, Shape};
+use testkit::data::{Kind, Matrix, Random, Real};
+use testkit::levels::{self, in_pool, serial, threaded};
+use testkit::subject::{Case, Shape};
 
 fn threads_change_nothing<T: Real>(shapes: &[Shape]) {
     for (at, &shape) in shapes.iter().enumerate() {

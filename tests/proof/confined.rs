@@ -4,11 +4,11 @@
 
 use hopfield_kernels::{MatMut, MatRef, Memory, Outputs, Retrieval};
 
-use crate::checks::alone_and_together;
-use crate::data::{Kind, Matrix, Random, Real};
-use crate::levels::{self, serial};
-use crate::naive::How;
-use crate::subject::Case;
+use testkit::checks::alone_and_together;
+use testkit::data::{Kind, Matrix, Random, Real};
+use testkit::levels::{self, serial};
+use testkit::naive::How;
+use testkit::subject::Case;
 
 /// What scores may reach, over what they may reach for their probe to be confined.
 const REACHES: [f64; 9] = [0.0, 1e-3, 0.5, 0.97, 0.9999, 1.0001, 1.03, 2.0, 30.0];
@@ -34,18 +34,15 @@ fn case<T: Real>((batch, dim, count): (usize, usize, usize), scale: f64) -> Case
 }
 
 fn near_where_it_ends<T: Real>() {
-    for level in levels::all() {
-        let workspace = &mut serial(level);
-        // A few patterns and several blocks; short patterns, of which there are panels for many probes, and long
-        // ones; elements whose squares are far below 1.
-        for (dim, count, scale) in
-            [(3, 1, 1.0), (20, 33, 1.0), (64, 1100, 1.0), (300, 700, 1.0), (20, 100, 1e-15)]
-        {
-            let mut case = case::<T>((54, dim, count), scale);
-            for masked in [false, true] {
-                case.how.keep = masked.then(|| (0..count).map(|n| n % 5 != 1).collect());
-                alone_and_together(&case, level, workspace, &(dim, count, scale, masked));
-            }
+    // A few patterns and several blocks; short patterns, of which there are panels for many probes, and long
+    // ones; elements whose squares are far below 1.
+    for (dim, count, scale) in
+        [(3, 1, 1.0), (20, 33, 1.0), (64, 1100, 1.0), (300, 700, 1.0), (20, 100, 1e-15)]
+    {
+        let mut case = case::<T>((54, dim, count), scale);
+        for masked in [false, true] {
+            case.how.keep = masked.then(|| (0..count).map(|n| n % 5 != 1).collect());
+            alone_and_together(&case, &(dim, count, scale, masked));
         }
     }
 }

@@ -29,10 +29,10 @@ use hopfield_kernels::{
     outer_product_update_with, similarities, softmax, softmax_into,
 };
 
-use crate::data::{Kind, Matrix, Real};
-use crate::levels::{self, serial};
-use crate::naive::How;
-use crate::subject::{Case, Told};
+use testkit::data::{Kind, Matrix, Real};
+use testkit::levels::{self, serial};
+use testkit::naive::How;
+use testkit::subject::{Case, Told};
 
 /// Two patterns of three features.
 fn small() -> Memory<f32> {

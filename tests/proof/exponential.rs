@@ -9,9 +9,9 @@ use hopfield_kernels::{
     Level, MatMut, MatRef, Memory, Outputs, Retrieval, Workspace, softmax_with,
 };
 
-use crate::data::Real;
-use crate::double::Double;
-use crate::levels::{self, serial};
+use testkit::data::Real;
+use testkit::double::Double;
+use testkit::levels::{self, serial};
 
 /// Scores in a row.
 const ROW: usize = 1 << 12;
@@ -135,7 +135,7 @@ fn every_f32_within_an_ulp() {
 fn f64_within_an_ulp() {
     for level in levels::all() {
         let workspace = &mut serial(level);
-        let mut random = crate::data::Random(64);
+        let mut random = testkit::data::Random(64);
         let (mut weights, mut factors) = (0.0_f64, 0.0_f64);
         for _ in 0..4 {
             let row: Vec<f64> = (0..ROW).map(|_| -random.log_between(1e-17, 64.0)).collect();

@@ -5,8 +5,8 @@ use hopfield_kernels::{
     outer_product_update_with, similarities_with, softmax_with,
 };
 
-use crate::data::{Matrix, Real};
-use crate::subject::Case;
+use testkit::data::{Matrix, Real};
+use testkit::subject::Case;
 
 /// A kernel, and the hash of its results.
 pub type Hash = (&'static str, u64);

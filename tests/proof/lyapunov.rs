@@ -1,10 +1,10 @@
 //! The standard energy never rises under recall (Ramsauer et al. 2020, theorem 1).
 
-use crate::bounds::Arithmetic;
-use crate::data::{Kind, Matrix, Random, Real};
-use crate::levels;
-use crate::naive::How;
-use crate::subject::Case;
+use testkit::bounds::Arithmetic;
+use testkit::data::{Kind, Matrix, Random, Real};
+use testkit::levels;
+use testkit::naive::How;
+use testkit::subject::Case;
 
 /// Iterated recalls of either element type: ten thousand together.
 const RECALLS: u64 = 5_000;

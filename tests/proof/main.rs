@@ -12,24 +12,17 @@
 //! | [`lyapunov`] | the standard energy never rises |
 //! | [`exponential`] | 2^t in ulps, through the public interface |
 //!
-//! They stand on [`double`] (arithmetic), [`naive`] (the reference), [`bounds`] (its tolerance),
-//! [`data`] (matrices and what they hold), [`subject`] (running the crate), [`checks`] (both beside one
-//! another), [`hashes`] (results as numbers) and [`levels`].
+//! They stand on the package `testkit` (the reference, its bounds, running the crate), which [`kit`] tests, and on
+//! [`hashes`] (results as numbers).
 
 mod accuracy;
 mod bits;
-mod bounds;
-mod checks;
 mod confined;
-mod data;
-mod double;
 mod edges;
 mod exponential;
 mod hashes;
-mod levels;
+mod kit;
 mod lyapunov;
-mod naive;
 mod processes;
 mod properties;
 mod rises;
-mod subject;

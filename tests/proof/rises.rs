@@ -1,11 +1,10 @@
 //! The reference of the softmax, wherever it rises: one probe, which takes a few patterns at a time, has
 //! the bits of many, which take a block, and all of them lie within the bounds.
 
-use crate::checks::alone_and_together;
-use crate::data::{Matrix, Random, Real};
-use crate::levels::{self, serial};
-use crate::naive::How;
-use crate::subject::Case;
+use testkit::checks::alone_and_together;
+use testkit::data::{Matrix, Random, Real};
+use testkit::naive::How;
+use testkit::subject::Case;
 
 /// The scores of N patterns for a probe of 1, in bits: β is ln 2.
 fn scores(course: usize, count: usize) -> Vec<f64> {
@@ -35,26 +34,22 @@ fn scores(course: usize, count: usize) -> Vec<f64> {
 }
 
 fn wherever_it_rises<T: Real>() {
-    for level in levels::all() {
-        let workspace = &mut serial(level);
-        for course in 0..10 {
-            for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
-                // Rows of one group and of several: eight or four of them are a stretch. Rows of two chunks,
-                // whose groups of probes take turns.
-                for (dim, most) in [(3, 1100), (300, 100), (900, 100), (1100, 530)] {
-                    if count > most {
-                        continue;
-                    }
-                    let scores = scores(course, count);
-                    let of =
-                        |n: usize, d: usize| if d == 0 { scores[n] } else { (n + d) as f64 % 7.0 };
-                    let patterns = Matrix::from_fn((count, dim, 0), |n, d| T::from_f64(of(n, d)));
-                    let factors = [1.0, 0.5, -1.0, 2.0, 0.01, 1.0, -0.3];
-                    let probe = |b: usize, d: usize| if d == 0 { factors[b] } else { 0.0 };
-                    let probes = Matrix::from_fn((7, dim, 0), |b, d| T::from_f64(probe(b, d)));
-                    let case = Case::new(probes, patterns, How::beta(std::f64::consts::LN_2));
-                    alone_and_together(&case, level, workspace, &(course, count, dim));
+    for course in 0..10 {
+        for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
+            // Rows of one group and of several: eight or four of them are a stretch. Rows of two chunks,
+            // whose groups of probes take turns.
+            for (dim, most) in [(3, 1100), (300, 100), (900, 100), (1100, 530)] {
+                if count > most {
+                    continue;
                 }
+                let scores = scores(course, count);
+                let of = |n: usize, d: usize| if d == 0 { scores[n] } else { (n + d) as f64 % 7.0 };
+                let patterns = Matrix::from_fn((count, dim, 0), |n, d| T::from_f64(of(n, d)));
+                let factors = [1.0, 0.5, -1.0, 2.0, 0.01, 1.0, -0.3];
+                let probe = |b: usize, d: usize| if d == 0 { factors[b] } else { 0.0 };
+                let probes = Matrix::from_fn((7, dim, 0), |b, d| T::from_f64(probe(b, d)));
+                let case = Case::new(probes, patterns, How::beta(std::f64::consts::LN_2));
+                alone_and_together(&case, &(course, count, dim));
             }
         }
     }

@@ -571,7 +571,7 @@ fn members_may_be_of_any_size() {
     }
 }
 
-/// `cargo test --release --features npz --test synapse -- --ignored` (a minute, 15 GB of memory and 5 of disk).
+/// `cargo test --release --test synapse -- --ignored` (a minute, 15 GB of memory and 5 of disk).
 #[test]
 #[ignore = "a file of 4.3 GB"]
 fn a_synapse_of_more_than_4_gib_is_saved_and_loaded() {

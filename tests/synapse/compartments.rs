@@ -5,7 +5,7 @@ use hopfield_kernels::{
 };
 
 use crate::naive::{DIM, PATTERNS, assert_near, builder, patterns, probes, ready};
-use crate::names::NAMES;
+use testkit::names::NAMES;
 
 fn shapes(synapse: &HopfieldSynapse<f64>) -> Vec<(usize, usize)> {
     NAMES.iter().map(|name| synapse.compartment(name).unwrap().shape()).collect()

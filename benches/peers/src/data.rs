@@ -57,7 +57,7 @@ impl<T: Scalar> Data<T> {
 /// # Errors
 /// When the file is not there.
 pub fn digits<T: Scalar>(batch: usize) -> Result<Data<T>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/digits.npy");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/recall/data/digits.npy");
     let pixels: Array2<u8> = read_npy(path)?;
     let shape = Shape { batch, dim: pixels.ncols(), patterns: pixels.nrows() };
     let patterns: Vec<T> = pixels.iter().map(|&p| T::from_f64(f64::from(p) / 16.0)).collect();

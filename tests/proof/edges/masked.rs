@@ -2,10 +2,10 @@
 
 use hopfield_kernels::{Level, Memory, Plasticity};
 
-use crate::data::{Kind, Matrix, Real};
-use crate::levels::{self, serial};
-use crate::naive::How;
-use crate::subject::Case;
+use testkit::data::{Kind, Matrix, Real};
+use testkit::levels::{self, serial};
+use testkit::naive::How;
+use testkit::subject::Case;
 
 #[test]
 fn a_masked_pattern_weighs_nothing_whatever_it_holds() {

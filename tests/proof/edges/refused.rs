@@ -10,8 +10,8 @@ use hopfield_kernels::{
 };
 
 use super::{small, zeros};
-use crate::data::{Kind, Matrix, Real};
-use crate::subject::{Case, Told};
+use testkit::data::{Kind, Matrix, Real};
+use testkit::subject::{Case, Told};
 
 /// That a call was refused, and that its message has all of these in it.
 fn assert_refused<R: Debug>(result: Result<R>, says: &[&str]) -> Error {

@@ -3,9 +3,9 @@
 use hopfield_kernels::{Level, MatMut, Memory};
 
 use super::assert_poisoned;
-use crate::data::{Kind, Matrix, Random, Real};
-use crate::levels::{self, serial};
-use crate::subject::{Case, Told};
+use testkit::data::{Kind, Matrix, Random, Real};
+use testkit::levels::{self, serial};
+use testkit::subject::{Case, Told};
 
 #[test]
 fn softmax_of_rows_that_are_not_finite() {

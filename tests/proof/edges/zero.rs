@@ -6,9 +6,9 @@ use hopfield_kernels::{
     UpdateRule, outer_product_update_with,
 };
 
-use crate::data::{Kind, Matrix, Random, Real};
-use crate::levels::{self, serial};
-use crate::subject::Shape;
+use testkit::data::{Kind, Matrix, Random, Real};
+use testkit::levels::{self, serial};
+use testkit::subject::Shape;
 
 /// The reports, number for number.
 #[test]

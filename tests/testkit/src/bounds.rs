@@ -410,25 +410,3 @@ impl Arithmetic {
         times(delta, eta) + self.gamma(roundings) * parts + roundings * self.tiny + flushed
     }
 }
-
-/// β times the error of a score is large here, and every weight may be anything: no result is refused.
-#[test]
-fn what_is_unbounded_has_no_bound_that_is_not_a_number() {
-    assert_eq!(times(f64::INFINITY, 0.0), f64::INFINITY);
-    assert_eq!(ratio(f64::INFINITY, f64::INFINITY), 0.0);
-    assert_eq!(ratio(f64::NAN, f64::INFINITY), f64::INFINITY);
-    let row = |x: f32| Matrix::from_fn((1, 2, 0), |_, d| if d == 0 { x } else { 0.0 });
-    let patterns = Matrix::from_fn((3, 2, 0), |n, d| if d == 0 { n as f32 } else { 0.0 });
-    let how = How::<f32>::beta(1e30);
-    let probe = row(1.0);
-    let exact = crate::naive::recall(probe.row(0), &patterns, &how);
-    for level in Level::available() {
-        let arithmetic = Arithmetic::of::<f32>(level);
-        let bounds = arithmetic.recall(probe.row(0), &patterns, &how, &exact);
-        assert_eq!(bounds.retrieved, [f64::INFINITY; 2], "the second feature of all patterns is 0");
-        let numbers = [bounds.lse, bounds.energy, bounds.entropy];
-        assert!(numbers.iter().chain(&bounds.weights).all(|bound| !bound.is_nan()), "{bounds:?}");
-        let update = Update { eta: 0.0_f32, reg_lambda: 0.0, l1_lambda: 0.0 };
-        assert_eq!(arithmetic.updated(0.0_f32, 0.0, f64::INFINITY, update), f64::INFINITY);
-    }
-}

@@ -7,7 +7,7 @@ use std::path::Path;
 use ndarray::{Array, Array2, Dimension};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 
-#[path = "../../src/synapse/archive/numbers.rs"]
+#[path = "../../../src/synapse/archive/numbers.rs"]
 mod numbers;
 
 use crate::Result;

@@ -1,4 +1,4 @@
-//! Recall of handwritten digits: `cargo run --release --example recall`.
+//! Recall of handwritten digits: `cargo run --release -p recall`.
 //!
 //! Stores images, corrupts them, recalls them from what is left, and prints how well and how fast;
 //! `recall.png` shows a dozen. `--learn` learns the images instead of storing them, and `--patterns`

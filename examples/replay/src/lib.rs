@@ -16,7 +16,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -25,9 +24,9 @@ use ndarray::{Array, Array2, Array3, ArrayView2, Axis, Dimension};
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpzError, ReadableElement};
 
 #[allow(dead_code)]
-#[path = "../src/synapse/archive/numbers.rs"]
+#[path = "../../../src/synapse/archive/numbers.rs"]
 mod numbers;
-#[path = "../src/synapse/archive/whole.rs"]
+#[path = "../../../src/synapse/archive/whole.rs"]
 mod whole;
 
 use numbers::Source;
@@ -68,10 +67,6 @@ const COMPARTMENTS: [&str; 6] =
 
 /// What is wrong, in words.
 type Refusal = Box<dyn std::error::Error>;
-
-fn main() -> ExitCode {
-    ExitCode::from(respond(std::env::args_os(), &mut std::io::stderr()))
-}
 
 /// The exit code for a command line, its first word included.
 pub fn respond(command: impl IntoIterator<Item = OsString>, complaints: &mut impl Write) -> u8 {

@@ -9,7 +9,7 @@ use crate::Result;
 
 /// Recalls corrupted images from a modern Hopfield network.
 ///
-/// Without options: stores the handwritten digits of examples/data, recalls them from corrupted
+/// Without options: stores the handwritten digits of examples/recall/data, recalls them from corrupted
 /// probes, prints a table and writes recall.png.
 #[derive(Parser)]
 #[command(name = "recall", version)]

@@ -1,8 +1,4 @@
-//! `examples/replay.rs`: what it writes, and what it refuses.
-
-#[allow(dead_code)]
-#[path = "../../examples/replay.rs"]
-mod replay;
+//! What `replay` writes, and what it refuses.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

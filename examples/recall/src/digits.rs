@@ -24,7 +24,7 @@ pub struct Digits {
 impl Digits {
     /// Reads the images that come with the crate.
     pub fn read() -> Result<Self> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits.npy");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits.npy");
         let levels: Array2<u8> = ndarray_npy::read_npy(path).map_err(|e| format!("{path}: {e}"))?;
         if levels.nrows() < 12 || levels.ncols() != PIXELS {
             return Err(format!("{path}: expected images of {PIXELS} pixels").into());

@@ -49,8 +49,3 @@ pub fn in_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 pub fn in_pool<R: Send>(_: usize, work: impl FnOnce() -> R + Send) -> R {
     work()
 }
-
-#[test]
-fn required_levels_are_there() {
-    assert!(all().iter().any(|level| level.name() == "portable"));
-}
