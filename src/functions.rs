@@ -1,12 +1,18 @@
 //! The kernels as functions, for programs that embed one of them. Each has a `_with` form that takes
 //! a [`Workspace`] and allocates nothing once that has grown.
 
-use crate::energy::beta_of;
-use crate::kernel::softmax::Softmax;
-use crate::kernel::state::Sharpness;
-use crate::memory::expect_shape;
-use crate::plasticity::{Update, update};
-use crate::{Element, MatMut, MatRef, Memory, Outputs, Result, Retrieval, Workspace, retrieval};
+use crate::driver::compiled;
+use crate::driver::outputs::Outputs;
+use crate::error::Result;
+use crate::learning::{Update, update};
+use crate::matrix::check::expect_shape;
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Memory;
+use crate::retrieval;
+use crate::retrieval::{Retrieval, Workspace};
+use crate::separation::softmax::Softmax;
+use crate::separation::state::Sharpness;
+use crate::simd::{Element, beta_of};
 
 /// S = X Mᵀ: the similarity (dot product) of B probes with N patterns (B x N).
 ///
@@ -97,7 +103,7 @@ pub fn softmax_with<T: Element>(
     let sharpness = Sharpness::new(beta_of(beta)?.to_f64(), scores.cols());
     let level = workspace.level()?;
     if scores.cols() > 0 {
-        T::softmax(level, Softmax { rows: scores, sharpness });
+        compiled::softmax(level, Softmax { rows: scores, sharpness });
     }
     Ok(())
 }

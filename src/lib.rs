@@ -67,42 +67,37 @@
 //! At levels with fused multiply-add a probe's results are the same bits for any number of threads,
 //! any batch, any position in it, and any such level.
 
-mod element;
-mod energy;
+mod driver;
 mod error;
 mod functions;
 mod kernel;
+mod learning;
 mod matrix;
 mod memory;
-mod parallel;
-mod plan;
-mod plasticity;
 mod retrieval;
+mod separation;
 mod simd;
-mod storage;
 #[cfg(feature = "synapse")]
 mod synapse;
-mod workspace;
 
-pub use element::Element;
+pub use driver::outputs::Outputs;
+pub use driver::parallel::Parallelism;
 pub use error::{Error, Result};
 pub use functions::{
     combine, combine_with, energy, energy_with, outer_product_update, outer_product_update_with,
     retrieve, retrieve_with, similarities, similarities_with, softmax, softmax_into,
     softmax_into_with, softmax_with,
 };
+pub use learning::{LearningInput, Plasticity, Update, UpdateRule};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
-pub use parallel::Parallelism;
-pub use plasticity::{LearningInput, Plasticity, Update, UpdateRule};
-pub use retrieval::{Outputs, Recall, Retrieval};
-pub use simd::Level;
+pub use retrieval::{Recall, Retrieval, Workspace};
+pub use simd::{Element, Level};
 #[cfg(feature = "synapse")]
 pub use synapse::{
     Compartment, Distribution, Help, HopfieldSynapse, HopfieldSynapseBuilder, Record, Semantics,
     WeightInit,
 };
-pub use workspace::Workspace;
 
 /// The README's example is a test.
 #[cfg(doctest)]

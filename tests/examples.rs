@@ -81,8 +81,7 @@ fn calls(code: &str, name: &str) -> bool {
 fn every_public_function_has_an_example() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let exported = fs::read_to_string(root.join("lib.rs")).expect("a source");
-    let exported: String =
-        exported.split(';').filter(|item| item.contains("pub use")).collect();
+    let exported: String = exported.split(';').filter(|item| item.contains("pub use")).collect();
     let is_exported = |name: &str| {
         exported.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
     };

@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{MatMut, MatRef};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// What rows may look like besides following one another without overlap.
 #[derive(Clone, Copy, PartialEq)]

@@ -1,21 +1,23 @@
 //! Recall: X̂ = softmax(β X Mᵀ) M, and everything that the same pass over the patterns can tell.
 
-mod outputs;
 mod recall;
-mod tasks;
+mod workspace;
 
-pub use outputs::Outputs;
 pub use recall::Recall;
+pub use workspace::Workspace;
 
-use crate::energy::{SubMemory, beta_of};
-use crate::kernel::GROUP;
-use crate::kernel::state::Sharpness;
-use crate::memory::{expect_length, expect_shape};
-use crate::parallel::{for_each_piece, product};
-use crate::plan::Plan;
-use crate::workspace::take;
-use crate::{Element, Error, MatMut, MatRef, Memory, Result, Workspace};
-use tasks::{Job, ProbeTask, ShardTask, Shared};
+use crate::driver::blocking::Plan;
+use crate::driver::energy::SubMemory;
+use crate::driver::outputs::Outputs;
+use crate::driver::run::run;
+use crate::driver::tasks::{Job, Shared};
+use crate::error::{Error, Result};
+use crate::matrix::check::{expect_length, expect_shape};
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Memory;
+use crate::separation::state::Sharpness;
+use crate::simd::tile::GROUP;
+use crate::simd::{Element, beta_of};
 
 /// How to recall: the inverse temperature and which patterns take part.
 ///
@@ -126,7 +128,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
             sub_memory: outputs.energy.as_ref().map(|_| SubMemory::of(memory, self.keep)),
             group: GROUP,
         };
-        run(&shared, probes, outputs, workspace)
+        let parallelism = workspace.parallelism();
+        run(&shared, probes, outputs, parallelism, &mut workspace.memory)
     }
 
     /// [`run`](Self::run), and keeps in `recall` what it takes to learn from it.
@@ -208,83 +211,6 @@ impl<'k, T: Element> Retrieval<'k, T> {
     }
 }
 
-/// Divides a job into tasks and does them.
-///
-/// Many probes: each thread takes some of them through all of the patterns. Few: each thread takes
-/// all of them through some of the shards. The shards are merged in the same order either way, so
-/// that the results are too.
-fn run<T: Element>(
-    shared: &Shared<'_, T>,
-    input: MatRef<'_, T>,
-    mut outputs: Outputs<'_, T>,
-    workspace: &mut Workspace<T>,
-) -> Result<()> {
-    let plan = shared.plan;
-    let batch = input.rows();
-    if batch == 0 {
-        return Ok(());
-    }
-    let threads = plan.threads::<T>(batch, workspace.parallelism());
-    let shards = plan.shards::<T>().len();
-    let retrieves = usize::from(outputs.retrieved.is_some());
-    let memory = &mut workspace.memory;
-    if threads == 1 || shards == 1 || batch >= 2 * GROUP * threads {
-        // A second piece for each thread evens out what they take, where it is not another pass over the
-        // patterns.
-        let passes = batch.div_ceil(plan.batch::<T>());
-        let pieces = match threads {
-            1 => 1,
-            _ => passes.clamp(threads, 2 * threads).min(batch.div_ceil(GROUP)),
-        };
-        let most = plan.batch::<T>().min(batch.div_ceil(pieces));
-        let later = if shards > 1 { most } else { 0 };
-        // Padded probes, and sums for them and for those of a later shard.
-        let rows = most + retrieves * (most + later);
-        let scores = product([plan.scores::<T>(most)]) + product([plan.panels::<T>(most)]);
-        let floats = product([pieces, rows, plan.stride])
-            .saturating_add(scores.saturating_mul(pieces as u64));
-        let states = product([pieces, later]).saturating_add(batch as u64);
-        memory.reserve(floats, states, product([pieces, plan.list()]))?;
-        let (states, laters) = memory.states.split_at_mut(batch);
-        // What has been reserved fits into the address space.
-        let task = ProbeTask {
-            pieces,
-            most,
-            input,
-            outputs,
-            states,
-            later: &mut laters[..pieces * later],
-            floats: &mut memory.floats[..floats as usize],
-            list: &mut memory.list[..pieces * plan.list()],
-        };
-        for_each_piece(task, threads, &|task| task.run(shared));
-    } else {
-        let sums = product([retrieves, batch, shards, plan.stride]);
-        let scores = product([shards, plan.scores::<T>(batch)]);
-        let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
-        memory.reserve(floats, product([batch, 1 + shards]), product([shards, plan.list()]))?;
-        let (states, parts) = memory.states.split_at_mut(batch);
-        let parts = &mut parts[..batch * shards];
-        let mut floats = &mut memory.floats[..floats as usize];
-        let source = shared.source(input, take(&mut floats, batch * plan.stride));
-        let partial = take(&mut floats, sums as usize);
-        let task = ShardTask {
-            plan,
-            shards: 0..shards,
-            source,
-            similarities: outputs.scores(),
-            states: &mut *parts,
-            sums: &mut *partial,
-            scores: floats,
-            list: &mut memory.list[..shards * plan.list()],
-        };
-        for_each_piece(task, threads, &|task| task.run(shared));
-        shared.merge(states, parts, partial);
-        shared.finish(input, states, partial, outputs);
-    }
-    Ok(())
-}
-
 /// S = X Mᵀ into `similarities`.
 pub(crate) fn similarities<T: Element>(
     probes: MatRef<'_, T>,
@@ -296,7 +222,8 @@ pub(crate) fn similarities<T: Element>(
     expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
     expect_shape("similarities", similarities.shape(), (probes.rows(), patterns))?;
     let outputs = Outputs { similarities: Some(similarities), ..Outputs::default() };
-    run(&Shared::plain(Job::Similarities, memory, workspace)?, probes, outputs, workspace)
+    let shared = Shared::plain(Job::Similarities, memory, workspace.level()?);
+    run(&shared, probes, outputs, workspace.parallelism(), &mut workspace.memory)
 }
 
 /// X̂ = P M into `retrieved`.
@@ -310,11 +237,11 @@ pub(crate) fn combine<T: Element>(
     expect_shape("weights", weights.shape(), (weights.rows(), patterns))?;
     expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    let mut shared = Shared::plain(Job::Combine, memory, workspace)?;
+    let mut shared = Shared::plain(Job::Combine, memory, workspace.level()?);
     // Probes of a group share their patterns, and 0 NaN is NaN: where there is such a pattern, each
     // probe has a group, and with it a list of weights that are not 0, of its own.
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
         shared.group = 1;
     }
-    run(&shared, weights, outputs, workspace)
+    run(&shared, weights, outputs, workspace.parallelism(), &mut workspace.memory)
 }

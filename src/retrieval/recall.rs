@@ -1,12 +1,14 @@
 //! What a recall leaves behind for learning.
 
-use super::Retrieval;
-use crate::kernel::state::State;
-use crate::memory::{Aligned, Version};
-use crate::parallel::product;
-use crate::plan::Plan;
-use crate::workspace::{grow, pad};
-use crate::{Element, Error, MatMut, MatRef, Memory, Result};
+use crate::driver::blocking::Plan;
+use crate::driver::scratch::{grow, pad};
+use crate::error::{Error, Result};
+use crate::matrix::ranges::product;
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::{Aligned, Memory, Version, padded_cols, scratch_stride};
+use crate::retrieval::Retrieval;
+use crate::separation::state::State;
+use crate::simd::Element;
 
 /// A recall that can be learned from: the probes and what was retrieved for them, their softmax's state,
 /// the inverse temperature and the mask, and which state of which memory they were recalled from.
@@ -82,7 +84,7 @@ impl<T: Element> Recall<T> {
     /// Makes room for so many probes of dimension `dim`.
     pub(crate) fn reserve(&mut self, batch: usize, dim: usize) -> Result<()> {
         self.forget();
-        let stride = Plan::new::<T>(1, dim).stride;
+        let stride = row_stride::<T>(dim);
         for rows in &mut self.rows {
             grow!(*rows, product([batch, stride]), T::ZERO);
         }
@@ -92,7 +94,7 @@ impl<T: Element> Recall<T> {
 
     /// Where the retrieved probes go.
     pub(crate) fn retrieved_mut(&mut self, dim: usize) -> MatMut<'_, T> {
-        let stride = Plan::new::<T>(1, dim).stride;
+        let stride = row_stride::<T>(dim);
         MatMut::with_stride(&mut self.rows[1], self.batch, dim, stride)
             .expect("`reserve` has made room for these rows")
     }
@@ -106,7 +108,7 @@ impl<T: Element> Recall<T> {
         probes: MatRef<'_, T>,
         states: &[State<T>],
     ) {
-        let (dim, stride) = (memory.dim(), Plan::new::<T>(1, memory.dim()).stride);
+        let (dim, stride) = (memory.dim(), row_stride::<T>(memory.dim()));
         pad(probes, &mut self.rows[0], stride);
         for retrieved in self.rows[1].chunks_exact_mut(stride).take(self.batch) {
             retrieved[dim..].fill(T::ZERO);
@@ -160,4 +162,9 @@ impl<T: Element> Recall<T> {
     pub(crate) fn states(&self) -> &[State<T>] {
         &self.states
     }
+}
+
+/// Elements from row to row of what is kept: as in all scratch memory for rows of this dimension.
+fn row_stride<T: Element>(dim: usize) -> usize {
+    scratch_stride::<T>(padded_cols::<T>(dim) / T::LANES)
 }

@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Simd, Tile};
+use super::features::with_features;
+use super::vector::{Simd, Tile};
 
 /// Proof that AVX2 and FMA are there, and what came to every machine with them: POPCNT and BMI.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,6 +19,8 @@ impl Avx2 {
         found.then_some(Self(()))
     }
 }
+
+with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
 
 /// The halves of a lane group.
 #[derive(Clone, Copy)]

@@ -4,7 +4,8 @@
 use std::arch::x86_64::*;
 
 use super::avx2::Avx2;
-use super::{Simd, Tile};
+use super::features::with_features;
+use super::vector::{Simd, Tile};
 
 /// Proof that AVX-512F is there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,6 +16,8 @@ impl Avx512 {
         (is_x86_feature_detected!("avx512f") && Avx2::detect().is_some()).then_some(Self(()))
     }
 }
+
+with_features!(Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
 /// The methods of both element types, from the intrinsics' suffixes.
 macro_rules! common {

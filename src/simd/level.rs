@@ -5,11 +5,9 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use super::portable::Portable;
-use super::sealed::Lanes;
-use super::{Kernel, Simd};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A way to hold a lane group that this machine can run.
 ///
@@ -30,10 +28,11 @@ use crate::{Error, Result};
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Level(Kind);
+pub struct Level(pub(super) Kind);
 
+/// A level's token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
     #[cfg(target_arch = "x86_64")]
@@ -116,75 +115,6 @@ impl fmt::Debug for Level {
     }
 }
 
-macro_rules! lanes {
-    ($t:ident, lanes: $lanes:literal, exp2: $exp2:expr, least_root: $least_root:literal) => {
-        impl Lanes for $t {
-            const LANES: usize = $lanes;
-            const EXP2: &'static [Self] = $exp2;
-            const EXP2_CUT: Self = ($t::MIN_EXP - 1) as $t;
-            const LEAST_ROOT: Self = $t::from_bits($least_root);
-            const SMALL_NORM: Self = (1_u64 << 40) as $t * $t::MIN_POSITIVE;
-            const ROUNDER: Self = 1.5 / $t::EPSILON;
-
-            fn dispatch<K: Kernel<Self>>(level: Level, kernel: K) -> K::Output {
-                match level.0 {
-                    #[cfg(target_arch = "x86_64")]
-                    Kind::Avx512(token) => run(token, kernel),
-                    #[cfg(target_arch = "x86_64")]
-                    Kind::Avx2(token) => run(token, kernel),
-                    Kind::Portable(token) => run(token, kernel),
-                }
-            }
-        }
-    };
-}
-
-use crate::kernel::exp2;
-
-// Exponents of half the bias: 2^-63 and 2^-511.
-lanes!(f32, lanes: 16, exp2: &exp2::F32, least_root: 0x2000_0000);
-lanes!(f64, lanes: 8, exp2: &exp2::F64, least_root: 0x2000_0000_0000_0000);
-
-/// Runs a kernel with a token's lanes, compiled for the token's target features.
-fn run<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
-    simd.apart(
-        #[inline(always)]
-        move || kernel.run(simd),
-    )
-}
-
-/// Compiles work for a token's target features.
-macro_rules! with_features {
-    ($token:ident, $features:literal) => {
-        impl $token {
-            /// As [`Simd::apart`] has it.
-            #[inline(always)]
-            pub(super) fn apart<R>(self, work: impl FnOnce() -> R) -> R {
-                #[inline(never)]
-                #[target_feature(enable = $features)]
-                fn featured<R>(work: impl FnOnce() -> R) -> R {
-                    work()
-                }
-                // SAFETY: a token exists only where detection has found these features.
-                unsafe { featured(work) }
-            }
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-with_features!(Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
-#[cfg(target_arch = "x86_64")]
-with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
-
-impl Portable {
-    /// As [`Simd::apart`] has it.
-    #[inline(never)]
-    pub(super) fn apart<R>(self, work: impl FnOnce() -> R) -> R {
-        work()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,34 +142,5 @@ mod tests {
         assert_eq!(portable.has_fused_multiply_add(), fused);
         let others = Level::available().filter(|&level| level != portable);
         assert!(others.into_iter().all(Level::has_fused_multiply_add));
-    }
-
-    /// The places of some bits, in a list.
-    struct Append(u32);
-
-    impl<T: crate::Element> Kernel<T> for Append {
-        type Output = Vec<u32>;
-
-        #[inline(always)]
-        fn run<S: Simd<T>>(self, simd: S) -> Vec<u32> {
-            let mut list = [u32::MAX; 16];
-            let count = simd.append(&mut list, 100, self.0);
-            list[..count].to_vec()
-        }
-    }
-
-    #[test]
-    fn every_pattern_of_bits_is_listed() {
-        fn check<T: crate::Element>() {
-            for level in Level::available() {
-                for bits in 0..1_u32 << T::LANES {
-                    let places = (0..16).filter(|place| bits >> place & 1 == 1);
-                    let expected: Vec<_> = places.map(|place| 100 + place).collect();
-                    assert_eq!(T::dispatch(level, Append(bits)), expected, "{level}: {bits:#b}");
-                }
-            }
-        }
-        check::<f32>();
-        check::<f64>();
     }
 }

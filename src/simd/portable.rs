@@ -5,7 +5,7 @@
 
 use wide::{f32x16, f64x8};
 
-use super::{Simd, Tile};
+use super::vector::{Simd, Tile};
 
 /// Needs no proof: its instructions are the target's baseline.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +14,14 @@ pub(super) struct Portable(());
 impl Portable {
     pub(super) fn new() -> Self {
         Self(())
+    }
+}
+
+impl Portable {
+    /// As [`Simd::apart`] has it.
+    #[inline(never)]
+    pub(super) fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+        work()
     }
 }
 

@@ -19,7 +19,11 @@ use super::init::Distribution;
 use super::settings::{Rates, Settings};
 use super::table::Table;
 use super::{HopfieldSynapse, Recalled, Record, Semantics, WeightInit};
-use crate::{Element, Error, Memory, Result, UpdateRule, Workspace};
+use crate::error::{Error, Result};
+use crate::learning::UpdateRule;
+use crate::memory::Memory;
+use crate::retrieval::Workspace;
+use crate::simd::Element;
 use numbers::Target;
 use reader::Reader;
 
@@ -219,7 +223,7 @@ fn read<T: Element + Target>(path: &Path) -> std::result::Result<HopfieldSynapse
         synapse.recalled = Recalled::Before("a file that was loaded since");
     }
     synapse.recall_beta = npz.scalar("recall_beta")?;
-    crate::energy::beta_of(synapse.recall_beta).map_err(|error| format!("recall_{error}"))?;
+    crate::simd::beta_of(synapse.recall_beta).map_err(|error| format!("recall_{error}"))?;
     synapse.inputs_driven = npz.scalar("inputs_driven")?;
     if npz.has("compiled") {
         let rates: Vec<T> = npz.list("compiled", Some(4))?;

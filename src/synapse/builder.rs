@@ -6,8 +6,13 @@ use super::init::{connections, permutation};
 use super::settings::Settings;
 use super::table::Table;
 use super::{HopfieldSynapse, Recalled, Record, Semantics, WeightInit};
-use crate::memory::expect_shape;
-use crate::{Element, Error, MatRef, Memory, Recall, Result, UpdateRule, Workspace};
+use crate::error::{Error, Result};
+use crate::learning::UpdateRule;
+use crate::matrix::MatRef;
+use crate::matrix::check::expect_shape;
+use crate::memory::Memory;
+use crate::retrieval::{Recall, Workspace};
+use crate::simd::Element;
 
 /// Builds a [`HopfieldSynapse`]: hyper-parameters with ngc-learn's names and defaults.
 ///

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use super::table::Table;
 use super::{HopfieldSynapse, Recalled};
-use crate::memory::expect_shape;
-use crate::{Element, Error, MatRef, Memory, Result};
+use crate::error::{Error, Result};
+use crate::matrix::MatRef;
+use crate::matrix::check::expect_shape;
+use crate::memory::Memory;
+use crate::simd::Element;
 
 /// A compartment's values in ngc-learn's orientation, as [`HopfieldSynapse::compartment`] gives them.
 ///

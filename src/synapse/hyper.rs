@@ -2,7 +2,10 @@
 
 use super::settings::Rates;
 use super::{HopfieldSynapse, Record, Semantics, WeightInit};
-use crate::{Element, Result, UpdateRule, Workspace};
+use crate::error::Result;
+use crate::learning::UpdateRule;
+use crate::retrieval::Workspace;
+use crate::simd::Element;
 
 /// # Hyper-parameters
 ///

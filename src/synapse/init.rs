@@ -4,12 +4,14 @@
 //! pattern, by a named generator whose seeding is written down here, so that a seed means the same
 //! weights for ever.
 
+use super::demand::demand;
 use rand::Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use rand_pcg::Pcg64;
 
-use super::settings::demand;
-use crate::{Element, Memory, Result};
+use crate::error::Result;
+use crate::memory::Memory;
+use crate::simd::Element;
 
 /// Where initial weights come from: ngc-learn's family of distributions.
 ///

@@ -3,6 +3,7 @@
 mod archive;
 mod builder;
 mod compartments;
+mod demand;
 mod help;
 mod hyper;
 mod init;
@@ -16,11 +17,15 @@ pub use help::Help;
 pub use init::{Distribution, WeightInit};
 pub use settings::{Record, Semantics};
 
-use crate::memory::expect_shape;
-use crate::{
-    Element, Error, LearningInput, MatRef, Memory, Outputs, Plasticity, Recall, Result, Retrieval,
-    Update, Workspace, outer_product_update_with,
-};
+use crate::driver::outputs::Outputs;
+use crate::error::{Error, Result};
+use crate::functions::outer_product_update_with;
+use crate::learning::{LearningInput, Plasticity, Update};
+use crate::matrix::MatRef;
+use crate::matrix::check::expect_shape;
+use crate::memory::Memory;
+use crate::retrieval::{Recall, Retrieval, Workspace};
+use crate::simd::Element;
 use settings::{Rates, Settings};
 use table::Table;
 

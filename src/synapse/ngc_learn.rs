@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use super::HopfieldSynapse;
 use super::table::Table;
-use crate::{Element, Result};
+use crate::error::Result;
+use crate::simd::Element;
 
 impl<T: Element> HopfieldSynapse<T> {
     /// Turns the weight of each probe's best pattern into ngc-learn's energy of that probe.

@@ -1,8 +1,11 @@
 //! What a synapse is told: semantics, rates and what to record.
 
-use crate::energy::beta_of;
-use crate::storage::granted;
-use crate::{Element, Error, Result, Update, UpdateRule};
+use super::demand::demand;
+use crate::error::Result;
+use crate::learning::{Update, UpdateRule};
+use crate::memory::granted;
+use crate::simd::Element;
+use crate::simd::beta_of;
 
 use super::init::WeightInit;
 
@@ -202,14 +205,4 @@ impl<T: Element> Settings<T> {
             Semantics::Standard => self.resist_scale,
         }
     }
-}
-
-/// An error unless a parameter fits.
-pub(super) fn demand(
-    name: &'static str,
-    expected: &'static str,
-    found: f64,
-    fits: bool,
-) -> Result<()> {
-    if fits { Ok(()) } else { Err(Error::Parameter { name, expected, found }) }
 }

@@ -1,6 +1,7 @@
 //! A matrix that owns its elements: what compartments are kept in.
 
-use crate::{Element, MatMut, MatRef};
+use crate::matrix::{MatMut, MatRef};
+use crate::simd::Element;
 
 /// Row-major elements. Their memory is kept when the rows become fewer.
 #[derive(Debug, Clone, PartialEq)]

@@ -242,7 +242,8 @@ fn learning_from_what_is_no_recall_of_this_memory() {
         assert_no_recall(rule, &Recall::new(), &mut case.memory.clone(), nothing);
         assert_no_recall(rule, &recall, &mut other.memory.clone(), "another memory");
         let row = case.patterns.row(6);
-        let changes: [&dyn Fn(&mut Memory<f32>); 4] = [
+        type Change<'a> = &'a dyn Fn(&mut Memory<f32>);
+        let changes: [Change<'_>; 4] = [
             &|memory| memory.set_pattern(6, row).unwrap(),
             &|memory| memory.set_rows(case.patterns.view()).unwrap(),
             &|memory| {

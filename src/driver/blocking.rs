@@ -1,0 +1,335 @@
+//! How recall and learning are cut up: what may change a result depends on (N, D, type) alone.
+//!
+//! The patterns are cut into *shards*, whose recalls are merged in order, and each shard into
+//! *blocks*, after each of which the softmax has a new peak. Both are places where a sum is
+//! rounded, so that neither may depend on the batch, the threads or the machine. Probes are
+//! independent of one another: how the batch is cut is free. So is all of an update, where every
+//! pattern has a sum of its own.
+
+use std::ops::Range;
+
+use crate::driver::parallel::Parallelism;
+use crate::kernel::dot::chunks;
+use crate::kernel::rank1::FEW_PROBES;
+use crate::matrix::ranges::{evenly, product};
+use crate::memory::{padded_cols, padded_stride, scratch_stride};
+use crate::separation::active::list_len;
+use crate::separation::shape::MAX_BLOCK;
+use crate::simd::Element;
+use crate::simd::tile::GROUP;
+
+/// Bytes of patterns in a block, or of their chunks of d: with a few probes and what is retrieved for them,
+/// they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
+/// read and written once for each block, which has to be little beside the sums over its patterns: 128 at
+/// least.
+const BLOCK_BYTES: usize = 512 << 10;
+/// The same of an update, whose rows share L2 with weights and with all that is learned from.
+const UPDATE_BYTES: usize = 256 << 10;
+/// Bytes of patterns that are worth a shard of their own.
+const SHARD_BYTES: u64 = 1024 << 10;
+/// As many threads as can work on one probe; more would wait for memory.
+const SHARDS: u64 = 16;
+/// Bytes of the scores of a company, which wait in L2 until all of its groups have been scored.
+const COMPANY_BYTES: usize = 128 << 10;
+/// Bytes of a task's short probes, and of what it retrieves for them. More of them share a pass over the
+/// patterns, fewer stay in L2. Of long ones, L2 holds no more than a group's.
+const BATCH_BYTES: usize = 512 << 10;
+/// Bytes of the weights of a block of an update, beside the rows.
+const WEIGHTS_BYTES: usize = 256 << 10;
+/// Bytes up to which the B x N similarities are kept from recall to learning, which then need not
+/// be computed again.
+const KEPT_BYTES: u64 = 32 << 20;
+
+/// Bytes of patterns that no core finds in its own L2 any more.
+const BEYOND_L2: u64 = 1 << 20;
+/// Bytes of patterns from which most come from memory, or from an L3 that others use as well.
+const LARGE: u64 = 8 << 20;
+
+/// The most groups of a company.
+pub(crate) const COMPANY: usize = 32;
+
+/// Fewer probes than this do not pay for a transposition.
+const MANY_PROBES: usize = 48;
+/// In longer patterns horizontal sums are a small part of the work.
+const SHORT_PATTERNS: usize = 192;
+
+/// Elements of scratch for the panels of blocks of so many patterns of `cols` padded columns; 0
+/// where they would not pay.
+pub(crate) const fn panels_len<T: Element>(block: usize, cols: usize, probes: usize) -> usize {
+    if probes < MANY_PROBES || cols > SHORT_PATTERNS {
+        return 0;
+    }
+    block.next_multiple_of(T::LANES) * cols
+}
+
+/// Elements from row to row of the scores of a block of so many patterns: a lane group more than there
+/// are columns, at least.
+pub(crate) const fn scores_stride<T: Element>(block: usize) -> usize {
+    scratch_stride::<T>(block.div_ceil(T::LANES) + 1)
+}
+
+/// Ranges of at most `most` patterns, whole panels of `LANES` but for the end of the last.
+pub(crate) fn blocks<T: Element>(
+    patterns: usize,
+    most: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+    evenly(patterns.div_ceil(T::LANES), most / T::LANES)
+        .map(move |panels| panels.start * T::LANES..(panels.end * T::LANES).min(patterns))
+}
+
+/// The cuts for N patterns of dimension D.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub patterns: usize,
+    /// Elements of a padded row.
+    pub cols: usize,
+    /// Elements from row to row of patterns, and of what is as long in scratch memory.
+    row: usize,
+    pub stride: usize,
+    /// Most patterns in a shard.
+    pub shard: usize,
+    /// Most patterns in a block ...
+    pub block: usize,
+    /// ... and in one that is updated.
+    update_block: usize,
+}
+
+impl Plan {
+    pub fn new<T: Element>(patterns: usize, dim: usize) -> Self {
+        let (cols, row) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
+        let row_bytes = row * size_of::<T>();
+        // What is in L2 at a time of a long row.
+        let chunk_bytes = cols * size_of::<T>() / chunks::<T>(cols / T::LANES).len();
+        let within = |bytes: usize| (bytes / chunk_bytes).min(MAX_BLOCK) / T::LANES * T::LANES;
+        let (block, update_block) = (within(BLOCK_BYTES), within(UPDATE_BYTES));
+        let panels = patterns.div_ceil(T::LANES);
+        let shards = product([patterns, row_bytes]) / SHARD_BYTES;
+        // More than there may be, and a power of two.
+        let shards = shards.min(SHARDS).next_power_of_two() as usize;
+        let stride = scratch_stride::<T>(cols / T::LANES);
+        let shard = panels.div_ceil(shards) * T::LANES;
+        Self { patterns, cols, row, stride, shard, block, update_block }
+    }
+
+    /// The patterns of every shard.
+    pub fn shards<T: Element>(self) -> impl ExactSizeIterator<Item = Range<usize>> {
+        blocks::<T>(self.patterns, self.shard)
+    }
+
+    /// Groups of probes that take turns with a block.
+    pub fn company<T: Element>(self) -> usize {
+        let group_bytes = GROUP * scores_stride::<T>(self.block) * size_of::<T>();
+        (COMPANY_BYTES / group_bytes).min(COMPANY)
+    }
+
+    /// Elements of scores that a task needs for so many probes.
+    pub fn scores<T: Element>(self, probes: usize) -> usize {
+        let groups = probes.div_ceil(GROUP).clamp(1, self.company::<T>());
+        groups * GROUP * scores_stride::<T>(self.block)
+    }
+
+    /// Entries of a list of patterns.
+    pub fn list(self) -> usize {
+        list_len(self.block)
+    }
+
+    /// Bytes of patterns.
+    pub fn bytes<T: Element>(self) -> u64 {
+        product([self.patterns, self.row, size_of::<T>()])
+    }
+
+    /// Threads to divide the work for so many rows among.
+    pub fn threads<T: Element>(self, rows: usize, parallelism: Parallelism) -> usize {
+        parallelism.threads(product([rows, self.patterns, self.cols]), self.bytes::<T>())
+    }
+
+    /// Whether patterns come from memory.
+    pub fn is_large<T: Element>(self) -> bool {
+        self.bytes::<T>() > LARGE
+    }
+
+    /// Whether blocks are prefetched to L2, for so many probes: a few have little to do but to wait for
+    /// L3, and a prefetch costs them more than it brings.
+    pub fn prefetches<T: Element>(self, probes: usize) -> bool {
+        self.bytes::<T>() > if probes > 2 * GROUP { BEYOND_L2 } else { LARGE }
+    }
+
+    /// Whether stretches that L1 holds are prefetched to it.
+    pub fn prefetches_stretches<T: Element>(self) -> bool {
+        self.bytes::<T>() > BEYOND_L2
+    }
+
+    /// Elements of the panels of a block, for so many probes.
+    pub fn panels<T: Element>(self, probes: usize) -> usize {
+        panels_len::<T>(self.block, self.cols, probes)
+    }
+
+    /// Most probes that a task recalls at a time: the largest company, or as many as stay in L2.
+    pub fn batch<T: Element>(self) -> usize {
+        let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
+        rows.clamp(COMPANY * GROUP, 3 * COMPANY * GROUP) / GROUP * GROUP
+    }
+
+    /// Whether the similarities of so many probes are kept for learning.
+    pub fn keeps_similarities<T: Element>(self, probes: usize) -> bool {
+        product([probes, self.patterns, size_of::<T>()]) <= KEPT_BYTES
+    }
+
+    /// The cuts of an update by so many rows.
+    pub fn update<T: Element>(self, rows: usize, threads: usize) -> UpdatePlan {
+        let panels = self.patterns.div_ceil(T::LANES);
+        let fitting = WEIGHTS_BYTES / size_of::<T>() / rows / T::LANES * T::LANES;
+        UpdatePlan {
+            pieces: if threads == 1 { 1 } else { (4 * threads).min(panels) },
+            block: fitting.clamp(T::LANES, self.update_block),
+            streams: rows <= FEW_PROBES && self.is_large::<T>(),
+        }
+    }
+}
+
+/// The cuts of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UpdatePlan {
+    /// Tasks: a few for each thread, as some patterns may have nothing to learn.
+    pub pieces: usize,
+    /// Most patterns in a block.
+    pub block: usize,
+    /// Whether both halves of the patterns are to be streamed at once.
+    pub streams: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Digits, a thousand and sixty thousand of them.
+    fn digits<T: Element>() -> [Plan; 2] {
+        [Plan::new::<T>(1000, 784), Plan::new::<T>(60_000, 784)]
+    }
+
+    #[test]
+    fn an_update_is_cut_so_that_a_blocks_weights_and_rows_fit_into_l2() {
+        let [few, many] = digits::<f32>();
+        let update = |pieces, block, streams| UpdatePlan { pieces, block, streams };
+        // 80 patterns of 3,136 bytes; 64 weights for each of 1,000 rows; a lane group for any more.
+        assert_eq!(few.update::<f32>(1, 1), update(1, 80, false));
+        assert_eq!(few.update::<f32>(819, 1), update(1, 80, false));
+        assert_eq!(few.update::<f32>(820, 1), update(1, 64, false));
+        assert_eq!(few.update::<f32>(1000, 1), update(1, 64, false));
+        assert_eq!(few.update::<f32>(70_000, 1), update(1, 16, false));
+        // A few rows, and patterns from memory.
+        assert_eq!(many.update::<f32>(1, 1), update(1, 80, true));
+        assert_eq!(many.update::<f32>(4, 1), update(1, 80, true));
+        assert_eq!(many.update::<f32>(5, 1), update(1, 80, false));
+        // Four tasks for each thread, of a panel at least.
+        assert_eq!(many.update::<f32>(1, 2).pieces, 8);
+        assert_eq!(many.update::<f32>(1, 8).pieces, 32);
+        assert_eq!(Plan::new::<f32>(33, 784).update::<f32>(1, 2).pieces, 3);
+        let [few, _] = digits::<f64>();
+        // Two chunks of d, of which L2 holds one at a time.
+        assert_eq!(few.update::<f64>(1, 1), update(1, 80, false));
+        assert_eq!(few.update::<f64>(1000, 1), update(1, 32, false));
+    }
+
+    #[test]
+    fn similarities_are_kept_up_to_32_mib() {
+        let plan = Plan::new::<f32>(1 << 20, 3);
+        assert!(plan.keeps_similarities::<f32>(8));
+        assert!(!plan.keeps_similarities::<f32>(9));
+        assert!(plan.keeps_similarities::<f64>(4));
+        assert!(!plan.keeps_similarities::<f64>(5));
+    }
+
+    #[test]
+    fn more_is_prefetched_for_many_probes_than_for_few() {
+        // Rows of 256 bytes.
+        let of = |patterns| Plan::new::<f32>(patterns, 64);
+        let (at_l2, beyond_l2) = (of(4 << 10), of((4 << 10) + 1));
+        let (at_most, large) = (of(32 << 10), of((32 << 10) + 1));
+        for probes in [1, 2 * GROUP] {
+            assert!(!at_most.prefetches::<f32>(probes) && large.prefetches::<f32>(probes));
+        }
+        let many = 2 * GROUP + 1;
+        assert!(!at_l2.prefetches::<f32>(many) && beyond_l2.prefetches::<f32>(many));
+        assert!(!at_l2.prefetches_stretches::<f32>() && beyond_l2.prefetches_stretches::<f32>());
+        assert!(!at_most.is_large::<f32>() && large.is_large::<f32>());
+    }
+
+    #[test]
+    #[cfg(feature = "rayon")]
+    fn threads_are_worth_their_multiply_adds_or_their_bytes() {
+        let [few, many] = digits::<f32>();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().expect("a pool");
+        let threads =
+            |plan: Plan, rows| pool.install(|| plan.threads::<f32>(rows, Parallelism::Rayon));
+        // 3.1 MB; 784,000 multiply-adds a row.
+        assert_eq!(threads(few, 1), 1);
+        assert_eq!(threads(few, 3), 2);
+        assert_eq!(threads(few, 6), 4);
+        assert_eq!(threads(few, 1000), 8);
+        assert_eq!(threads(many, 1), 8);
+        assert_eq!(threads(Plan::new::<f32>(300, 784), 1), 1);
+        assert_eq!(few.threads::<f32>(1000, Parallelism::Serial), 1);
+    }
+
+    /// Sizes whose products exceed the address space (of a machine of 32 or of 64 bits) only decide something.
+    #[test]
+    fn products_of_sizes_may_exceed_the_address_space() {
+        for patterns in [1 << 20, usize::MAX / 64, usize::MAX / 4] {
+            let plan = Plan { patterns, ..Plan::new::<f32>(1 << 20, 784) };
+            assert!(plan.bytes::<f32>() > 1 << 31 && plan.is_large::<f32>());
+            for rows in [1 << 20, usize::MAX] {
+                assert!(!plan.keeps_similarities::<f32>(rows));
+                assert_eq!(plan.threads::<f32>(rows, Parallelism::Serial), 1);
+                assert!(!plan.update::<f32>(rows, 1).streams);
+            }
+        }
+        assert_eq!(product([usize::MAX, usize::MAX, 2]), u64::MAX);
+        assert_eq!(product([usize::MAX, 0, usize::MAX]), 0);
+        assert_eq!(product([3, 5, 7]), 105);
+    }
+
+    #[test]
+    fn tasks_take_a_company_of_probes_or_as_many_as_stay_in_l2() {
+        for (dim, most) in [(1, 576), (64, 546), (192, 210), (784, 192), (1025, 192)] {
+            assert_eq!(Plan::new::<f32>(1000, dim).batch::<f32>(), most, "{dim}");
+        }
+        // Many probes and short patterns have panels.
+        let [plan, short] = [784, 64].map(|dim| Plan::new::<f32>(1000, dim));
+        assert_eq!(plan.panels::<f32>(1000), 0);
+        assert_eq!(short.panels::<f32>(1), 0);
+        assert_eq!(short.panels::<f32>(1000), short.block * short.cols);
+    }
+
+    #[test]
+    fn blocks_and_shards_are_cut_by_shape_and_type_alone() {
+        for (patterns, dim, shard, block) in [
+            (1000, 784, 512, 160),
+            (60_000, 784, 3760, 160),
+            (1024, 64, 1024, 512),
+            (4096, 3072, 256, 128),
+            (1, 1, 16, 512),
+        ] {
+            let plan = Plan::new::<f32>(patterns, dim);
+            assert_eq!((plan.shard, plan.block), (shard, block), "{patterns} x {dim}");
+            let shards: Vec<_> = plan.shards::<f32>().collect();
+            assert!(shards.iter().cloned().flatten().eq(0..patterns));
+            assert!(shards.iter().all(|shard| shard.len() <= plan.shard));
+            assert!(shards.len() as u64 <= SHARDS);
+        }
+    }
+
+    #[test]
+    fn a_task_has_whole_groups_of_probes_and_room_for_the_scores_of_a_company() {
+        for (dim, company) in [(1, 10), (64, 10), (256, 10), (384, 14), (784, 31), (20_000, 32)] {
+            let plan = Plan::new::<f32>(1000, dim);
+            assert_eq!(plan.company::<f32>(), company, "{dim}");
+            let most = plan.batch::<f32>();
+            assert!(most.is_multiple_of(GROUP) && most >= company * GROUP, "{dim}: {most}");
+            let scores = |groups: usize| groups * GROUP * scores_stride::<f32>(plan.block);
+            assert_eq!(plan.scores::<f32>(most), scores(company), "{dim}");
+            assert_eq!(plan.scores::<f32>(GROUP + 1), scores(2), "{dim}");
+            assert_eq!(plan.scores::<f32>(1), scores(1), "{dim}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The drivers, as machine code.
+
+use crate::driver::finish::Finish;
+use crate::driver::forward::Shard;
+use crate::driver::merge::Merge;
+use crate::driver::update::Learn;
+use crate::separation::softmax::Softmax;
+use crate::simd::compiled::compiled;
+
+compiled! {
+    /// Recall from some of the patterns.
+    recall(Shard);
+    /// The sum of two recalls.
+    merge(Merge);
+    /// Sums become retrieved probes.
+    finish(Finish);
+    /// The softmax of rows.
+    softmax(Softmax);
+    /// Learning.
+    learn(Learn);
+}

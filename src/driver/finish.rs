@@ -1,0 +1,47 @@
+//! Sums become retrieved probes, and scores memory weights.
+
+use crate::kernel::rows;
+use crate::matrix::{MatMut, MatRef};
+use crate::separation::softmax::memory_weights;
+use crate::separation::state::{Sharpness, State};
+use crate::simd::{Element, Kernel, Simd};
+
+/// Turns sums of weighted patterns into retrieved probes, and scores into memory weights.
+pub struct Finish<'a, T> {
+    /// The probes' final states.
+    pub states: &'a [State<T>],
+    /// Padded sums, and where the retrieved probes go.
+    pub retrieved: Option<(MatRef<'a, T>, MatMut<'a, T>)>,
+    /// What they are multiplied by.
+    pub gain: T,
+    /// Of the separation, where there was one.
+    pub sharpness: Option<Sharpness<T>>,
+    /// Scores; memory weights afterwards.
+    pub weights: Option<MatMut<'a, T>>,
+    /// Each probe's highest memory weight; written.
+    pub best_weights: Option<&'a mut [T]>,
+    /// Which patterns take part; all without.
+    pub keep: Option<&'a [bool]>,
+}
+
+impl<T: Element> Kernel<T> for Finish<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        for (b, state) in self.states.iter().enumerate() {
+            if let Some((sums, to)) = &mut self.retrieved {
+                // Weights that were given are what they are.
+                let normaliser = self.sharpness.map_or(T::ONE, |_| state.normaliser());
+                rows::finish(simd, sums.row(b), normaliser * self.gain, to.row_mut(b));
+            }
+            let Some(sharpness) = self.sharpness else { continue };
+            if let Some(weights) = &mut self.weights {
+                memory_weights(simd, weights.row_mut(b), self.keep, sharpness, state);
+            }
+            if let Some(weights) = &mut self.best_weights {
+                weights[b] = state.best_weight(simd, sharpness);
+            }
+        }
+    }
+}

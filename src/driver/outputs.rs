@@ -1,0 +1,128 @@
+//! What a recall can tell, each where the caller has room for it.
+
+use crate::error::Result;
+use crate::matrix::MatMut;
+use crate::matrix::check::{expect_length, expect_shape};
+use crate::simd::Element;
+
+/// Where a recall's results go: nothing by default.
+///
+/// All but `similarities` and `memory_weights` cost next to nothing: they are by-products of the one
+/// pass over the patterns. Those two are B x N numbers to write.
+///
+/// In terms of the probe x, the similarities s_n = m_n · x and p = softmax(β s):
+#[derive(Debug)]
+pub struct Outputs<'a, T> {
+    /// X̂ = P M (B x D). Divided by the weights' sum at the end: finite while
+    /// 256 N max |M| is.
+    pub retrieved: Option<MatMut<'a, T>>,
+    /// S = X Mᵀ (B x N).
+    pub similarities: Option<MatMut<'a, T>>,
+    /// P = softmax(β S) (B x N).
+    pub memory_weights: Option<MatMut<'a, T>>,
+    /// ln Σ_n exp(β s_n) (B).
+    pub lse: Option<&'a mut [T]>,
+    /// The standard energy of the probe (B), before its update:
+    /// E(x) = -β⁻¹ lse + ½ x·x + β⁻¹ ln N + ½ max_n ‖m_n‖² (Ramsauer et al. 2020, eq. 2), of the
+    /// patterns that take part.
+    pub energy: Option<&'a mut [T]>,
+    /// -Σ_n p_n ln p_n, in nats (B): ln N for weights that are all the same, 0 for a single one.
+    pub entropy: Option<&'a mut [T]>,
+    /// The pattern with the highest similarity, the first of them (B); `usize::MAX` where there is
+    /// none (all masked, or not a number).
+    pub best: Option<&'a mut [usize]>,
+    /// The memory weight of that pattern (B).
+    pub best_weight: Option<&'a mut [T]>,
+    /// Patterns that contributed (B): those whose weight, against the highest similarity met well
+    /// before them (32 patterns), was not below the cut where it cannot change the sum. At least the
+    /// number of memory weights that are not 0.
+    pub support: Option<&'a mut [usize]>,
+}
+
+impl<T> Default for Outputs<'_, T> {
+    fn default() -> Self {
+        Self {
+            retrieved: None,
+            similarities: None,
+            memory_weights: None,
+            lse: None,
+            energy: None,
+            entropy: None,
+            best: None,
+            best_weight: None,
+            support: None,
+        }
+    }
+}
+
+impl<'a, T: Element> Outputs<'a, T> {
+    /// Refuses outputs that do not fit B probes and N patterns of dimension D.
+    pub(crate) fn check(&self, batch: usize, patterns: usize, dim: usize) -> Result<()> {
+        let matrices = [
+            ("retrieved", &self.retrieved, dim),
+            ("similarities", &self.similarities, patterns),
+            ("memory_weights", &self.memory_weights, patterns),
+        ];
+        for (operand, matrix, cols) in matrices {
+            matrix.as_ref().map_or(Ok(()), |m| expect_shape(operand, m.shape(), (batch, cols)))?;
+        }
+        let vectors = [
+            ("lse", &self.lse),
+            ("energy", &self.energy),
+            ("entropy", &self.entropy),
+            ("best_weight", &self.best_weight),
+        ];
+        for (operand, vector) in vectors {
+            vector.as_ref().map_or(Ok(()), |v| expect_length(operand, v.len(), batch))?;
+        }
+        for (operand, vector) in [("best", &self.best), ("support", &self.support)] {
+            vector.as_ref().map_or(Ok(()), |v| expect_length(operand, v.len(), batch))?;
+        }
+        Ok(())
+    }
+
+    /// Where the scores are kept until they are memory weights or similarities.
+    pub(crate) fn scores(&mut self) -> Option<MatMut<'_, T>> {
+        self.memory_weights.as_mut().or(self.similarities.as_mut()).map(MatMut::reborrow)
+    }
+
+    /// The outputs of the first `at` probes, and those of the others.
+    pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
+        /// The two parts of an output that may not be wanted.
+        fn split<V>(output: Option<V>, split: impl FnOnce(V) -> (V, V)) -> (Option<V>, Option<V>) {
+            output.map(split).unzip()
+        }
+        let (retrieved, retrieved_) = split(self.retrieved, |m| m.split_at_row(at));
+        let (similarities, similarities_) = split(self.similarities, |m| m.split_at_row(at));
+        let (memory_weights, memory_weights_) = split(self.memory_weights, |m| m.split_at_row(at));
+        let (lse, lse_) = split(self.lse, |v| v.split_at_mut(at));
+        let (energy, energy_) = split(self.energy, |v| v.split_at_mut(at));
+        let (entropy, entropy_) = split(self.entropy, |v| v.split_at_mut(at));
+        let (best, best_) = split(self.best, |v| v.split_at_mut(at));
+        let (best_weight, best_weight_) = split(self.best_weight, |v| v.split_at_mut(at));
+        let (support, support_) = split(self.support, |v| v.split_at_mut(at));
+        let first = Self {
+            retrieved,
+            similarities,
+            memory_weights,
+            lse,
+            energy,
+            entropy,
+            best,
+            best_weight,
+            support,
+        };
+        let second = Self {
+            retrieved: retrieved_,
+            similarities: similarities_,
+            memory_weights: memory_weights_,
+            lse: lse_,
+            energy: energy_,
+            entropy: entropy_,
+            best: best_,
+            best_weight: best_weight_,
+            support: support_,
+        };
+        (first, second)
+    }
+}

@@ -1,0 +1,85 @@
+//! Scratch memory that only grows.
+
+use crate::error::Result;
+use crate::matrix::MatRef;
+use crate::memory::Aligned;
+use crate::separation::state::State;
+use crate::simd::Element;
+
+/// Makes a vector at least so long, a `u64`; or returns `Error::Allocation`.
+macro_rules! grow {
+    ($vector:expr, $length:expr, $value:expr) => {
+        let (vector, expected): (_, u64) = (&mut $vector, $length);
+        let refused = || $crate::Error::Allocation { operand: "scratch memory", expected };
+        let length = usize::try_from(expected).map_err(|_| refused())?;
+        if let Some(more) = length.checked_sub(vector.len()).filter(|&more| more > 0) {
+            vector.try_reserve_exact(more).map_err(|_| refused())?;
+            vector.resize(length, $value);
+        }
+    };
+}
+pub(crate) use grow;
+
+/// The memory itself: floats, states and lists that only grow.
+#[derive(Debug, Clone)]
+pub(crate) struct Scratch<T> {
+    pub floats: Aligned<T>,
+    pub states: Vec<State<T>>,
+    pub list: Vec<u32>,
+}
+
+impl<T> Default for Scratch<T> {
+    fn default() -> Self {
+        Self { floats: Aligned::new(0), states: Vec::new(), list: Vec::new() }
+    }
+}
+
+impl<T: Element> Scratch<T> {
+    /// Makes room for so many of each.
+    ///
+    /// # Errors
+    /// [`Error::Allocation`](crate::Error::Allocation) where the allocator does not grant it.
+    pub fn reserve(&mut self, floats: u64, states: u64, list: u64) -> Result<()> {
+        grow!(self.floats, floats, T::ZERO);
+        grow!(self.states, states, State::EMPTY);
+        grow!(self.list, list, 0);
+        Ok(())
+    }
+}
+
+/// Copies rows into padded ones, `stride` elements apart.
+pub(crate) fn pad<T: Element>(rows: MatRef<'_, T>, padded: &mut [T], stride: usize) {
+    for (row, padded) in rows.iter().zip(padded.chunks_exact_mut(stride)) {
+        padded[..row.len()].copy_from_slice(row);
+        padded[row.len()..].fill(T::ZERO);
+    }
+}
+
+/// Takes the first `count` elements off a slice.
+pub(crate) fn take<'a, T>(slice: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let (head, tail) = std::mem::take(slice).split_at_mut(count);
+    *slice = tail;
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn room_that_nobody_has_is_an_error() {
+        let mut scratch = Scratch::<f32>::default();
+        for (floats, states, list) in
+            [(u64::MAX, 0, 0), (1 << 62, 0, 0), (0, u64::MAX, 0), (0, 1 << 60, 0), (0, 0, 1 << 62)]
+        {
+            let refused = scratch.reserve(floats, states, list).unwrap_err();
+            let expected = floats.max(states).max(list);
+            assert_eq!(refused, Error::Allocation { operand: "scratch memory", expected });
+            assert!(scratch.floats.is_empty() && scratch.states.is_empty());
+        }
+        scratch.reserve(3, 2, 1).unwrap();
+        scratch.reserve(1, 1, 1).unwrap();
+        assert_eq!((scratch.floats.len(), scratch.states.len(), scratch.list.len()), (3, 2, 1));
+    }
+}

@@ -1,0 +1,36 @@
+//! Where the weights of a recall come from.
+
+use std::ops::Range;
+
+use crate::matrix::MatRef;
+use crate::separation::state::Sharpness;
+use crate::simd::Element;
+
+/// Where the weights of patterns come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a, T> {
+    /// From padded probes, by the separation of their similarities.
+    Probes(MatRef<'a, T>, Sharpness<T>),
+    /// From padded probes, of which only the similarities are wanted.
+    Similarities(MatRef<'a, T>),
+    /// They are given: a row for each probe, a column for each pattern.
+    Weights(MatRef<'a, T>),
+}
+
+impl<T: Element> Source<'_, T> {
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::Probes(rows, _) | Self::Similarities(rows) | Self::Weights(rows) => rows.rows(),
+        }
+    }
+
+    /// The same for some of the probes.
+    #[inline(always)]
+    pub fn of(self, probes: Range<usize>) -> Self {
+        match self {
+            Self::Probes(rows, sharpness) => Self::Probes(rows.subrows(probes), sharpness),
+            Self::Similarities(rows) => Self::Similarities(rows.subrows(probes)),
+            Self::Weights(rows) => Self::Weights(rows.subrows(probes)),
+        }
+    }
+}

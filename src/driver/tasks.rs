@@ -1,0 +1,363 @@
+//! The two ways to cut a recall into tasks, which compute the same bits.
+
+use std::ops::Range;
+
+use crate::driver::blocking::Plan;
+use crate::driver::compiled;
+use crate::driver::energy::{Energies, SubMemory};
+use crate::driver::finish::Finish;
+use crate::driver::forward::{Shard, TileScratch};
+use crate::driver::merge::Merge;
+use crate::driver::outputs::Outputs;
+use crate::driver::parallel::Divide;
+use crate::driver::scratch::take;
+use crate::driver::source::Source;
+use crate::matrix::ranges::evenly;
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Memory;
+use crate::separation::state::{Sharpness, State};
+use crate::simd::tile::GROUP;
+use crate::simd::{Element, Level};
+
+/// Which of the streams a job needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Job<T> {
+    /// All three.
+    Recall(Sharpness<T>),
+    /// The first.
+    Similarities,
+    /// The last.
+    Combine,
+}
+
+/// What all tasks of a job share.
+pub(crate) struct Shared<'a, T> {
+    pub level: Level,
+    pub plan: Plan,
+    /// Padded patterns.
+    pub memory: MatRef<'a, T>,
+    pub job: Job<T>,
+    pub keep: Option<&'a [bool]>,
+    pub beta: T,
+    pub gain: T,
+    /// Whether similarities are multiplied by the gain.
+    pub scales_similarities: bool,
+    /// What energies have to know of the patterns that take part, where energies are wanted.
+    pub sub_memory: Option<SubMemory>,
+    /// Probes that go through the kernels together.
+    pub group: usize,
+}
+
+impl<'a, T: Element> Shared<'a, T> {
+    /// A job without a softmax.
+    pub fn plain(job: Job<T>, memory: &'a Memory<T>, level: Level) -> Self {
+        Self {
+            level,
+            plan: Plan::new::<T>(memory.patterns(), memory.dim()),
+            memory: memory.padded(),
+            job,
+            keep: None,
+            beta: T::ONE,
+            gain: T::ONE,
+            scales_similarities: false,
+            sub_memory: None,
+            group: GROUP,
+        }
+    }
+
+    /// The job's input as the kernel takes it: probes are copied to padded rows of scratch memory.
+    pub fn source<'s>(&self, input: MatRef<'s, T>, scratch: &'s mut [T]) -> Source<'s, T> {
+        let padded = |scratch: &'s mut [T]| {
+            for (padded, probe) in scratch.chunks_exact_mut(self.plan.stride).zip(input.iter()) {
+                padded[..probe.len()].copy_from_slice(probe);
+                padded[probe.len()..].fill(T::ZERO);
+            }
+            MatRef::with_stride(scratch, input.rows(), self.plan.cols, self.plan.stride)
+                .expect("scratch is made to measure")
+        };
+        match self.job {
+            Job::Recall(sharpness) => Source::Probes(padded(scratch), sharpness),
+            Job::Similarities => Source::Similarities(padded(scratch)),
+            Job::Combine => Source::Weights(input),
+        }
+    }
+
+    /// Padded rows of scratch memory for sums of weighted patterns: none when there is no scratch.
+    fn sums<'s>(&self, scratch: &'s mut [T], count: usize) -> Option<MatMut<'s, T>> {
+        let Plan { cols, stride, .. } = self.plan;
+        (!scratch.is_empty()).then(|| {
+            MatMut::with_stride(scratch, count, cols, stride).expect("scratch is made to measure")
+        })
+    }
+
+    /// Recall from one shard.
+    fn shard(
+        &self,
+        patterns: Range<usize>,
+        source: Source<'_, T>,
+        (states, sums): (&mut [State<T>], &mut [T]),
+        similarities: Option<MatMut<'_, T>>,
+        scratch: TileScratch<'_, T>,
+    ) {
+        let source = match source {
+            Source::Weights(weights) => Source::Weights(weights.subcols(patterns.clone())),
+            probes => probes,
+        };
+        let retrieved = self.sums(sums, states.len());
+        let kernel = Shard {
+            source,
+            patterns: self.memory.subrows(patterns.clone()),
+            keep: self.keep.map(|keep| &keep[patterns.clone()]),
+            first: patterns.start,
+            block: self.plan.block,
+            prefetches: self.plan.prefetches::<T>(states.len()),
+            prefetches_stretches: self.plan.prefetches_stretches::<T>(),
+            group: self.group,
+            company: self.plan.company::<T>(),
+            states,
+            retrieved,
+            similarities,
+            scratch,
+        };
+        compiled::recall(self.level, kernel);
+    }
+
+    /// Adds a later shard's recall to that of the earlier ones.
+    fn join(&self, earlier: (&mut [State<T>], &mut [T]), later: (&[State<T>], &mut [T])) {
+        let count = later.0.len();
+        let scale = match self.job {
+            Job::Recall(sharpness) => sharpness.scale,
+            Job::Similarities => return,
+            Job::Combine => T::ONE,
+        };
+        let later_sums = self.sums(later.1, count);
+        let kernel = Merge {
+            earlier: (earlier.0, self.sums(earlier.1, count)),
+            later: (later.0, later_sums.as_ref().map(MatMut::as_ref)),
+            scale,
+        };
+        compiled::merge(self.level, kernel);
+    }
+
+    /// Adds up the recalls of all shards, in order, in the place of the first.
+    pub fn merge(&self, states: &mut [State<T>], parts: &[State<T>], sums: &mut [T]) {
+        let (first, later) = parts.split_at(states.len());
+        states.copy_from_slice(first);
+        let rows = sums.len() / parts.len() * states.len();
+        let (total, mut rest) = sums.split_at_mut(rows);
+        for part in later.chunks_exact(states.len()) {
+            self.join((states, total), (part, take(&mut rest, rows)));
+        }
+    }
+
+    /// Writes the outputs from the states and the sums of weighted patterns.
+    pub fn finish(
+        &self,
+        input: MatRef<'_, T>,
+        states: &[State<T>],
+        sums: &[T],
+        mut outputs: Outputs<'_, T>,
+    ) {
+        let Plan { cols, stride, .. } = self.plan;
+        if let (Some(scores), Some(similarities)) =
+            (&outputs.memory_weights, &mut outputs.similarities)
+        {
+            for (b, row) in scores.as_ref().iter().enumerate() {
+                similarities.row_mut(b).copy_from_slice(row);
+            }
+        }
+        let retrieved = outputs.retrieved.as_mut().map(|to| {
+            let sums = MatRef::with_stride(sums, states.len(), cols, stride);
+            (sums.expect("scratch is made to measure"), to.reborrow())
+        });
+        let sharpness = match self.job {
+            Job::Recall(sharpness) => Some(sharpness),
+            Job::Similarities | Job::Combine => None,
+        };
+        let kernel = Finish {
+            states,
+            retrieved,
+            gain: self.gain,
+            sharpness,
+            weights: outputs.memory_weights.as_mut().map(MatMut::reborrow),
+            best_weights: outputs.best_weight.as_deref_mut(),
+            keep: self.keep,
+        };
+        compiled::finish(self.level, kernel);
+        let scales = self.scales_similarities && self.gain != T::ONE;
+        if let Some(similarities) = outputs.similarities.as_mut().filter(|_| scales) {
+            for b in 0..states.len() {
+                similarities.row_mut(b).iter_mut().for_each(|s| *s = *s * self.gain);
+            }
+        }
+        if let Job::Recall(_) = self.job {
+            let energies = Energies::new(self.beta, self.gain, self.sub_memory);
+            for (b, (state, probe)) in states.iter().zip(input.iter()).enumerate() {
+                energies.write(state, probe, b, &mut outputs);
+            }
+        }
+    }
+}
+
+/// Some probes, through all of the patterns.
+pub(crate) struct ProbeTask<'a, T> {
+    /// Tasks that this is to become.
+    pub pieces: usize,
+    /// Most probes at a time.
+    pub most: usize,
+    /// Probes, or weights.
+    pub input: MatRef<'a, T>,
+    pub outputs: Outputs<'a, T>,
+    /// One for each probe.
+    pub states: &'a mut [State<T>],
+    /// `most` for each piece, when there is more than one shard.
+    pub later: &'a mut [State<T>],
+    /// Scratch, as much for each piece.
+    pub floats: &'a mut [T],
+    pub list: &'a mut [u32],
+}
+
+impl<T: Element> Divide for ProbeTask<'_, T> {
+    fn pieces(&self) -> usize {
+        self.pieces
+    }
+
+    fn divide(self, pieces: usize) -> (Self, Self) {
+        let share = |count: usize| count / self.pieces * pieces;
+        let at = self.input.rows() * pieces / self.pieces;
+        let (later, later_) = self.later.split_at_mut(share(self.later.len()));
+        let (floats, floats_) = self.floats.split_at_mut(share(self.floats.len()));
+        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
+        let (states, states_) = self.states.split_at_mut(at);
+        let (outputs, outputs_) = self.outputs.split_at(at);
+        let (input, input_) =
+            (self.input.subrows(0..at), self.input.subrows(at..self.input.rows()));
+        let most = self.most;
+        (
+            Self { pieces, most, input, outputs, states, later, floats, list },
+            Self {
+                pieces: self.pieces - pieces,
+                most,
+                input: input_,
+                outputs: outputs_,
+                states: states_,
+                later: later_,
+                floats: floats_,
+                list: list_,
+            },
+        )
+    }
+}
+
+impl<T: Element> ProbeTask<'_, T> {
+    /// Recalls the probes, `most` at a time.
+    pub fn run(self, shared: &Shared<'_, T>) {
+        let Self { most, input, mut outputs, mut states, later, floats, list, .. } = self;
+        // Whole groups: a group of fewer probes has the same patterns to load.
+        let groups = input.rows().div_ceil(GROUP);
+        for groups in evenly(groups, most.div_ceil(GROUP)) {
+            let batch = groups.start * GROUP..input.rows().min(groups.end * GROUP);
+            let count = batch.len();
+            let (now, rest) = outputs.split_at(count);
+            outputs = rest;
+            shared.batch(
+                input.subrows(batch),
+                now,
+                take(&mut states, count),
+                later,
+                (&mut *floats, &mut *list),
+            );
+        }
+    }
+}
+
+impl<T: Element> Shared<'_, T> {
+    /// A few probes, through all of the shards, one after another.
+    fn batch(
+        &self,
+        input: MatRef<'_, T>,
+        mut outputs: Outputs<'_, T>,
+        states: &mut [State<T>],
+        later: &mut [State<T>],
+        (mut floats, list): (&mut [T], &mut [u32]),
+    ) {
+        let rows = input.rows() * self.plan.stride;
+        let source = self.source(input, take(&mut floats, rows));
+        let scores = take(&mut floats, self.plan.scores::<T>(input.rows()));
+        let rows = if outputs.retrieved.is_some() { rows } else { 0 };
+        let sums = take(&mut floats, rows);
+        let panels = take(&mut floats, self.plan.panels::<T>(input.rows()));
+        let mut similarities = outputs.scores();
+        for (shard, patterns) in self.plan.shards::<T>().enumerate() {
+            let columns = patterns.len();
+            let (part, rest) = similarities.map(|all| all.split_at_col(columns)).unzip();
+            similarities = rest;
+            let scratch =
+                TileScratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
+            if shard == 0 {
+                self.shard(patterns, source, (&mut *states, &mut *sums), part, scratch);
+            } else {
+                let (later, later_sums) = (&mut later[..input.rows()], &mut floats[..rows]);
+                self.shard(patterns, source, (&mut *later, &mut *later_sums), part, scratch);
+                self.join((&mut *states, &mut *sums), (later, later_sums));
+            }
+        }
+        self.finish(input, states, sums, outputs);
+    }
+}
+
+/// A few probes, through some of the shards.
+pub(crate) struct ShardTask<'a, T> {
+    pub plan: Plan,
+    pub shards: Range<usize>,
+    pub source: Source<'a, T>,
+    /// The columns of these shards.
+    pub similarities: Option<MatMut<'a, T>>,
+    /// For every shard: the probes' states, their sums, and scratch.
+    pub states: &'a mut [State<T>],
+    pub sums: &'a mut [T],
+    pub scores: &'a mut [T],
+    pub list: &'a mut [u32],
+}
+
+impl<T: Element> Divide for ShardTask<'_, T> {
+    fn pieces(&self) -> usize {
+        self.shards.len()
+    }
+
+    fn divide(self, pieces: usize) -> (Self, Self) {
+        let Self { plan, shards, source, .. } = self;
+        let share = |count: usize| count / shards.len() * pieces;
+        let (states, states_) = self.states.split_at_mut(share(self.states.len()));
+        let (sums, sums_) = self.sums.split_at_mut(share(self.sums.len()));
+        let (scores, scores_) = self.scores.split_at_mut(share(self.scores.len()));
+        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
+        let columns = plan.shards::<T>().skip(shards.start).take(pieces).map(|s| s.len()).sum();
+        let (similarities, similarities_) =
+            self.similarities.map(|all| all.split_at_col(columns)).unzip();
+        let (first, second) =
+            (shards.start..shards.start + pieces, shards.start + pieces..shards.end);
+        (
+            Self { plan, shards: first, source, similarities, states, sums, scores, list },
+            Self {
+                plan,
+                shards: second,
+                source,
+                similarities: similarities_,
+                states: states_,
+                sums: sums_,
+                scores: scores_,
+                list: list_,
+            },
+        )
+    }
+}
+
+impl<T: Element> ShardTask<'_, T> {
+    /// Recalls from the one shard that is left.
+    pub fn run(self, shared: &Shared<'_, T>) {
+        let patterns = self.plan.shards::<T>().nth(self.shards.start).expect("a shard of the plan");
+        let scratch = TileScratch { scores: self.scores, list: self.list, panels: &mut [] };
+        shared.shard(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
+    }
+}

@@ -1,0 +1,265 @@
+//! Learning: the weights of a block of patterns, then the update of the block.
+//!
+//! ```text
+//! for each block of patterns:
+//!     weights = those given, or from scores, or from dots(probes, block)
+//!     outer(weights, Z, block)                                   # the block is still in L2
+//! ```
+//!
+//! With few probes and patterns that come from memory, a block of the first half and one of the second
+//! are updated in turns, pattern by pattern: memory is read and written in two streams at once. On a Zen 5
+//! core that is 64 GB/s where one stream is 41, and where two neighbouring rows at a time are 37.
+
+use std::ops::Range;
+
+use crate::driver::blocking::{blocks, scores_stride};
+use crate::kernel::dot::{chunks, dots};
+use crate::kernel::rank1;
+use crate::kernel::rank1::{FEW_PROBES, Outer, Step};
+use crate::matrix::ranges::evenly;
+use crate::matrix::{MatMut, MatRef};
+use crate::separation::softmax::{mask, memory_weights};
+use crate::separation::state::{Sharpness, State};
+use crate::simd::tile::GROUP;
+use crate::simd::{Element, Kernel, Simd, Tile};
+
+/// Where the weights of some rows of Z come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a, T> {
+    /// They are given: a row for each row of Z, a column for each pattern.
+    Weights(MatRef<'a, T>),
+    /// From given similarities and the softmax that recall has found for each row.
+    Scores(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
+    /// From padded probes, whose similarities are computed again.
+    Probes(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
+}
+
+impl<'a, T: Element> Source<'a, T> {
+    /// Rows of Z.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Weights(rows) | Self::Scores(rows, ..) | Self::Probes(rows, ..) => rows.rows(),
+        }
+    }
+
+    /// The same for some of the patterns.
+    pub fn of(self, patterns: Range<usize>) -> Self {
+        match self {
+            Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
+            Self::Scores(scores, states, sharpness) => {
+                Self::Scores(scores.subcols(patterns), states, sharpness)
+            }
+            probes => probes,
+        }
+    }
+}
+
+/// An update of some of the patterns, block by block: weights, then outer products. The weights are
+/// never all there unless they are given, and a pattern is read and written once.
+pub struct Learn<'a, T> {
+    /// The weights of the first rows of Z, and those of the rows after them.
+    pub sources: [Option<Source<'a, T>>; 2],
+    /// Which patterns take part; all without.
+    pub keep: Option<&'a [bool]>,
+    /// Z: padded.
+    pub vectors: MatRef<'a, T>,
+    /// M: padded.
+    pub patterns: MatMut<'a, T>,
+    /// The patterns' squared norms, kept true.
+    pub norms: &'a mut [T],
+    /// ΔM (not padded); written when there.
+    pub delta: Option<MatMut<'a, T>>,
+    /// The factors.
+    pub step: Step<T>,
+    /// Whether no factor of 0 meets what is not finite (see [`Outer::plain`]).
+    pub plain: bool,
+    /// Most patterns in a block.
+    pub block: usize,
+    /// Whether patterns are to be prefetched.
+    pub prefetches: bool,
+    /// Whether both halves of the patterns are to be streamed at once.
+    pub streams: bool,
+    /// Scratch, for two blocks: a weight for each row of Z and each pattern, `scores_stride` apart.
+    pub weights: &'a mut [T],
+    /// Scratch, for two blocks: a list of the patterns.
+    pub list: &'a mut [u32],
+}
+
+/// Where the second of two streams begins, if there can be two: a level whose registers hold few groups
+/// has its hands full with one.
+#[inline(always)]
+fn half<T: Element>(patterns: usize, tile: Tile) -> Option<usize> {
+    let half = patterns / T::LANES / 2 * T::LANES;
+    if half > 0 && tile.patterns > 1 { Some(half) } else { None }
+}
+
+impl<T: Element> Kernel<T> for Learn<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let half = if self.streams { half::<T>(self.patterns.rows(), S::TILE) } else { None };
+        let mut streams = match half {
+            Some(half) => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
+            None => [Some(self), None],
+        };
+        // A block of each stream at a time, while there are any.
+        let blocks = |learn: &Self| blocks::<T>(learn.patterns.rows(), learn.block);
+        let mut blocks = streams.each_ref().map(|stream| stream.as_ref().map(blocks));
+        loop {
+            let mut updates = [None, None];
+            for ((update, stream), blocks) in updates.iter_mut().zip(&mut streams).zip(&mut blocks)
+            {
+                let (Some(stream), Some(blocks)) = (stream, blocks) else { continue };
+                *update = blocks.next().map(
+                    #[inline(always)]
+                    |block| stream.block(simd, block),
+                );
+            }
+            if updates.iter().all(Option::is_none) {
+                return;
+            }
+            rank1::run(simd, updates);
+        }
+    }
+}
+
+impl<'a, T: Element> Learn<'a, T> {
+    /// The update of the first `at` patterns, with the first `share.0` of `share.1` parts of the scratch,
+    /// and that of the others, with the rest.
+    #[inline(always)]
+    pub fn split(self, at: usize, share: (usize, usize)) -> (Self, Self) {
+        let all = 0..self.patterns.rows();
+        let part = |patterns: Range<usize>| {
+            let of = |source: Source<'a, T>| source.of(patterns.clone());
+            (self.sources.map(|source| source.map(of)), self.keep.map(|keep| &keep[patterns]))
+        };
+        let ((sources, keep), (sources_, keep_)) = (part(0..at), part(at..all.end));
+        let (patterns, patterns_) = self.patterns.split_at_row(at);
+        let (norms, norms_) = self.norms.split_at_mut(at);
+        let (delta, delta_) = self.delta.map(|delta| delta.split_at_row(at)).unzip();
+        let of = |count: usize| count / share.1 * share.0;
+        let (weights, weights_) = self.weights.split_at_mut(of(self.weights.len()));
+        let (list, list_) = self.list.split_at_mut(of(self.list.len()));
+        let Self { vectors, step, plain, block, prefetches, streams, .. } = self;
+        let learn = |sources, keep, patterns, norms, delta, weights, list| Self {
+            sources,
+            keep,
+            vectors,
+            patterns,
+            norms,
+            delta,
+            step,
+            plain,
+            block,
+            prefetches,
+            streams,
+            weights,
+            list,
+        };
+        (
+            learn(sources, keep, patterns, norms, delta, weights, list),
+            learn(sources_, keep_, patterns_, norms_, delta_, weights_, list_),
+        )
+    }
+
+    /// The update of a block of patterns: with its weights, but not done yet.
+    #[inline(always)]
+    fn block<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) -> Outer<'_, T> {
+        // A few rows of weights are read where they are. Many would come from as many pages, and a line
+        // of each for every tile of patterns, from sets of L1 that a stride of 4 KiB makes one.
+        // Of masked patterns the weights are 0, whatever is given.
+        let given = match self.sources {
+            [Some(Source::Weights(given)), None]
+                if given.rows() <= FEW_PROBES && given.stride() >= 0 && self.keep.is_none() =>
+            {
+                Some(given.subcols(block.clone()))
+            }
+            _ => None,
+        };
+        let cols = block.len().next_multiple_of(T::LANES);
+        if given.is_none() {
+            let scratch = std::mem::take(&mut self.weights);
+            let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
+            let mut rest = MatMut::with_stride(&mut *scratch, rows, cols, stride)
+                .expect("scratch is made to measure");
+            for source in self.sources.iter().flatten() {
+                let (mut upper, lower) = rest.split_at_row(source.rows());
+                rest = lower;
+                self.weigh(simd, *source, block.clone(), &mut upper);
+            }
+            self.weights = scratch;
+        }
+        let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
+        Outer {
+            weights: given.unwrap_or_else(|| {
+                MatRef::with_stride(self.weights, rows, cols, stride)
+                    .expect("scratch is made to measure")
+            }),
+            vectors: self.vectors,
+            patterns: self.patterns.rows_mut(block.clone()),
+            norms: &mut self.norms[block.clone()],
+            delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
+            step: self.step,
+            plain: self.plain,
+            list: &mut *self.list,
+            ahead: if self.prefetches { cols } else { 0 },
+        }
+    }
+
+    /// The weights of a block of patterns for the rows of one source.
+    #[inline(always)]
+    fn weigh<S: Simd<T>>(
+        &self,
+        simd: S,
+        source: Source<'_, T>,
+        block: Range<usize>,
+        weights: &mut MatMut<'_, T>,
+    ) {
+        if let Source::Probes(probes, ..) = source {
+            for group in evenly(probes.rows(), GROUP) {
+                let patterns = self.patterns.as_ref().subrows(block.clone());
+                let probes = probes.subrows(group.clone());
+                for chunk in chunks::<T>(patterns.cols() / T::LANES) {
+                    dots(simd, probes, patterns, chunk, &mut weights.rows_mut(group.clone()));
+                }
+            }
+        }
+        for b in 0..weights.rows() {
+            let row = &mut weights.row_mut(b)[..block.len()];
+            if let Source::Weights(given) | Source::Scores(given, ..) = source {
+                row.copy_from_slice(&given.row(b)[block.clone()]);
+            }
+            let keep = self.keep.map(|keep| &keep[block.clone()]);
+            match source {
+                Source::Weights(_) => mask(row, keep),
+                Source::Scores(_, states, sharpness) | Source::Probes(_, states, sharpness) => {
+                    memory_weights(simd, row, keep, sharpness, &states[b]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_streams_have_whole_panels_each() {
+        let (few, many) = (Tile { probes: 2, patterns: 1 }, Tile { probes: 3, patterns: 2 });
+        for (patterns, expected) in [
+            (0, None),
+            (31, None),
+            (32, Some(16)),
+            (63, Some(16)),
+            (64, Some(32)),
+            (999, Some(496)),
+        ] {
+            assert_eq!(half::<f32>(patterns, many), expected, "{patterns}");
+            assert_eq!(half::<f32>(patterns, few), None);
+        }
+        assert_eq!(half::<f64>(32, many), Some(16));
+        assert_eq!(half::<f64>(16, many), Some(8));
+    }
+}

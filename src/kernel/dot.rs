@@ -1,0 +1,194 @@
+//! Similarities: every probe of a group with every pattern of a block.
+//!
+//! ```text
+//! for each chunk of d that keeps the probes in L1:
+//!     for each panel of LANES patterns:
+//!         for each tile of Q patterns:
+//!             acc[P][Q] = 0
+//!             for each lane group g of the chunk:
+//!                 acc[i][j] += X[i, g] * M[j, g]          # P·Q multiply-adds for P + Q loads
+//!             fold acc[i][0..Q] onto one another          # log2 Q steps of the horizontal sums
+//!         scores[i][panel] += the remaining steps, for all tiles at once
+//! ```
+//!
+//! 1. Lanes run over d, so a pattern's row is read as it lies and nothing is packed. The price, a
+//!    horizontal sum for each score, is made small by folding the sums of a panel into one another
+//!    (`add_all`): about one addition for a score instead of four with their shuffles.
+//! 2. A row of the last, incomplete panel stands in for those that are missing: no row is read
+//!    beyond the last, and the surplus scores are copies of the last pattern's.
+//! 3. Chunks depend on D and the type alone, so that the order of every sum does too.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use crate::matrix::ranges::evenly;
+use crate::matrix::{MatMut, MatRef};
+use crate::simd::reduce::add_all;
+use crate::simd::tail::groups_of;
+use crate::simd::tile::for_group_size;
+use crate::simd::{Element, MAX_LANES, Simd};
+
+/// Bytes of a probe in one chunk: six probes of this length and the patterns that stream past them
+/// stay in 32 to 48 KiB of L1.
+const CHUNK_BYTES: usize = 4096;
+
+/// scores[b][n] = x_b · m_n for a group of probes, one chunk of d after another: the first one sets the
+/// scores, the others add theirs.
+///
+/// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats the
+/// last pattern's.
+#[inline(always)]
+pub(crate) fn dots<T: Element, S: Simd<T>>(
+    simd: S,
+    probes: MatRef<'_, T>,
+    patterns: MatRef<'_, T>,
+    chunk: Range<usize>,
+    scores: &mut MatMut<'_, T>,
+) {
+    let groups = groups_of(&probes);
+    assert!(groups == groups_of(&patterns) && chunk.end <= groups);
+    assert_eq!(scores.shape(), (probes.rows(), patterns.rows().next_multiple_of(T::LANES)));
+    for tile in evenly(probes.rows(), S::TILE.probes) {
+        let probes = probes.subrows(tile.clone());
+        let block = Block { probes, patterns, chunk: chunk.clone() };
+        // SAFETY: shapes are checked above, and the chunk lies within the groups.
+        unsafe { block.dispatch(simd, &mut scores.rows_mut(tile)) };
+    }
+}
+
+/// The chunks of d, in lane groups.
+#[inline(always)]
+pub(crate) fn chunks<T: Element>(
+    groups: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+    const { assert!(CHUNK_BYTES >= 16 * size_of::<f64>()) };
+    let most = CHUNK_BYTES / size_of::<T>() / T::LANES;
+    // Most rows are one chunk, which need not be divided.
+    let pieces = if groups <= most { 1 } else { groups.div_ceil(most) };
+    (0..pieces).map(
+        #[inline(always)]
+        move |piece| match pieces {
+            1 => 0..groups,
+            _ => piece * groups / pieces..(piece + 1) * groups / pieces,
+        },
+    )
+}
+
+/// The dot products over one chunk of d.
+struct Block<'a, T> {
+    probes: MatRef<'a, T>,
+    patterns: MatRef<'a, T>,
+    /// Lane groups.
+    chunk: Range<usize>,
+}
+
+impl<T: Element> Block<'_, T> {
+    /// Picks the tile: as many probes as there are, and patterns for the rest of the registers.
+    ///
+    /// # Safety
+    /// `chunk` lies within the rows of both matrices; `scores` has the shape that [`dots`] asks for.
+    #[inline(always)]
+    unsafe fn dispatch<S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
+        // SAFETY: passed on; there are `P` probes.
+        for_group_size!(simd, self.probes.rows(), S::TILE.probes, |P| unsafe {
+            // One or two probes leave registers for more patterns, whose loads they wait for.
+            match (S::TILE.patterns, P) {
+                (4, 1) => self.panels::<S, P, 8>(simd, scores),
+                (4, _) | (2, 1) => self.panels::<S, P, 4>(simd, scores),
+                (2, _) | (1, 1) => self.panels::<S, P, 2>(simd, scores),
+                _ => self.panels::<S, P, 1>(simd, scores),
+            }
+        });
+    }
+
+    /// # Safety
+    /// As for `dispatch`, and there are `P` probes.
+    #[inline(always)]
+    unsafe fn panels<S: Simd<T>, const P: usize, const Q: usize>(
+        &self,
+        simd: S,
+        scores: &mut MatMut<'_, T>,
+    ) {
+        let patterns = self.patterns;
+        let first = self.chunk.start == 0;
+        let (to, to_stride) = (scores.as_mut_ptr(), scores.stride());
+        for panel in (0..patterns.rows()).step_by(T::LANES) {
+            // Tiles' sums, half folded. Not initialised: that would be a memset for every panel.
+            let mut parts = [[const { MaybeUninit::<S::Group>::uninit() }; MAX_LANES]; P];
+            let tiles = T::LANES / Q;
+            for at in 0..tiles {
+                let rows = std::array::from_fn(|j| {
+                    let row = (panel + at * Q + j).min(patterns.rows() - 1);
+                    patterns.as_ptr().wrapping_add(row * patterns.forward_stride())
+                });
+                let (probes, chunk) = (&self.probes, self.chunk.clone());
+                let probes = (probes.as_ptr(), probes.forward_stride());
+                // SAFETY: the rows exist, and the caller promises the rest.
+                let mut sums = unsafe { tile::<T, S, P, Q>(simd, probes, rows, chunk) };
+                for (parts, sums) in parts.iter_mut().zip(&mut sums) {
+                    parts[at].write(add_all(simd, sums, 0));
+                }
+            }
+            for (i, parts) in parts.iter_mut().enumerate() {
+                // SAFETY: the first `tiles` parts have been written; row i < P of the scores has a
+                // whole group at `panel`.
+                unsafe {
+                    let parts = parts.as_mut_ptr().cast::<S::Group>();
+                    let parts = std::slice::from_raw_parts_mut(parts, tiles);
+                    let sums = simd.unfold(add_all(simd, parts, Q.ilog2() as usize));
+                    let to = to.add(i * to_stride + panel);
+                    let sums = if first { sums } else { simd.add(simd.load(to), sums) };
+                    simd.store(to, sums);
+                }
+            }
+        }
+    }
+}
+
+/// The dot products of `P` probes with `Q` patterns over one chunk of d, in lanes.
+///
+/// # Safety
+/// There are `P` probes, and the chunk lies within them and within the rows that begin at `patterns`.
+#[inline(always)]
+pub(crate) unsafe fn tile<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
+    simd: S,
+    (probes, stride): (*const T, usize),
+    patterns: [*const T; Q],
+    chunk: Range<usize>,
+) -> [[S::Group; Q]; P] {
+    let mut acc = [[simd.splat(T::ZERO); Q]; P];
+    for group in chunk {
+        let d = group * T::LANES;
+        // SAFETY: group `group` of every row exists.
+        unsafe {
+            let m = patterns.map(
+                #[inline(always)]
+                |row| simd.load(row.add(d)),
+            );
+            for (i, acc) in acc.iter_mut().enumerate() {
+                let x = simd.load(probes.add(i * stride + d));
+                for (acc, m) in acc.iter_mut().zip(m) {
+                    *acc = simd.mul_add(x, m, *acc);
+                }
+            }
+        }
+    }
+    acc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_even_and_at_most_4_kib() {
+        fn of<T: Element>(groups: usize) -> Vec<(usize, usize)> {
+            chunks::<T>(groups).map(|chunk| (chunk.start, chunk.end)).collect()
+        }
+        assert_eq!(of::<f32>(1), [(0, 1)]);
+        assert_eq!(of::<f32>(64), [(0, 64)]);
+        assert_eq!(of::<f64>(64), [(0, 64)]);
+        assert_eq!(of::<f32>(65), [(0, 32), (32, 65)]);
+        assert_eq!(of::<f32>(200), [(0, 50), (50, 100), (100, 150), (150, 200)]);
+    }
+}

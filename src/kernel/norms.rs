@@ -1,0 +1,146 @@
+//! Row chores around the streams: norms, merging, finishing.
+
+use crate::matrix::MatRef;
+use crate::simd::reduce::sum;
+use crate::simd::tail::groups_of;
+use crate::simd::{Element, Kernel, Simd};
+
+/// The squared norm of every row, summed in the order of a dot product.
+pub struct SquaredNorms<'a, T> {
+    /// Padded rows.
+    pub rows: MatRef<'a, T>,
+    /// One for each row.
+    pub norms: &'a mut [T],
+}
+
+impl<T: Element> Kernel<T> for SquaredNorms<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        groups_of(&self.rows);
+        for (row, norm) in self.rows.iter().zip(self.norms) {
+            *norm = squared_norm(simd, row);
+        }
+    }
+}
+
+/// x in the lanes where |x| is at least `least` or x is not a number, 0 in the others.
+#[inline(always)]
+pub(crate) fn drop_below<T: Element, S: Simd<T>>(simd: S, x: S::Group, least: T) -> S::Group {
+    let zero = simd.splat(T::ZERO);
+    let from_below = simd.select(simd.lt(simd.splat(-least), x), zero, x);
+    simd.select(simd.lt(x, simd.splat(least)), from_below, x)
+}
+
+/// sum + x², where a square below the normal range counts as 0: arithmetic with such numbers is up to a
+/// hundred times slower on some machines.
+#[inline(always)]
+fn add_square<T: Element, S: Simd<T>>(simd: S, x: S::Group, sum: S::Group) -> S::Group {
+    let x = drop_below(simd, x, T::LEAST_ROOT);
+    simd.mul_add(x, x, sum)
+}
+
+/// A squared norm below this is *small*: squares below the normal range may have a part in it.
+///
+/// The squared norm of a row is the sum of its squares, but where that sum without the squares below the
+/// normal range is small: then it is the latter. This is a function of the row alone, of which the usual
+/// case needs nothing but a comparison, and the sum that nobody wants to wait for is not formed for rows
+/// that have been small before.
+#[inline(always)]
+pub(crate) fn is_small<T: Element>(squared_norm: T) -> bool {
+    squared_norm < T::SMALL_NORM
+}
+
+/// Whether a sum of squares is the squared norm for certain.
+#[inline(always)]
+pub(crate) fn is_large<T: Element>(sum: T) -> bool {
+    // What the squares below the normal range add is less than the threshold itself.
+    sum >= T::SMALL_NORM + T::SMALL_NORM
+}
+
+/// The squared norm of a padded row.
+#[inline(always)]
+pub(crate) fn squared_norm<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> T {
+    let all = sum_of_squares::<T, S, false>(simd, row);
+    if is_large(all) {
+        return all;
+    }
+    let normal = sum_of_squares::<T, S, true>(simd, row);
+    if is_small(normal) { normal } else { all }
+}
+
+/// The squared norm of a padded row that is probably small.
+#[inline(always)]
+pub(crate) fn squared_norm_of_small<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> T {
+    let normal = sum_of_squares::<T, S, true>(simd, row);
+    if is_small(normal) { normal } else { sum_of_squares::<T, S, false>(simd, row) }
+}
+
+/// The sum of the squares of a padded row, in the order of a dot product; with `NORMAL`, without squares
+/// below the normal range.
+#[inline(always)]
+fn sum_of_squares<T: Element, S: Simd<T>, const NORMAL: bool>(simd: S, row: &[T]) -> T {
+    assert!(row.len().is_multiple_of(T::LANES));
+    let mut acc = simd.splat(T::ZERO);
+    for at in (0..row.len()).step_by(T::LANES) {
+        // SAFETY: the row is whole lane groups.
+        let m = unsafe { simd.load(row.as_ptr().add(at)) };
+        acc = if NORMAL { add_square(simd, m, acc) } else { simd.mul_add(m, m, acc) };
+    }
+    sum(simd, acc)
+}
+
+/// Adds the squares of the features over some patterns: squares[d] += Σ_n M[n,d]².
+pub struct FeatureSquares<'a, T> {
+    /// Padded rows.
+    pub rows: MatRef<'a, T>,
+    /// One for each padded column.
+    pub squares: &'a mut [T],
+}
+
+impl<T: Element> Kernel<T> for FeatureSquares<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        groups_of(&self.rows);
+        assert_eq!(self.squares.len(), self.rows.cols());
+        for row in self.rows.iter() {
+            for at in (0..row.len()).step_by(T::LANES) {
+                // SAFETY: the row is whole lane groups, and there are as many squares.
+                unsafe {
+                    let to = self.squares.as_mut_ptr().add(at);
+                    let m = simd.load(row.as_ptr().add(at));
+                    simd.store(to, add_square(simd, m, simd.load(to)));
+                }
+            }
+        }
+    }
+}
+
+/// Whether every element of some padded rows is finite.
+pub struct Finite<'a, T> {
+    /// Padded rows.
+    pub rows: MatRef<'a, T>,
+}
+
+impl<T: Element> Kernel<T> for Finite<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) -> bool {
+        groups_of(&self.rows);
+        let zero = simd.splat(T::ZERO);
+        let mut acc = zero;
+        for row in self.rows.iter() {
+            for at in (0..row.len()).step_by(T::LANES) {
+                // SAFETY: the row is whole lane groups.
+                let x = unsafe { simd.load(row.as_ptr().add(at)) };
+                // 0 x is not a number where x is not finite.
+                acc = simd.mul_add(x, zero, acc);
+            }
+        }
+        simd.bits(simd.nonzero(acc)) == 0
+    }
+}

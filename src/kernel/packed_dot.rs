@@ -1,0 +1,211 @@
+//! Similarities of many probes with short patterns: lanes over patterns instead of over d.
+//!
+//! Horizontal sums are a third of the work of [`dots`](super::dots) at D = 64. Where a block of patterns
+//! meets many probes it pays to transpose it, panel by panel of LANES patterns; sums are then vertical:
+//!
+//! ```text
+//! panel[r][g][n] = M[n, LANES g + r]                       # residue r of d, lane n
+//! for each tile of P probes and Q panels:
+//!     for each residue r below LANES / 2:
+//!         a[i][q], b[i][q] = 0
+//!         for each lane group g of d:
+//!             a[i][q] += X[i, LANES g + r]             * panel_q[r][g]
+//!             b[i][q] += X[i, LANES g + r + LANES / 2] * panel_q[r + LANES / 2][g]
+//!         part[r] = a + b
+//!     scores[i][panel q] = part[0..LANES / 2], halves onto one another
+//! ```
+//!
+//! A residue is what a lane is in `dots`, and the parts are added in the order of its folds: the
+//! scores have the same bits.
+
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+
+use crate::matrix::ranges::evenly;
+use crate::matrix::{MatMut, MatRef};
+use crate::simd::tail::groups_of;
+use crate::simd::tile::for_group_size;
+use crate::simd::{Element, MAX_LANES, Simd};
+
+/// Writes the panels of some patterns. The last pattern stands in for those that the last panel lacks.
+#[inline(always)]
+pub(crate) fn transpose<T: Element, S: Simd<T>>(
+    simd: S,
+    patterns: MatRef<'_, T>,
+    panels: &mut [T],
+) {
+    let groups = groups_of(&patterns);
+    let size = patterns.cols() * T::LANES;
+    assert!(panels.len() >= patterns.rows().div_ceil(T::LANES) * size);
+    for (first, panel) in (0..patterns.rows()).step_by(T::LANES).zip(panels.chunks_exact_mut(size))
+    {
+        for g in 0..groups {
+            let mut square = [simd.splat(T::ZERO); MAX_LANES];
+            for (n, row) in square[..T::LANES].iter_mut().enumerate() {
+                let n = (first + n).min(patterns.rows() - 1);
+                // SAFETY: pattern n exists, and has a lane group g.
+                *row = unsafe {
+                    simd.load(patterns.as_ptr().add(n * patterns.forward_stride() + g * T::LANES))
+                };
+            }
+            let mut step = 1;
+            while step < T::LANES {
+                for n in (0..T::LANES).filter(|n| n & step == 0) {
+                    (square[n], square[n + step]) =
+                        simd.exchange(step, square[n], square[n + step]);
+                }
+                step *= 2;
+            }
+            for (r, column) in square[..T::LANES].iter().enumerate() {
+                // SAFETY: the panel has a lane group for every r and g.
+                unsafe { simd.store(panel.as_mut_ptr().add((r * groups + g) * T::LANES), *column) };
+            }
+        }
+    }
+}
+
+/// scores[b][n] = x_b · m_n, from the panels of the patterns; `scores` as for [`dots`](super::dots::dots).
+#[inline(always)]
+pub(crate) fn dots<T: Element, S: Simd<T>>(
+    simd: S,
+    probes: MatRef<'_, T>,
+    panels: &[T],
+    scores: &mut MatMut<'_, T>,
+) {
+    let groups = groups_of(&probes);
+    let (rows, cols) = scores.shape();
+    assert_eq!(rows, probes.rows());
+    assert!(cols.is_multiple_of(T::LANES) && panels.len() >= cols * probes.cols());
+    for tile in evenly(rows, S::TILE.probes) {
+        let probes = probes.subrows(tile.clone());
+        let mut scores = scores.rows_mut(tile);
+        let panel_size = probes.cols() * T::LANES;
+        // SAFETY: there are `P` probes of `groups` lane groups and as many rows of scores, whose whole
+        // lane groups are the panels.
+        for_group_size!(simd, probes.rows(), S::TILE.probes, |P| unsafe {
+            let mut n = 0;
+            while n < cols {
+                let from = (probes, panels.as_ptr().add(n / T::LANES * panel_size), groups);
+                // A tile has two residues of as many sums each as one of `dots` has.
+                if S::TILE.patterns >= 4 && n + T::LANES < cols {
+                    scores_of::<T, S, P, 2>(simd, from, &mut scores, n);
+                    n += 2 * T::LANES;
+                } else {
+                    scores_of::<T, S, P, 1>(simd, from, &mut scores, n);
+                    n += T::LANES;
+                }
+            }
+        });
+    }
+}
+
+/// The scores of `P` probes with `Q` panels of patterns, from column `n` on.
+///
+/// # Safety
+/// There are `P` probes of `groups` lane groups, `P` rows of scores with `Q` lane groups from `n` on,
+/// and `Q` panels.
+#[inline(always)]
+unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
+    simd: S,
+    (probes, panels, groups): (MatRef<'_, T>, *const T, usize),
+    scores: &mut MatMut<'_, T>,
+    n: usize,
+) {
+    let half = T::LANES / 2;
+    let size = groups * T::LANES;
+    let zero = simd.splat(T::ZERO);
+    // Not initialised: that would be a memset for every tile.
+    let mut parts = [[[const { MaybeUninit::<S::Group>::uninit() }; Q]; P]; MAX_LANES / 2];
+    // The compiler is not to know that both lie side by side: it would load all of them before it uses any, which
+    // takes more registers than there are.
+    let probes =
+        (probes.as_ptr(), black_box(probes.as_ptr().wrapping_add(half)), probes.forward_stride());
+    // SAFETY: residues r and r + half of group g < groups exist in every probe and panel.
+    unsafe {
+        for (r, part) in parts[..half].iter_mut().enumerate() {
+            let mut acc = [[[zero; Q]; P]; 2];
+            for g in 0..groups {
+                for (h, acc) in acc.iter_mut().enumerate() {
+                    let at = panels.add((r + h * half) * size + g * T::LANES);
+                    let probes_at = if h == 0 { probes.0 } else { probes.1 };
+                    let m: [S::Group; Q] = std::array::from_fn(
+                        #[inline(always)]
+                        |q| simd.load(at.add(q * size * T::LANES)),
+                    );
+                    for (i, acc) in acc.iter_mut().enumerate() {
+                        let x = simd.splat(*probes_at.add(i * probes.2 + g * T::LANES + r));
+                        for (acc, m) in acc.iter_mut().zip(m) {
+                            *acc = simd.mul_add(x, m, *acc);
+                        }
+                    }
+                }
+            }
+            for (i, part) in part.iter_mut().enumerate() {
+                for (q, part) in part.iter_mut().enumerate() {
+                    part.write(simd.add(acc[0][i][q], acc[1][i][q]));
+                }
+            }
+        }
+        for i in 0..P {
+            for q in 0..Q {
+                let mut sums = [zero; MAX_LANES / 2];
+                for (sum, part) in sums[..half].iter_mut().zip(&parts) {
+                    *sum = part[i][q].assume_init();
+                }
+                let mut count = half;
+                while count > 1 {
+                    count /= 2;
+                    for r in 0..count {
+                        sums[r] = simd.add(sums[r], sums[r + count]);
+                    }
+                }
+                let to = scores.as_mut_ptr().add(i * scores.stride() + n + q * T::LANES);
+                simd.store(to, sums[0]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Kernel;
+    use crate::simd::Level;
+
+    struct Transpose<'a, T>(MatRef<'a, T>, &'a mut [T]);
+
+    impl<T: Element> Kernel<T> for Transpose<'_, T> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd<T>>(self, simd: S) {
+            transpose(simd, self.0, self.1);
+        }
+    }
+
+    /// What lies behind the last pattern is not read: that pattern stands in.
+    #[test]
+    fn a_panel_has_its_patterns_and_then_the_last_one_again() {
+        fn check<T: Element>() {
+            let (rows, cols) = (T::LANES + 3, 2 * T::LANES);
+            let mut all: Vec<_> = (0..(rows + 1) * cols).map(|i| T::from_f64(i as f64)).collect();
+            all[rows * cols..].fill(T::NAN);
+            let patterns = MatRef::new(&all[..], rows + 1, cols).expect("rows").subrows(0..rows);
+            for level in Level::available() {
+                let mut panels = vec![T::NAN; 2 * T::LANES * cols];
+                T::dispatch(level, Transpose(patterns, &mut panels));
+                // Panel by panel; in each the residues of d, of each its lane groups, of each a lane for
+                // every pattern.
+                for (i, &x) in panels.iter().enumerate() {
+                    let (panel, lane) = (i / (T::LANES * cols), i % T::LANES);
+                    let place = i / T::LANES % cols;
+                    let d = place % 2 * T::LANES + place / 2;
+                    let n = (panel * T::LANES + lane).min(rows - 1);
+                    assert_eq!(x, patterns.row(n)[d], "{level}: pattern {n}, d = {d}");
+                }
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
+}

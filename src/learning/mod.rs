@@ -1,0 +1,522 @@
+//! Local learning: the update rules, as batches of outer products.
+//!
+//! With P = softmax(β X Mᵀ), X̂ = P M and B probes,
+//!
+//! | rule | ΔM |
+//! | --- | --- |
+//! | delta | Pᵀ (X - X̂) / B |
+//! | contrastive (Movellan 1991) | (Pᵀ X - P⁻ᵀ X⁻) / B, P⁻ = softmax(β X⁻ Mᵀ) |
+//!
+//! where X⁻ = X̂, or what further recalls make of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).
+
+use std::str::FromStr;
+
+use crate::driver;
+use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
+use crate::driver::outputs::Outputs;
+use crate::driver::parallel::{Divide, for_each_piece};
+use crate::driver::scratch::{grow, pad, take};
+use crate::driver::update::{Learn, Source};
+use crate::error::{Error, Result};
+use crate::kernel;
+use crate::kernel::norms::Finite;
+use crate::kernel::rank1::Step;
+use crate::matrix::check::{expect_length, expect_shape};
+use crate::matrix::ranges::product;
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Memory;
+use crate::retrieval::{Recall, Retrieval, Workspace};
+use crate::separation::active::list_len;
+use crate::separation::state::State;
+use crate::simd::{Element, beta_of};
+
+/// Which rule changes the patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum UpdateRule {
+    /// The error of recall: ΔM = Pᵀ (X - X̂) / B.
+    #[default]
+    Delta,
+    /// The positive phase against the negative one: ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B.
+    Contrastive,
+}
+
+impl FromStr for UpdateRule {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "delta" => Ok(Self::Delta),
+            "contrastive" => Ok(Self::Contrastive),
+            _ => Err(Error::Unknown {
+                what: "update_rule",
+                known: "delta, contrastive",
+                found: name.to_string(),
+            }),
+        }
+    }
+}
+
+/// The factors of an update: M ← M + η ΔM - λ M - λ₁ sign(M).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update<T> {
+    /// η, the learning rate.
+    pub eta: T,
+    /// λ, the decay. Not scaled by η.
+    pub reg_lambda: T,
+    /// λ₁, the decay towards 0 at a constant rate.
+    pub l1_lambda: T,
+}
+
+impl<T: Element> Default for Update<T> {
+    /// η = 1, no decay.
+    fn default() -> Self {
+        Self { eta: T::ONE, reg_lambda: T::ZERO, l1_lambda: T::ZERO }
+    }
+}
+
+impl<T: Element> Update<T> {
+    /// Refuses factors that are not finite.
+    pub(crate) fn check(&self) -> Result<()> {
+        let named =
+            [("eta", self.eta), ("reg_lambda", self.reg_lambda), ("l1_lambda", self.l1_lambda)];
+        match named.into_iter().find(|(_, factor)| !factor.is_finite()) {
+            None => Ok(()),
+            Some((name, factor)) => {
+                let expected = "a finite number";
+                Err(Error::Parameter { name, expected, found: factor.to_f64() })
+            }
+        }
+    }
+}
+
+/// How recall changes the patterns.
+///
+/// ```
+/// use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
+///
+/// let mut memory = Memory::from_rows(MatRef::new(&[0.5_f32, 0.0, 0.0, 0.5], 2, 2)?)?;
+/// let probe = [1.0, 0.0];
+/// let probes = MatRef::new(&probe, 1, 2)?;
+/// let (retrieval, mut workspace) = (Retrieval::new(8.0)?, Workspace::new());
+/// for _ in 0..50 {
+///     let mut retrieved = [0.0; 2];
+///     let retrieved = MatMut::new(&mut retrieved, 1, 2)?;
+///     Plasticity::default().recall_and_learn(
+///         &retrieval, probes, retrieved, &mut memory, &mut workspace)?;
+/// }
+/// assert!((memory.pattern(0)[0] - 1.0).abs() < 1e-3, "the nearest pattern has become the probe");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plasticity<T> {
+    /// The rule.
+    pub rule: UpdateRule,
+    /// Its factors.
+    pub update: Update<T>,
+    /// β of the contrastive rule's negative phase; that of the recall without.
+    pub negative_beta: Option<T>,
+    /// The contrastive rule's X⁻ is the result of so many recalls, the first of which is X̂.
+    pub negative_steps: usize,
+}
+
+impl<T: Element> Default for Plasticity<T> {
+    /// The delta rule with η = 1 and no decay; one negative step.
+    fn default() -> Self {
+        let (rule, update) = (UpdateRule::default(), Update::default());
+        Self { rule, update, negative_beta: None, negative_steps: 1 }
+    }
+}
+
+/// What an update learns from where the memory weights are given.
+#[derive(Debug)]
+pub struct LearningInput<'a, T> {
+    /// X (B x D).
+    pub probes: MatRef<'a, T>,
+    /// X̂ (B x D).
+    pub retrieved: MatRef<'a, T>,
+    /// P (B x N). Those of masked patterns count as 0, whatever they are.
+    pub memory_weights: MatRef<'a, T>,
+    /// Where ΔM (N x D) is to be kept.
+    pub delta: Option<MatMut<'a, T>>,
+}
+
+impl<T: Element> Plasticity<T> {
+    fn check(&self) -> Result<()> {
+        self.update.check()?;
+        if self.negative_steps == 0 {
+            let (name, expected) = ("negative_steps", "at least 1");
+            return Err(Error::Parameter { name, expected, found: 0.0 });
+        }
+        self.negative_beta.map_or(Ok(()), |beta| beta_of(beta).map(drop))
+    }
+
+    /// Learns from a recall of this memory: one read and one write of the patterns (and, for the
+    /// contrastive rule, one read for each negative step). Memory weights are computed again, block by
+    /// block. ΔM (N x D) is written to `delta` if that is there.
+    ///
+    /// A masked pattern does not learn: it decays alone, and its row of ΔM is 0, whatever the probes are.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{
+    /// #     MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, UpdateRule, Workspace};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+    /// let (mut recall, mut workspace) = (Recall::new(), Workspace::new());
+    /// let (probes, outputs) = (MatRef::new(&[0.9, 0.2], 1, 2)?, Outputs::default());
+    /// Retrieval::new(16.0)?.recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
+    ///
+    /// let rule = Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() };
+    /// let mut delta = [0.0; 4];
+    /// let to = Some(MatMut::new(&mut delta, 2, 2)?);
+    /// rule.learn(&recall, &mut memory, to, &mut workspace)?;
+    /// assert!(delta[1] > 0.1, "the nearest pattern has moved towards the probe");
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoRecall`] unless `recall` is one of this memory as it is now, [`Error::Shape`] for a
+    /// `delta` that does not fit, [`Error::Parameter`] for factors that are not finite or no negative step.
+    /// Nothing has changed then.
+    pub fn learn(
+        &self,
+        recall: &Recall<T>,
+        memory: &mut Memory<T>,
+        delta: Option<MatMut<'_, T>>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        self.check()?;
+        recall.check(memory)?;
+        check_delta(&delta, memory)?;
+        self.apply((recall, Positive::Probes), delta, memory, workspace)
+    }
+
+    /// Learns from memory weights that are given, as by a recall that has recorded them. `retrieval` says
+    /// how the contrastive rule's negative phase recalls, and which patterns are masked.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{
+    /// #     LearningInput, MatRef, Memory, Plasticity, Retrieval, Workspace};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+    /// let input = LearningInput {
+    ///     probes: MatRef::new(&[0.9, 0.2], 1, 2)?,
+    ///     retrieved: MatRef::new(&[1.0, 0.0], 1, 2)?,
+    ///     memory_weights: MatRef::new(&[1.0, 0.0], 1, 2)?,
+    ///     delta: None,
+    /// };
+    /// let (retrieval, mut workspace) = (Retrieval::new(16.0)?, Workspace::new());
+    /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut workspace)?;
+    /// assert_eq!(memory.to_rows(), [0.9, 0.2, 0.0, 1.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`] for factors
+    /// that are not finite or no negative step. Nothing has changed then.
+    pub fn learn_from(
+        &self,
+        retrieval: &Retrieval<'_, T>,
+        input: LearningInput<'_, T>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        self.check()?;
+        let LearningInput { probes, retrieved, memory_weights, delta } = input;
+        let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
+        expect_shape("probes", probes.shape(), (batch, dim))?;
+        if let Some(keep) = retrieval.mask() {
+            expect_length("mask", keep.len(), patterns)?;
+        }
+        expect_shape("retrieved", retrieved.shape(), (batch, dim))?;
+        expect_shape("memory_weights", memory_weights.shape(), (batch, patterns))?;
+        check_delta(&delta, memory)?;
+        let mut recall = std::mem::take(&mut workspace.recall);
+        recall.reserve(batch, dim)?;
+        let mut to = recall.retrieved_mut(dim);
+        for (b, row) in retrieved.iter().enumerate() {
+            to.row_mut(b).copy_from_slice(row);
+        }
+        recall.keep(retrieval, memory, probes, &[]);
+        let positive = Positive::Weights(memory_weights);
+        let result = self.apply((&recall, positive), delta, memory, workspace);
+        workspace.recall = recall;
+        result
+    }
+
+    /// Recalls and learns at once, for online learning: the patterns are read once to recall, and
+    /// read and written once to learn. The B x N similarities are kept in between
+    /// where they are few enough, and computed again where not.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
+    /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
+    /// let (mut retrieved, mut workspace) = ([0.0; 2], Workspace::new());
+    /// // The second pattern takes no part: it is not recalled and does not learn.
+    /// let retrieval = Retrieval::new(16.0)?.with_gain(0.5)?.with_mask(&[true, false]);
+    /// Plasticity::default().recall_and_learn(
+    ///     &retrieval,
+    ///     MatRef::new(&[0.0, 2.0], 1, 2)?,
+    ///     MatMut::new(&mut retrieved, 1, 2)?,
+    ///     &mut memory,
+    ///     &mut workspace,
+    /// )?;
+    /// assert_eq!(retrieved, [0.5, 0.0]);
+    /// assert_eq!(memory.to_rows(), [0.5, 2.0, 0.0, 1.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Retrieval::run`] and [`learn`](Self::learn).
+    pub fn recall_and_learn(
+        &self,
+        retrieval: &Retrieval<'_, T>,
+        probes: MatRef<'_, T>,
+        retrieved: MatMut<'_, T>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        self.check()?;
+        let (batch, patterns) = (probes.rows(), memory.patterns());
+        let mut recall = std::mem::take(&mut workspace.recall);
+        let mut kept = std::mem::take(&mut workspace.kept);
+        let retrieved = Some(retrieved);
+        let result = (|| {
+            if !Plan::new::<T>(patterns, memory.dim()).keeps_similarities::<T>(batch) {
+                let outputs = Outputs { retrieved, ..Outputs::default() };
+                retrieval.recall(probes, memory, outputs, &mut recall, workspace)?;
+                return self.apply((&recall, Positive::Probes), None, memory, workspace);
+            }
+            grow!(kept, product([batch, patterns]), T::ZERO);
+            let similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
+            let outputs = Outputs { retrieved, similarities, ..Outputs::default() };
+            let plain = retrieval.with_plain_similarities();
+            plain.recall(probes, memory, outputs, &mut recall, workspace)?;
+            let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
+            self.apply((&recall, scores), None, memory, workspace)
+        })();
+        (workspace.recall, workspace.kept) = (recall, kept);
+        result
+    }
+
+    /// The update itself, from operands that have been checked.
+    fn apply(
+        &self,
+        (recall, positive): (&Recall<T>, Positive<'_, T>),
+        delta: Option<MatMut<'_, T>>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let (batch, patterns) = (recall.probes(), memory.patterns());
+        if batch == 0 {
+            clear(delta);
+            return Ok(());
+        }
+        let plan = Plan::new::<T>(patterns, memory.dim());
+        let [probes, retrieved] = recall.rows(plan);
+        let retrieval = recall.retrieval();
+        let contrastive = self.rule == UpdateRule::Contrastive;
+        let mut desk = std::mem::take(&mut workspace.desk);
+        desk.reserve(product([3, batch, plan.stride]), batch as u64, 0)?;
+        let (rows, negative_states) = (batch * plan.stride, &mut desk.states[..batch]);
+        let mut floats = &mut desk.floats[..];
+        // Z: for the delta rule X - X̂, for the contrastive one X and then -X⁻.
+        let vectors = take(&mut floats, 2 * rows);
+        let negative = take(&mut floats, rows);
+        let negative_phase = self.negative_beta.map_or(retrieval, |beta| retrieval.with_beta(beta));
+        let (z, z_negative) = vectors.split_at_mut(rows);
+        if contrastive {
+            // Its recalls use the first part of Z as scratch.
+            pad(retrieved, negative, plan.stride);
+            let phase = (&mut *negative, &mut *z, &mut *negative_states);
+            self.negative(&negative_phase, phase, memory, workspace)?;
+            pad(probes, z, plan.stride);
+            z_negative.iter_mut().zip(&*negative).for_each(|(z, x)| *z = -*x);
+        } else {
+            let pairs = probes.iter().zip(retrieved.iter());
+            for (z, (x, retrieved)) in z.chunks_exact_mut(plan.stride).zip(pairs) {
+                let differences = x.iter().zip(retrieved).map(|(x, retrieved)| *x - *retrieved);
+                z.iter_mut().zip(differences).for_each(|(z, difference)| *z = difference);
+            }
+        }
+        let matrix = |rows, count| MatRef::with_stride(rows, count, plan.cols, plan.stride);
+        let sharpness = retrieval.sharpness(patterns);
+        let positive = match positive {
+            Positive::Weights(weights) => Source::Weights(weights),
+            Positive::Scores(scores) => Source::Scores(scores, recall.states(), sharpness),
+            Positive::Probes => Source::Probes(probes, recall.states(), sharpness),
+        };
+        let sharpness = negative_phase.sharpness(patterns);
+        let negative = Source::Probes(matrix(negative, batch)?, negative_states, sharpness);
+        let vectors = matrix(vectors, if contrastive { 2 * batch } else { batch })?;
+        let update = Batch {
+            sources: [Some(positive), contrastive.then_some(negative)],
+            keep: retrieval.mask(),
+            vectors,
+            batch,
+        };
+        update.apply(self.update, delta, memory, workspace)?;
+        workspace.desk = desk;
+        Ok(())
+    }
+
+    /// The negative phase: turns X̂ into X⁻ and finds its softmax. `other` is as large as X̂.
+    fn negative(
+        &self,
+        phase: &Retrieval<'_, T>,
+        (negative, other, states): (&mut [T], &mut [T], &mut [State<T>]),
+        memory: &Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let (batch, dim) = (states.len(), memory.dim());
+        let stride = negative.len() / batch;
+        for _ in 1..self.negative_steps {
+            other.copy_from_slice(negative);
+            let from = MatRef::with_stride(other, batch, dim, stride)?;
+            let to = MatMut::with_stride(negative, batch, dim, stride)?;
+            let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };
+            phase.run(from, memory, outputs, workspace)?;
+        }
+        let from = MatRef::with_stride(negative, batch, dim, stride)?;
+        phase.run(from, memory, Outputs::default(), workspace)?;
+        states.copy_from_slice(&workspace.memory.states[..batch]);
+        Ok(())
+    }
+}
+
+/// Where the weights of the positive phase come from.
+enum Positive<'a, T> {
+    Weights(MatRef<'a, T>),
+    Scores(MatRef<'a, T>),
+    Probes,
+}
+
+/// Refuses a ΔM that is not N x D.
+fn check_delta<T: Element>(delta: &Option<MatMut<'_, T>>, memory: &Memory<T>) -> Result<()> {
+    let expected = (memory.patterns(), memory.dim());
+    delta.as_ref().map_or(Ok(()), |delta| expect_shape("delta", delta.shape(), expected))
+}
+
+/// The ΔM of no probes.
+fn clear<T: Element>(delta: Option<MatMut<'_, T>>) {
+    let Some(mut delta) = delta else { return };
+    (0..delta.rows()).for_each(|n| delta.row_mut(n).fill(T::ZERO));
+}
+
+/// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), with P given.
+pub(crate) fn update<T: Element>(
+    memory: &mut Memory<T>,
+    weights: MatRef<'_, T>,
+    vectors: MatRef<'_, T>,
+    factors: Update<T>,
+    delta: Option<MatMut<'_, T>>,
+    workspace: &mut Workspace<T>,
+) -> Result<()> {
+    factors.check()?;
+    let (batch, patterns, dim) = (weights.rows(), memory.patterns(), memory.dim());
+    expect_shape("weights", weights.shape(), (batch, patterns))?;
+    expect_shape("vectors", vectors.shape(), (batch, dim))?;
+    check_delta(&delta, memory)?;
+    let plan = Plan::new::<T>(patterns, dim);
+    let mut desk = std::mem::take(&mut workspace.desk);
+    desk.reserve(product([batch, plan.stride]), 0, 0)?;
+    pad(vectors, &mut desk.floats, plan.stride);
+    let sources = [Some(Source::Weights(weights)), None];
+    let vectors = MatRef::with_stride(&desk.floats, batch, plan.cols, plan.stride)?;
+    let result =
+        Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, workspace);
+    workspace.desk = desk;
+    result
+}
+
+/// A batch of outer products.
+struct Batch<'a, T> {
+    sources: [Option<Source<'a, T>>; 2],
+    keep: Option<&'a [bool]>,
+    /// Z: padded.
+    vectors: MatRef<'a, T>,
+    /// B
+    batch: usize,
+}
+
+impl<T: Element> Batch<'_, T> {
+    /// Adds the batch to the patterns.
+    fn apply(
+        self,
+        factors: Update<T>,
+        delta: Option<MatMut<'_, T>>,
+        memory: &mut Memory<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        if self.batch == 0 {
+            clear(delta);
+            return Ok(());
+        }
+        let level = workspace.level()?;
+        let plan = Plan::new::<T>(memory.patterns(), memory.dim());
+        // A rate of 0 learns nothing: where ΔM is not asked for, it is not computed.
+        let learns = factors.eta != T::ZERO;
+        let (sources, vectors) = match learns || delta.is_some() {
+            true => (self.sources, self.vectors),
+            false => ([None, None], self.vectors.subrows(0..0)),
+        };
+        let decays = factors.reg_lambda != T::ZERO || factors.l1_lambda == T::ZERO;
+        let plain = learns
+            && kernel::compiled::finite(level, Finite { rows: vectors })
+            && (decays || memory.squared_norms().iter().all(|norm| norm.is_finite()));
+        let rows = vectors.rows();
+        let threads = plan.threads::<T>(rows.max(1), workspace.parallelism());
+        let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows.max(1), threads);
+        // Two blocks may be at hand at a time.
+        let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
+        workspace.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
+        let (patterns, norms) = memory.padded_mut();
+        let step = Step {
+            share: T::ONE / T::from_f64(self.batch as f64),
+            rate: factors.eta,
+            decay: factors.reg_lambda,
+            l1: factors.l1_lambda,
+        };
+        let learn = Learn {
+            sources,
+            keep: self.keep,
+            vectors,
+            patterns,
+            norms,
+            delta,
+            step,
+            plain,
+            block,
+            prefetches: plan.prefetches::<T>(rows),
+            streams,
+            // What has been reserved fits into the address space.
+            weights: &mut workspace.memory.floats[..weights as usize],
+            list: &mut workspace.memory.list[..pieces * 2 * list_len(block)],
+        };
+        for_each_piece(LearnTask { pieces, learn }, threads, &|task| {
+            driver::compiled::learn(level, task.learn)
+        });
+        Ok(())
+    }
+}
+
+/// The update of some of the patterns.
+struct LearnTask<'a, T> {
+    /// Tasks that this is to become.
+    pieces: usize,
+    learn: Learn<'a, T>,
+}
+
+impl<T: Element> Divide for LearnTask<'_, T> {
+    fn pieces(&self) -> usize {
+        self.pieces
+    }
+
+    fn divide(self, pieces: usize) -> (Self, Self) {
+        let rows = self.learn.patterns.rows();
+        let at = rows.div_ceil(T::LANES) * pieces / self.pieces * T::LANES;
+        let (first, second) = self.learn.split(at.min(rows), (pieces, self.pieces));
+        (Self { pieces, learn: first }, Self { pieces: self.pieces - pieces, learn: second })
+    }
+}
+
+#[cfg(test)]
+mod tests;

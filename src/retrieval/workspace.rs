@@ -1,0 +1,82 @@
+//! Workspace: the memory that calls use beside their operands, kept from one call to the next.
+
+use crate::driver::parallel::Parallelism;
+use crate::driver::scratch::Scratch;
+use crate::error::Result;
+use crate::retrieval::Recall;
+use crate::simd::{Element, Level};
+
+/// Scratch memory and the choices of how to run, for any number of calls.
+///
+/// The first call with some shapes allocates what it needs; later ones with the same or smaller
+/// shapes allocate nothing.
+///
+/// ```
+/// use hopfield_kernels::{Level, Parallelism, Workspace};
+///
+/// let workspace = Workspace::<f32>::new()
+///     .with_level("portable".parse::<Level>()?)
+///     .with_parallelism(Parallelism::Serial);
+/// assert_eq!(workspace.level()?.name(), "portable");
+/// assert_eq!(workspace.parallelism(), Parallelism::Serial);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Workspace<T> {
+    level: Option<Level>,
+    parallelism: Parallelism,
+    pub(crate) memory: Scratch<T>,
+    /// What learning keeps while it recalls: padded vectors and states.
+    pub(crate) desk: Scratch<T>,
+    /// What is recalled and learned from in one call, and its similarities.
+    pub(crate) recall: Recall<T>,
+    pub(crate) kept: Vec<T>,
+}
+
+impl<T: Element> Default for Workspace<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Element> Workspace<T> {
+    /// Empty, for [`Level::detect`] and the default [`Parallelism`].
+    pub fn new() -> Self {
+        Self {
+            level: None,
+            parallelism: Parallelism::default(),
+            memory: Scratch::default(),
+            desk: Scratch::default(),
+            recall: Recall::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Forces a level.
+    #[must_use]
+    pub fn with_level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// Chooses whether calls use threads.
+    #[must_use]
+    pub fn with_parallelism(mut self, parallelism: Parallelism) -> Self {
+        self.parallelism = parallelism;
+        self
+    }
+
+    /// The level that calls run at.
+    ///
+    /// # Errors
+    /// [`Error::Level`](crate::Error::Level) when none is forced and the environment names one that
+    /// this machine lacks.
+    pub fn level(&self) -> Result<Level> {
+        self.level.map_or_else(Level::detect, Ok)
+    }
+
+    /// Whether calls use threads.
+    pub fn parallelism(&self) -> Parallelism {
+        self.parallelism
+    }
+}

@@ -1,0 +1,123 @@
+//! Survivors: the patterns whose weight is not 0, which are all that has to be combined.
+//!
+//! ```text
+//! bits[b][group] = weights[b][group] != 0                    # for each probe and lane group of patterns
+//! list = the patterns that some probe weighs
+//! ```
+//!
+//! Lists are made of bits without a branch for a pattern: which of them survive cannot be predicted.
+
+use std::ops::Range;
+
+use crate::matrix::MatRef;
+use crate::separation::shape::MAX_BLOCK;
+use crate::simd::tail::{for_each_part, load};
+use crate::simd::tile::GROUP;
+use crate::simd::{Element, MAX_LANES, MIN_LANES, Simd};
+
+/// A bit for each pattern of a block, by lane groups.
+pub(crate) type Bits = [u16; MAX_BLOCK / MIN_LANES];
+
+/// For each probe of a group, a bit for each pattern of a block.
+pub(crate) struct Survivors([Bits; GROUP]);
+
+/// Room for a list of the survivors among so many patterns: whole lane groups are written.
+pub(crate) const fn list_len(patterns: usize) -> usize {
+    patterns.next_multiple_of(MAX_LANES) + MAX_LANES
+}
+
+impl Survivors {
+    pub const NONE: Self = Self([[0; _]; GROUP]);
+
+    /// Some probes' bits.
+    #[inline(always)]
+    pub fn of(&mut self, probes: Range<usize>) -> &mut [Bits] {
+        &mut self.0[probes]
+    }
+
+    /// How many patterns of `range` some of these probes weigh.
+    #[inline(always)]
+    pub fn count<T: Element>(&self, probes: Range<usize>, range: Range<usize>) -> usize {
+        groups::<T>(range).map(|group| self.any(probes.clone(), group).count_ones() as usize).sum()
+    }
+
+    /// Lists the patterns of `range` that some of these probes weigh.
+    #[inline(always)]
+    pub fn list<'a, T: Element, S: Simd<T>>(
+        &self,
+        simd: S,
+        probes: Range<usize>,
+        range: Range<usize>,
+        list: &'a mut [u32],
+    ) -> &'a [u32] {
+        let mut listed = 0;
+        for group in groups::<T>(range) {
+            let any = self.any(probes.clone(), group);
+            listed += simd.append(&mut list[listed..], group * T::LANES, any);
+        }
+        &list[..listed]
+    }
+
+    #[inline(always)]
+    fn any(&self, probes: Range<usize>, group: usize) -> u32 {
+        self.0[probes].iter().fold(0, |any, bits| any | u32::from(bits[group]))
+    }
+}
+
+/// The lane groups with patterns of a range.
+#[inline(always)]
+fn groups<T: Element>(range: Range<usize>) -> Range<usize> {
+    range.start / T::LANES..range.end.div_ceil(T::LANES)
+}
+
+/// Notes which weights are not 0: a bit for each.
+#[inline(always)]
+pub(crate) fn find<T: Element, S: Simd<T>>(
+    simd: S,
+    weights: &[T],
+    range: Range<usize>,
+    bits: &mut [u16],
+) {
+    for_each_part::<T>(
+        range,
+        #[inline(always)]
+        |part| {
+            let some = simd.bits(simd.nonzero(load(simd, weights, &part))) & part.bits();
+            bits[part.at / T::LANES] = some as u16;
+        },
+    );
+}
+
+/// Lists all patterns of a range.
+#[inline(always)]
+pub(crate) fn every(range: Range<usize>, list: &mut [u32]) -> &[u32] {
+    let list = &mut list[..range.len()];
+    for (entry, n) in list.iter_mut().zip(range) {
+        *entry = n as u32;
+    }
+    list
+}
+
+/// Lists the first `count` patterns that have a weight in some row; how many there are.
+#[inline(always)]
+pub(crate) fn weighed<T: Element, S: Simd<T>>(
+    simd: S,
+    weights: MatRef<'_, T>,
+    count: usize,
+    list: &mut [u32],
+) -> usize {
+    assert!(count <= weights.cols());
+    let mut listed = 0;
+    for_each_part::<T>(
+        0..count,
+        #[inline(always)]
+        |part| {
+            let mut any = 0;
+            for row in weights.iter() {
+                any |= simd.bits(simd.nonzero(load(simd, row, &part)));
+            }
+            listed += simd.append(&mut list[listed..], part.at, any);
+        },
+    );
+    listed
+}

@@ -1,0 +1,79 @@
+//! The highest and the lowest scores of a row, or of part of one, and where they are.
+
+use std::ops::Range;
+
+use crate::simd::reduce::reduce;
+use crate::simd::tail::{for_each_part, kept, load, parts};
+use crate::simd::{Element, Simd};
+
+/// Takes the scores of a section that are not masked into the highest and the lowest of each lane.
+#[inline(always)]
+pub(crate) fn extremes<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &[T],
+    section: Range<usize>,
+    keep: Option<&[bool]>,
+    (high, low): (&mut S::Group, &mut S::Group),
+) {
+    let (lowest, highest) = (simd.splat(T::NEG_INFINITY), simd.splat(-T::NEG_INFINITY));
+    for_each_part::<T>(
+        section,
+        #[inline(always)]
+        |part| {
+            let scores = load(simd, row, &part);
+            let (mut to_high, mut to_low) = (scores, scores);
+            if !part.is_whole::<T>() || keep.is_some() {
+                let mask = match keep {
+                    None => simd.first(part.end),
+                    Some(keep) => kept::<T, S>(simd, keep, &part),
+                };
+                to_high = simd.select(mask, scores, lowest);
+                to_low = simd.select(mask, scores, highest);
+            }
+            *high = simd.max(*high, to_high);
+            *low = simd.min(*low, to_low);
+        },
+    );
+}
+
+/// The highest of some lanes.
+#[inline(always)]
+pub(crate) fn highest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Group) -> T {
+    reduce(simd, lanes, |a, b| if b > a { b } else { a })
+}
+
+/// The lowest of some lanes.
+#[inline(always)]
+pub(crate) fn lowest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Group) -> T {
+    reduce(simd, lanes, |a, b| if b < a { b } else { a })
+}
+
+/// The highest and the lowest score of a row.
+#[inline(always)]
+pub(crate) fn extremes_of_row<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> (T, T) {
+    let (mut high, mut low) = (simd.splat(T::NEG_INFINITY), simd.splat(-T::NEG_INFINITY));
+    extremes(simd, row, 0..row.len(), None, (&mut high, &mut low));
+    (highest_of(simd, high), lowest_of(simd, low))
+}
+
+/// Where the first score of a section is that is not masked and not below `high`.
+#[inline(always)]
+pub(crate) fn position<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &[T],
+    section: Range<usize>,
+    keep: Option<&[bool]>,
+    high: T,
+) -> Option<usize> {
+    let high = simd.splat(high);
+    for part in parts::<T>(section) {
+        let mut reach = !simd.bits(simd.lt(load(simd, row, &part), high)) & part.bits();
+        if let Some(keep) = keep {
+            reach &= simd.bits(kept::<T, S>(simd, keep, &part));
+        }
+        if reach != 0 {
+            return Some(part.at + reach.trailing_zeros() as usize);
+        }
+    }
+    None
+}

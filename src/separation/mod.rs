@@ -1,0 +1,18 @@
+//! The separation: similarities become memory weights.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`online`] | the online softmax, over a block of scores at a time |
+//! | [`state`] | what is known of one probe's softmax, and how two such states merge |
+//! | [`exp_tile`] | the exponential over a score tile |
+//! | [`active`] | the columns of a score tile that have a weight |
+//! | [`extremes`] | the highest and the lowest scores |
+//! | [`softmax`] | the softmax of whole rows |
+
+pub(crate) mod active;
+pub(crate) mod exp_tile;
+pub(crate) mod extremes;
+pub(crate) mod online;
+pub(crate) mod shape;
+pub(crate) mod softmax;
+pub(crate) mod state;

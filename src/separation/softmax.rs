@@ -1,0 +1,137 @@
+//! Memory weights that are all there: the softmax of whole rows.
+
+use crate::matrix::MatMut;
+use crate::separation::extremes::extremes_of_row;
+use crate::separation::state::{Sharpness, State};
+use crate::simd::exp2::power;
+use crate::simd::reduce::sum;
+use crate::simd::tail::{Part, for_each_part};
+use crate::simd::{Element, Kernel, Simd};
+
+/// Turns the scores of one probe into memory weights, once its softmax is known: weight / mass.
+#[inline(always)]
+pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &mut [T],
+    keep: Option<&[bool]>,
+    sharpness: Sharpness<T>,
+    state: &State<T>,
+) {
+    let floor = state.floor(state.peak, sharpness);
+    weigh(simd, row, floor, (state.reference, sharpness.scale));
+    multiply(simd, row, state.normaliser());
+    // Whatever the score, and even where the mass is not a number.
+    mask(row, keep);
+}
+
+/// Makes the weights of masked patterns exactly 0.
+#[inline(always)]
+pub(crate) fn mask<T: Element>(row: &mut [T], keep: Option<&[bool]>) {
+    for (weight, _) in row.iter_mut().zip(keep.unwrap_or_default()).filter(|(_, keep)| !**keep) {
+        *weight = T::ZERO;
+    }
+}
+
+/// The softmax of every row, in place.
+pub struct Softmax<'a, T> {
+    /// Scores; softmax(β scores) afterwards.
+    pub rows: MatMut<'a, T>,
+    /// β
+    pub sharpness: Sharpness<T>,
+}
+
+impl<T: Element> Kernel<T> for Softmax<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        for b in 0..self.rows.rows() {
+            softmax(simd, self.rows.row_mut(b), self.sharpness);
+        }
+    }
+}
+
+/// What the separation does block by block and the division, for a row that is all there. Scores of
+/// -inf are masked: they weigh nothing, as what is below the floor.
+#[inline(always)]
+fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<T>) {
+    let (high, _) = extremes_of_row(simd, row);
+    if high == T::NEG_INFINITY {
+        // There is no highest score to subtract; a NaN need not have been taken for one.
+        let all_masked = row.iter().all(|&score| score == T::NEG_INFINITY);
+        return row.fill(if all_masked { T::ZERO } else { T::NAN });
+    }
+    // -inf is below it even where the depth is infinite.
+    let floor = high - sharpness.depth;
+    let floor = if floor < -T::MAX { -T::MAX } else { floor };
+    let mut mass = T::ZERO;
+    // Summed in blocks: the depth of a sum, and with it its error, is that of a block and the blocks.
+    for block in row.chunks_mut(SOFTMAX_BLOCK) {
+        mass += weigh(simd, block, floor, (high, sharpness.scale));
+    }
+    multiply(simd, row, T::ONE / mass);
+}
+
+/// Weights summed at a time.
+const SOFTMAX_BLOCK: usize = 4096;
+
+/// The weights of a row's scores, in place, and their sum. Scores below the floor weigh nothing.
+#[inline(always)]
+fn weigh<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &mut [T],
+    floor: T,
+    (reference, scale): (T, T),
+) -> T {
+    let (zero, floor) = (simd.splat(T::ZERO), simd.splat(floor));
+    let (reference, scale) = (simd.splat(reference), simd.splat(scale));
+    let (row, len) = (row.as_mut_ptr(), row.len());
+    let mut mass = zero;
+    for_each_part::<T>(
+        0..len,
+        #[inline(always)]
+        |part| {
+            // SAFETY: these elements of the row.
+            unsafe {
+                let at = row.add(part.at);
+                let scores = match part.is_whole::<T>() {
+                    true => simd.load(at),
+                    false => simd.load_first(at, part.end),
+                };
+                let weights = power(simd, simd.mul(simd.sub(scores, reference), scale));
+                // Not "keep where score >= floor": a NaN must not be dropped.
+                let weights = simd.select(simd.lt(scores, floor), zero, weights);
+                if part.is_whole::<T>() {
+                    mass = simd.add(mass, weights);
+                    simd.store(at, weights);
+                } else {
+                    mass = simd.add(mass, part.only(simd, weights));
+                    simd.store_first(at, weights, part.end);
+                }
+            }
+        },
+    );
+    sum(simd, mass)
+}
+
+/// row[:] = factor row[:]
+#[inline(always)]
+fn multiply<T: Element, S: Simd<T>>(simd: S, row: &mut [T], factor: T) {
+    let (at, factor) = (row.as_mut_ptr(), simd.splat(factor));
+    for_each_part::<T>(
+        0..row.len(),
+        #[inline(always)]
+        |part| {
+            let Part { at: d, end, .. } = part;
+            // SAFETY: these elements of the row.
+            unsafe {
+                let at = at.add(d);
+                if part.is_whole::<T>() {
+                    simd.store(at, simd.mul(simd.load(at), factor));
+                } else {
+                    simd.store_first(at, simd.mul(simd.load_first(at, end), factor), end);
+                }
+            }
+        },
+    );
+}

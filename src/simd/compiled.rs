@@ -1,0 +1,35 @@
+//! Kernels as machine code of this crate.
+//!
+//! A generic function is compiled by the crate that calls it. What `compiled!` makes is compiled here, once for `f32`
+//! and once for `f64`, whatever the number of crates and of calls.
+
+/// Functions that run a kernel at a level.
+macro_rules! compiled {
+    ($($(#[$doc:meta])* $name:ident($kernel:ident) $(-> $output:ty)?;)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name<T: $crate::simd::Element>(
+            level: $crate::simd::Level, kernel: $kernel<'_, T>,
+        ) $(-> $output)? {
+            #[inline(never)]
+            fn single(level: $crate::simd::Level, kernel: $kernel<'_, f32>) $(-> $output)? {
+                <f32 as $crate::simd::Lanes>::dispatch(level, kernel)
+            }
+            #[inline(never)]
+            fn double(level: $crate::simd::Level, kernel: $kernel<'_, f64>) $(-> $output)? {
+                <f64 as $crate::simd::Lanes>::dispatch(level, kernel)
+            }
+            let kernel = std::mem::ManuallyDrop::new(kernel);
+            // SAFETY: `T` is the type that it is compared with, so that both kernels are of one type; and
+            // the copy takes the place of the original, which is not dropped.
+            unsafe {
+                if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
+                    single(level, std::mem::transmute_copy(&*kernel))
+                } else {
+                    assert!(std::any::TypeId::of::<T>() == std::any::TypeId::of::<f64>(), "`Element` is sealed");
+                    double(level, std::mem::transmute_copy(&*kernel))
+                }
+            }
+        }
+    )*};
+}
+pub(crate) use compiled;
