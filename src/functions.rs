@@ -11,7 +11,7 @@ use crate::memory::Memory;
 use crate::retrieval;
 use crate::retrieval::{Retrieval, Workspace};
 use crate::separation::softmax::Softmax;
-use crate::separation::state::Sharpness;
+use crate::separation::state::SoftmaxParams;
 use crate::simd::{Element, beta_of};
 
 /// S = X Mᵀ: the similarity (dot product) of B probes with N patterns (B x N).
@@ -100,10 +100,10 @@ pub fn softmax_with<T: Element>(
     beta: T,
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
-    let sharpness = Sharpness::new(beta_of(beta)?.to_f64(), scores.cols());
+    let params = SoftmaxParams::new(beta_of(beta)?.to_f64(), scores.cols());
     let level = workspace.level()?;
     if scores.cols() > 0 {
-        compiled::softmax(level, Softmax { rows: scores, sharpness });
+        compiled::softmax(level, Softmax { rows: scores, params });
     }
     Ok(())
 }

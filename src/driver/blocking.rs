@@ -1,7 +1,7 @@
 //! How recall and learning are cut up: what may change a result depends on (N, D, type) alone.
 //!
-//! The patterns are cut into *shards*, whose recalls are merged in order, and each shard into
-//! *blocks*, after each of which the softmax has a new peak. Both are places where a sum is
+//! The patterns are cut into *splits*, whose recalls are merged in order, and each split into
+//! *blocks*, after each of which the softmax has a new row_max. Both are places where a sum is
 //! rounded, so that neither may depend on the batch, the threads or the machine. Probes are
 //! independent of one another: how the batch is cut is free. So is all of an update, where every
 //! pattern has a sum of its own.
@@ -16,7 +16,7 @@ use crate::memory::{padded_cols, padded_stride, scratch_stride};
 use crate::separation::active::list_len;
 use crate::separation::shape::MAX_BLOCK;
 use crate::simd::Element;
-use crate::simd::tile::GROUP;
+use crate::simd::tile::PROBE_TILE;
 
 /// Bytes of patterns in a block, or of their chunks of d: with a few probes and what is retrieved for them,
 /// they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
@@ -25,14 +25,14 @@ use crate::simd::tile::GROUP;
 const BLOCK_BYTES: usize = 512 << 10;
 /// The same of an update, whose rows share L2 with weights and with all that is learned from.
 const UPDATE_BYTES: usize = 256 << 10;
-/// Bytes of patterns that are worth a shard of their own.
-const SHARD_BYTES: u64 = 1024 << 10;
+/// Bytes of patterns that are worth a split of their own.
+const SPLIT_BYTES: u64 = 1024 << 10;
 /// As many threads as can work on one probe; more would wait for memory.
-const SHARDS: u64 = 16;
-/// Bytes of the scores of a company, which wait in L2 until all of its groups have been scored.
-const COMPANY_BYTES: usize = 128 << 10;
+const SPLITS: u64 = 16;
+/// Bytes of the scores of a probe_block, which wait in L2 until all of its tiles have been scored.
+const PROBE_BLOCK_BYTES: usize = 128 << 10;
 /// Bytes of a task's short probes, and of what it retrieves for them. More of them share a pass over the
-/// patterns, fewer stay in L2. Of long ones, L2 holds no more than a group's.
+/// patterns, fewer stay in L2. Of long ones, L2 holds no more than a tile's.
 const BATCH_BYTES: usize = 512 << 10;
 /// Bytes of the weights of a block of an update, beside the rows.
 const WEIGHTS_BYTES: usize = 256 << 10;
@@ -45,8 +45,8 @@ const BEYOND_L2: u64 = 1 << 20;
 /// Bytes of patterns from which most come from memory, or from an L3 that others use as well.
 const LARGE: u64 = 8 << 20;
 
-/// The most groups of a company.
-pub(crate) const COMPANY: usize = 32;
+/// The most tiles of a probe_block.
+pub(crate) const PROBE_BLOCK: usize = 32;
 
 /// Fewer probes than this do not pay for a transposition.
 const MANY_PROBES: usize = 48;
@@ -62,7 +62,7 @@ pub(crate) const fn panels_len<T: Element>(block: usize, cols: usize, probes: us
     block.next_multiple_of(T::LANES) * cols
 }
 
-/// Elements from row to row of the scores of a block of so many patterns: a lane group more than there
+/// Elements from row to row of the scores of a block of so many patterns: a vector more than there
 /// are columns, at least.
 pub(crate) const fn scores_stride<T: Element>(block: usize) -> usize {
     scratch_stride::<T>(block.div_ceil(T::LANES) + 1)
@@ -86,8 +86,8 @@ pub(crate) struct Plan {
     /// Elements from row to row of patterns, and of what is as long in scratch memory.
     row: usize,
     pub stride: usize,
-    /// Most patterns in a shard.
-    pub shard: usize,
+    /// Most patterns in a split.
+    pub split: usize,
     /// Most patterns in a block ...
     pub block: usize,
     /// ... and in one that is updated.
@@ -103,29 +103,29 @@ impl Plan {
         let within = |bytes: usize| (bytes / chunk_bytes).min(MAX_BLOCK) / T::LANES * T::LANES;
         let (block, update_block) = (within(BLOCK_BYTES), within(UPDATE_BYTES));
         let panels = patterns.div_ceil(T::LANES);
-        let shards = product([patterns, row_bytes]) / SHARD_BYTES;
+        let splits = product([patterns, row_bytes]) / SPLIT_BYTES;
         // More than there may be, and a power of two.
-        let shards = shards.min(SHARDS).next_power_of_two() as usize;
+        let splits = splits.min(SPLITS).next_power_of_two() as usize;
         let stride = scratch_stride::<T>(cols / T::LANES);
-        let shard = panels.div_ceil(shards) * T::LANES;
-        Self { patterns, cols, row, stride, shard, block, update_block }
+        let split = panels.div_ceil(splits) * T::LANES;
+        Self { patterns, cols, row, stride, split, block, update_block }
     }
 
-    /// The patterns of every shard.
-    pub fn shards<T: Element>(self) -> impl ExactSizeIterator<Item = Range<usize>> {
-        blocks::<T>(self.patterns, self.shard)
+    /// The patterns of every split.
+    pub fn splits<T: Element>(self) -> impl ExactSizeIterator<Item = Range<usize>> {
+        blocks::<T>(self.patterns, self.split)
     }
 
-    /// Groups of probes that take turns with a block.
-    pub fn company<T: Element>(self) -> usize {
-        let group_bytes = GROUP * scores_stride::<T>(self.block) * size_of::<T>();
-        (COMPANY_BYTES / group_bytes).min(COMPANY)
+    /// ProbeTiles of probes that take turns with a block.
+    pub fn probe_block<T: Element>(self) -> usize {
+        let group_bytes = PROBE_TILE * scores_stride::<T>(self.block) * size_of::<T>();
+        (PROBE_BLOCK_BYTES / group_bytes).min(PROBE_BLOCK)
     }
 
     /// Elements of scores that a task needs for so many probes.
     pub fn scores<T: Element>(self, probes: usize) -> usize {
-        let groups = probes.div_ceil(GROUP).clamp(1, self.company::<T>());
-        groups * GROUP * scores_stride::<T>(self.block)
+        let tiles = probes.div_ceil(PROBE_TILE).clamp(1, self.probe_block::<T>());
+        tiles * PROBE_TILE * scores_stride::<T>(self.block)
     }
 
     /// Entries of a list of patterns.
@@ -151,11 +151,11 @@ impl Plan {
     /// Whether blocks are prefetched to L2, for so many probes: a few have little to do but to wait for
     /// L3, and a prefetch costs them more than it brings.
     pub fn prefetches<T: Element>(self, probes: usize) -> bool {
-        self.bytes::<T>() > if probes > 2 * GROUP { BEYOND_L2 } else { LARGE }
+        self.bytes::<T>() > if probes > 2 * PROBE_TILE { BEYOND_L2 } else { LARGE }
     }
 
     /// Whether stretches that L1 holds are prefetched to it.
-    pub fn prefetches_stretches<T: Element>(self) -> bool {
+    pub fn prefetches_strips<T: Element>(self) -> bool {
         self.bytes::<T>() > BEYOND_L2
     }
 
@@ -164,10 +164,10 @@ impl Plan {
         panels_len::<T>(self.block, self.cols, probes)
     }
 
-    /// Most probes that a task recalls at a time: the largest company, or as many as stay in L2.
+    /// Most probes that a task recalls at a time: the largest probe_block, or as many as stay in L2.
     pub fn batch<T: Element>(self) -> usize {
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
-        rows.clamp(COMPANY * GROUP, 3 * COMPANY * GROUP) / GROUP * GROUP
+        rows.clamp(PROBE_BLOCK * PROBE_TILE, 3 * PROBE_BLOCK * PROBE_TILE) / PROBE_TILE * PROBE_TILE
     }
 
     /// Whether the similarities of so many probes are kept for learning.
@@ -211,7 +211,7 @@ mod tests {
     fn an_update_is_cut_so_that_a_blocks_weights_and_rows_fit_into_l2() {
         let [few, many] = digits::<f32>();
         let update = |pieces, block, streams| UpdatePlan { pieces, block, streams };
-        // 80 patterns of 3,136 bytes; 64 weights for each of 1,000 rows; a lane group for any more.
+        // 80 patterns of 3,136 bytes; 64 weights for each of 1,000 rows; a vector for any more.
         assert_eq!(few.update::<f32>(1, 1), update(1, 80, false));
         assert_eq!(few.update::<f32>(819, 1), update(1, 80, false));
         assert_eq!(few.update::<f32>(820, 1), update(1, 64, false));
@@ -246,12 +246,12 @@ mod tests {
         let of = |patterns| Plan::new::<f32>(patterns, 64);
         let (at_l2, beyond_l2) = (of(4 << 10), of((4 << 10) + 1));
         let (at_most, large) = (of(32 << 10), of((32 << 10) + 1));
-        for probes in [1, 2 * GROUP] {
+        for probes in [1, 2 * PROBE_TILE] {
             assert!(!at_most.prefetches::<f32>(probes) && large.prefetches::<f32>(probes));
         }
-        let many = 2 * GROUP + 1;
+        let many = 2 * PROBE_TILE + 1;
         assert!(!at_l2.prefetches::<f32>(many) && beyond_l2.prefetches::<f32>(many));
-        assert!(!at_l2.prefetches_stretches::<f32>() && beyond_l2.prefetches_stretches::<f32>());
+        assert!(!at_l2.prefetches_strips::<f32>() && beyond_l2.prefetches_strips::<f32>());
         assert!(!at_most.is_large::<f32>() && large.is_large::<f32>());
     }
 
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn blocks_and_shards_are_cut_by_shape_and_type_alone() {
-        for (patterns, dim, shard, block) in [
+        for (patterns, dim, split, block) in [
             (1000, 784, 512, 160),
             (60_000, 784, 3760, 160),
             (1024, 64, 1024, 512),
@@ -311,24 +311,28 @@ mod tests {
             (1, 1, 16, 512),
         ] {
             let plan = Plan::new::<f32>(patterns, dim);
-            assert_eq!((plan.shard, plan.block), (shard, block), "{patterns} x {dim}");
-            let shards: Vec<_> = plan.shards::<f32>().collect();
-            assert!(shards.iter().cloned().flatten().eq(0..patterns));
-            assert!(shards.iter().all(|shard| shard.len() <= plan.shard));
-            assert!(shards.len() as u64 <= SHARDS);
+            assert_eq!((plan.split, plan.block), (split, block), "{patterns} x {dim}");
+            let splits: Vec<_> = plan.splits::<f32>().collect();
+            assert!(splits.iter().cloned().flatten().eq(0..patterns));
+            assert!(splits.iter().all(|split| split.len() <= plan.split));
+            assert!(splits.len() as u64 <= SPLITS);
         }
     }
 
     #[test]
     fn a_task_has_whole_groups_of_probes_and_room_for_the_scores_of_a_company() {
-        for (dim, company) in [(1, 10), (64, 10), (256, 10), (384, 14), (784, 31), (20_000, 32)] {
+        for (dim, probe_block) in [(1, 10), (64, 10), (256, 10), (384, 14), (784, 31), (20_000, 32)]
+        {
             let plan = Plan::new::<f32>(1000, dim);
-            assert_eq!(plan.company::<f32>(), company, "{dim}");
+            assert_eq!(plan.probe_block::<f32>(), probe_block, "{dim}");
             let most = plan.batch::<f32>();
-            assert!(most.is_multiple_of(GROUP) && most >= company * GROUP, "{dim}: {most}");
-            let scores = |groups: usize| groups * GROUP * scores_stride::<f32>(plan.block);
-            assert_eq!(plan.scores::<f32>(most), scores(company), "{dim}");
-            assert_eq!(plan.scores::<f32>(GROUP + 1), scores(2), "{dim}");
+            assert!(
+                most.is_multiple_of(PROBE_TILE) && most >= probe_block * PROBE_TILE,
+                "{dim}: {most}"
+            );
+            let scores = |tiles: usize| tiles * PROBE_TILE * scores_stride::<f32>(plan.block);
+            assert_eq!(plan.scores::<f32>(most), scores(probe_block), "{dim}");
+            assert_eq!(plan.scores::<f32>(PROBE_TILE + 1), scores(2), "{dim}");
             assert_eq!(plan.scores::<f32>(1), scores(1), "{dim}");
         }
     }

@@ -1,7 +1,7 @@
 //! The drivers, as machine code.
 
 use crate::driver::finish::Finish;
-use crate::driver::forward::Shard;
+use crate::driver::forward::Forward;
 use crate::driver::merge::Merge;
 use crate::driver::update::Learn;
 use crate::separation::softmax::Softmax;
@@ -9,7 +9,7 @@ use crate::simd::compiled::compiled;
 
 compiled! {
     /// Recall from some of the patterns.
-    recall(Shard);
+    recall(Forward);
     /// The sum of two recalls.
     merge(Merge);
     /// Sums become retrieved probes.

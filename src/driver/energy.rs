@@ -47,15 +47,15 @@ impl<T: Element> Energies<T> {
 
     /// ln Σ_n exp(β s_n)
     fn lse(&self, state: &State<T>) -> f64 {
-        match state.mass == T::ZERO {
+        match state.row_sum == T::ZERO {
             true => f64::NEG_INFINITY,
-            false => self.beta * self.gain * state.reference.to_f64() + state.mass.to_f64().ln(),
+            false => self.beta * self.gain * state.shift.to_f64() + state.row_sum.to_f64().ln(),
         }
     }
 
     /// Writes the numbers of probe `b` that are asked for.
     pub fn write(&self, state: &State<T>, probe: &[T], b: usize, outputs: &mut Outputs<'_, T>) {
-        let mass = state.mass.to_f64();
+        let row_sum = state.row_sum.to_f64();
         if let Some(lse) = &mut outputs.lse {
             lse[b] = T::from_f64(self.lse(state));
         }
@@ -64,13 +64,14 @@ impl<T: Element> Energies<T> {
             energy[b] = T::from_f64(0.5 * square - self.lse(state) / self.beta + self.constant);
         }
         if let Some(entropy) = &mut outputs.entropy {
-            // p = w / mass: -Σ p ln p = ln mass - Σ w ln w / mass.
-            let heat = std::f64::consts::LN_2 * state.heat.to_f64();
-            let nats = if mass == 0.0 { 0.0 } else { (mass.ln() - heat / mass).max(0.0) };
-            entropy[b] = T::from_f64(if mass.is_nan() { f64::NAN } else { nats });
+            // p = w / row_sum: -Σ p ln p = ln row_sum - Σ w ln w / row_sum.
+            let entropy_sum = std::f64::consts::LN_2 * state.entropy_sum.to_f64();
+            let nats =
+                if row_sum == 0.0 { 0.0 } else { (row_sum.ln() - entropy_sum / row_sum).max(0.0) };
+            entropy[b] = T::from_f64(if row_sum.is_nan() { f64::NAN } else { nats });
         }
         if let Some(best) = &mut outputs.best {
-            best[b] = if mass.is_nan() { usize::MAX } else { state.best };
+            best[b] = if row_sum.is_nan() { usize::MAX } else { state.best };
         }
         if let Some(support) = &mut outputs.support {
             support[b] = state.support;

@@ -3,7 +3,7 @@
 use crate::kernel::rows;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::softmax::memory_weights;
-use crate::separation::state::{Sharpness, State};
+use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::{Element, Kernel, Simd};
 
 /// Turns sums of weighted patterns into retrieved probes, and scores into memory weights.
@@ -15,7 +15,7 @@ pub struct Finish<'a, T> {
     /// What they are multiplied by.
     pub gain: T,
     /// Of the separation, where there was one.
-    pub sharpness: Option<Sharpness<T>>,
+    pub params: Option<SoftmaxParams<T>>,
     /// Scores; memory weights afterwards.
     pub weights: Option<MatMut<'a, T>>,
     /// Each probe's highest memory weight; written.
@@ -32,15 +32,15 @@ impl<T: Element> Kernel<T> for Finish<'_, T> {
         for (b, state) in self.states.iter().enumerate() {
             if let Some((sums, to)) = &mut self.retrieved {
                 // Weights that were given are what they are.
-                let normaliser = self.sharpness.map_or(T::ONE, |_| state.normaliser());
+                let normaliser = self.params.map_or(T::ONE, |_| state.normaliser());
                 rows::finish(simd, sums.row(b), normaliser * self.gain, to.row_mut(b));
             }
-            let Some(sharpness) = self.sharpness else { continue };
+            let Some(params) = self.params else { continue };
             if let Some(weights) = &mut self.weights {
-                memory_weights(simd, weights.row_mut(b), self.keep, sharpness, state);
+                memory_weights(simd, weights.row_mut(b), self.keep, params, state);
             }
             if let Some(weights) = &mut self.best_weights {
-                weights[b] = state.best_weight(simd, sharpness);
+                weights[b] = state.best_weight(simd, params);
             }
         }
     }

@@ -5,11 +5,11 @@ use crate::matrix::{MatMut, MatRef};
 use crate::separation::state::State;
 use crate::simd::{Element, Kernel, Simd};
 
-/// Adds the recall from a later shard of patterns to that from the earlier ones.
+/// Adds the recall from a later split of patterns to that from the earlier ones.
 pub struct Merge<'a, T> {
-    /// The earlier shards' states and sums.
+    /// The earlier splits' states and sums.
     pub earlier: (&'a mut [State<T>], Option<MatMut<'a, T>>),
-    /// The later shard's.
+    /// The later split's.
     pub later: (&'a [State<T>], Option<MatRef<'a, T>>),
     /// The separation's scale.
     pub scale: T,

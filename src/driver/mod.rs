@@ -6,7 +6,7 @@
 //! | [`run`], [`tasks`] | a batch, divided into tasks for the threads |
 //! | [`forward`], [`score_tile`] | many probes, block by block of patterns |
 //! | [`decode`] | one probe |
-//! | [`merge`], [`finish`] | recalls from several parts of the patterns become one, and sums become outputs |
+//! | [`merge`], [`finish`] | recalls from several partial_vectors of the patterns become one, and sums become outputs |
 //! | [`update`] | learning, block by block of patterns |
 //! | [`outputs`], [`energy`] | what a recall can tell |
 //! | [`parallel`], [`scratch`] | threads, and memory |

@@ -88,7 +88,7 @@ impl<'a, T: Element> Outputs<'a, T> {
 
     /// The outputs of the first `at` probes, and those of the others.
     pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
-        /// The two parts of an output that may not be wanted.
+        /// The two partial_vectors of an output that may not be wanted.
         fn split<V>(output: Option<V>, split: impl FnOnce(V) -> (V, V)) -> (Option<V>, Option<V>) {
             output.map(split).unzip()
         }

@@ -43,7 +43,7 @@ impl Default for Parallelism {
 /// Multiply-adds below which a second thread costs more than it brings: about 20 µs of one core,
 /// against 5 to 10 µs to wake another.
 const WORTH_A_TASK: u64 = 1 << 20;
-/// Bytes of patterns of which the same is true: a few probes take as long as reading does, and their shards
+/// Bytes of patterns of which the same is true: a few probes take as long as reading does, and their splits
 /// are coarse, so that a thread that wakes late ends late.
 const WORTH_READING: u64 = 1 << 21;
 

@@ -3,17 +3,17 @@
 use crate::driver::outputs::Outputs;
 use crate::driver::parallel::{Parallelism, for_each_piece};
 use crate::driver::scratch::{Scratch, take};
-use crate::driver::tasks::{ProbeTask, ShardTask, Shared};
+use crate::driver::tasks::{ProbeTask, Shared, SplitTask};
 use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::matrix::ranges::product;
 use crate::simd::Element;
-use crate::simd::tile::GROUP;
+use crate::simd::tile::PROBE_TILE;
 
 /// Divides a job into tasks and does them.
 ///
 /// Many probes: each thread takes some of them through all of the patterns. Few: each thread takes
-/// all of them through some of the shards. The shards are merged in the same order either way, so
+/// all of them through some of the splits. The splits are merged in the same order either way, so
 /// that the results are too.
 pub(crate) fn run<T: Element>(
     shared: &Shared<'_, T>,
@@ -28,19 +28,19 @@ pub(crate) fn run<T: Element>(
         return Ok(());
     }
     let threads = plan.threads::<T>(batch, parallelism);
-    let shards = plan.shards::<T>().len();
+    let splits = plan.splits::<T>().len();
     let retrieves = usize::from(outputs.retrieved.is_some());
-    if threads == 1 || shards == 1 || batch >= 2 * GROUP * threads {
+    if threads == 1 || splits == 1 || batch >= 2 * PROBE_TILE * threads {
         // A second piece for each thread evens out what they take, where it is not another pass over the
         // patterns.
         let passes = batch.div_ceil(plan.batch::<T>());
         let pieces = match threads {
             1 => 1,
-            _ => passes.clamp(threads, 2 * threads).min(batch.div_ceil(GROUP)),
+            _ => passes.clamp(threads, 2 * threads).min(batch.div_ceil(PROBE_TILE)),
         };
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
-        let later = if shards > 1 { most } else { 0 };
-        // Padded probes, and sums for them and for those of a later shard.
+        let later = if splits > 1 { most } else { 0 };
+        // Padded probes, and sums for them and for those of a later split.
         let rows = most + retrieves * (most + later);
         let scores = product([plan.scores::<T>(most)]) + product([plan.panels::<T>(most)]);
         let floats = product([pieces, rows, plan.stride])
@@ -61,27 +61,27 @@ pub(crate) fn run<T: Element>(
         };
         for_each_piece(task, threads, &|task| task.run(shared));
     } else {
-        let sums = product([retrieves, batch, shards, plan.stride]);
-        let scores = product([shards, plan.scores::<T>(batch)]);
+        let sums = product([retrieves, batch, splits, plan.stride]);
+        let scores = product([splits, plan.scores::<T>(batch)]);
         let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
-        memory.reserve(floats, product([batch, 1 + shards]), product([shards, plan.list()]))?;
-        let (states, parts) = memory.states.split_at_mut(batch);
-        let parts = &mut parts[..batch * shards];
+        memory.reserve(floats, product([batch, 1 + splits]), product([splits, plan.list()]))?;
+        let (states, partial_vectors) = memory.states.split_at_mut(batch);
+        let partial_vectors = &mut partial_vectors[..batch * splits];
         let mut floats = &mut memory.floats[..floats as usize];
         let source = shared.source(input, take(&mut floats, batch * plan.stride));
         let partial = take(&mut floats, sums as usize);
-        let task = ShardTask {
+        let task = SplitTask {
             plan,
-            shards: 0..shards,
+            splits: 0..splits,
             source,
             similarities: outputs.scores(),
-            states: &mut *parts,
+            states: &mut *partial_vectors,
             sums: &mut *partial,
             scores: floats,
-            list: &mut memory.list[..shards * plan.list()],
+            list: &mut memory.list[..splits * plan.list()],
         };
         for_each_piece(task, threads, &|task| task.run(shared));
-        shared.merge(states, parts, partial);
+        shared.merge(states, partial_vectors, partial);
         shared.finish(input, states, partial, outputs);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! A group of probes meets a block of patterns: scores, their separation, and what is retrieved.
+//! A tile of probes meets a block of patterns: scores, their separation, and what is retrieved.
 
 use crate::kernel::axpy::combine;
 use std::ops::Range;
@@ -8,15 +8,15 @@ use crate::kernel::axpy::Ahead;
 use crate::kernel::dot::dots;
 use crate::kernel::packed_dot;
 use crate::matrix::{MatMut, MatRef};
-use crate::separation::active::{Survivors, every, find};
+use crate::separation::active::{ActiveColumns, every, find};
 use crate::separation::online::Separation;
 use crate::separation::state::State;
-use crate::simd::tail::groups_of;
-use crate::simd::tile::GROUP;
+use crate::simd::tail::vectors_of;
+use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Simd};
 
-/// A group of probes and a block of patterns.
-pub(crate) struct Meeting<'a, T> {
+/// A tile of probes and a block of patterns.
+pub(crate) struct ScoreTile<'a, T> {
     /// The block's patterns.
     pub patterns: MatRef<'a, T>,
     /// Which of them take part; all without.
@@ -34,16 +34,16 @@ pub(crate) struct Meeting<'a, T> {
     pub block: Range<usize>,
     /// Panels of the block, if there are any.
     pub panels: &'a [T],
-    /// Scratch for a list of survivors.
+    /// Scratch for a list of active.
     pub list: &'a mut [u32],
     /// What is prefetched meanwhile.
     pub ahead: Ahead,
 }
 
 /// What the sums so far are to be multiplied by: a factor for each probe.
-pub(crate) type Rescale<T> = [T; GROUP];
+pub(crate) type Rescale<T> = [T; PROBE_TILE];
 
-impl<T: Element> Meeting<'_, T> {
+impl<T: Element> ScoreTile<'_, T> {
     /// Scores from one chunk of d, or that chunk's share of them.
     #[inline(always)]
     pub fn score<S: Simd<T>>(&mut self, simd: S, source: Source<'_, T>, chunk: Range<usize>) {
@@ -68,11 +68,11 @@ impl<T: Element> Meeting<'_, T> {
         let (count, keep, none) = (self.patterns.rows(), self.keep, State::EMPTY);
         // Weights that are given have no separation.
         let mut all = match source {
-            Source::Probes(_, sharpness) => Some(std::array::from_fn::<_, GROUP, _>(
+            Source::Probes(_, params) => Some(std::array::from_fn::<_, PROBE_TILE, _>(
                 #[inline(always)]
                 |b| {
                     let state = self.states.get(b).unwrap_or(&none);
-                    Separation::begin(simd, sharpness, keep, state)
+                    Separation::begin(simd, params, keep, state)
                 },
             )),
             Source::Similarities(_) => None,
@@ -98,7 +98,7 @@ impl<T: Element> Meeting<'_, T> {
         };
         for (b, separation) in separations.iter_mut().enumerate() {
             let scores = &self.scores.row_mut(b)[..count];
-            separation.survey(simd, scores, self.first, &mut self.states[b]);
+            separation.scan(simd, scores, self.first, &mut self.states[b]);
         }
         let left = self.segments(simd, separations, rescale);
         for (separation, state) in separations.iter().zip(&mut *self.states) {
@@ -107,16 +107,16 @@ impl<T: Element> Meeting<'_, T> {
         left.filter(|_| self.retrieved.is_some())
     }
 
-    /// The segments, between which some probe's reference rises: weights, and what they retrieve.
+    /// The segments, between which some probe's shift rises: weights, and what they retrieve.
     #[inline(always)]
     fn segments<S: Simd<T>>(
         &mut self,
         simd: S,
-        separations: &mut [Separation<'_, T, S::Group>],
+        separations: &mut [Separation<'_, T, S::Vec>],
         mut rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
         let count = self.patterns.rows();
-        let mut survivors = Survivors::NONE;
+        let mut active = ActiveColumns::NONE;
         let mut from = 0;
         while from < count {
             let mut to = count;
@@ -129,33 +129,33 @@ impl<T: Element> Meeting<'_, T> {
             let dense = !separations.is_empty()
                 && separations.iter().zip(&*self.states).all(|(one, state)| one.is_dense(state));
             if separations.is_empty() {
-                for (b, bits) in survivors.of(0..self.states.len()).iter_mut().enumerate() {
+                for (b, bits) in active.of(0..self.states.len()).iter_mut().enumerate() {
                     find(simd, self.scores.row_mut(b), from..to, bits);
                 }
             } else {
                 let (states, scores) = (&*self.states, &mut self.scores);
-                let cuts = (dense, &mut survivors);
-                Separation::weigh_together(simd, separations, states, scores, from..to, cuts);
+                let cuts = (dense, &mut active);
+                Separation::exp_tile_rows(simd, separations, states, scores, from..to, cuts);
             }
             for (b, state) in self.states.iter_mut().enumerate() {
                 state.support += match dense {
                     true => to - from,
-                    false => survivors.count::<T>(b..b + 1, from..to),
+                    false => active.count::<T>(b..b + 1, from..to),
                 };
             }
             let probes = 0..self.states.len();
-            let all = dense || survivors.count::<T>(probes.clone(), from..to) == to - from;
+            let all = dense || active.count::<T>(probes.clone(), from..to) == to - from;
             if all && to - from == count {
                 return Some(rescale);
             }
             let list = match all {
                 true => every(from..to, self.list),
-                false => survivors.list(simd, probes, from..to, self.list),
+                false => active.list(simd, probes, from..to, self.list),
             };
-            let rescale = std::mem::replace(&mut rescale, [T::ONE; GROUP]);
+            let rescale = std::mem::replace(&mut rescale, [T::ONE; PROBE_TILE]);
             if let Some(retrieved) = &mut self.retrieved {
                 let (weights, rows) = (self.scores.as_ref(), (list, Ahead::NONE));
-                let (rescale, chunk) = (&rescale[..weights.rows()], 0..groups_of(&self.patterns));
+                let (rescale, chunk) = (&rescale[..weights.rows()], 0..vectors_of(&self.patterns));
                 // SAFETY: the list names rows of the patterns.
                 unsafe { combine(simd, weights, self.patterns, rows, chunk, rescale, retrieved) };
             }

@@ -47,7 +47,7 @@ impl<T: Element> Scratch<T> {
     }
 }
 
-/// Copies rows into padded ones, `stride` elements apart.
+/// Copies rows into padded ones, `stride` elements vectorize.
 pub(crate) fn pad<T: Element>(rows: MatRef<'_, T>, padded: &mut [T], stride: usize) {
     for (row, padded) in rows.iter().zip(padded.chunks_exact_mut(stride)) {
         padded[..row.len()].copy_from_slice(row);

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use crate::matrix::MatRef;
-use crate::separation::state::Sharpness;
+use crate::separation::state::SoftmaxParams;
 use crate::simd::Element;
 
 /// Where the weights of patterns come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a, T> {
     /// From padded probes, by the separation of their similarities.
-    Probes(MatRef<'a, T>, Sharpness<T>),
+    Probes(MatRef<'a, T>, SoftmaxParams<T>),
     /// From padded probes, of which only the similarities are wanted.
     Similarities(MatRef<'a, T>),
     /// They are given: a row for each probe, a column for each pattern.
@@ -28,7 +28,7 @@ impl<T: Element> Source<'_, T> {
     #[inline(always)]
     pub fn of(self, probes: Range<usize>) -> Self {
         match self {
-            Self::Probes(rows, sharpness) => Self::Probes(rows.subrows(probes), sharpness),
+            Self::Probes(rows, params) => Self::Probes(rows.subrows(probes), params),
             Self::Similarities(rows) => Self::Similarities(rows.subrows(probes)),
             Self::Weights(rows) => Self::Weights(rows.subrows(probes)),
         }

@@ -6,7 +6,7 @@ use crate::driver::blocking::Plan;
 use crate::driver::compiled;
 use crate::driver::energy::{Energies, SubMemory};
 use crate::driver::finish::Finish;
-use crate::driver::forward::{Shard, TileScratch};
+use crate::driver::forward::{Forward, TileScratch};
 use crate::driver::merge::Merge;
 use crate::driver::outputs::Outputs;
 use crate::driver::parallel::Divide;
@@ -15,15 +15,15 @@ use crate::driver::source::Source;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
-use crate::separation::state::{Sharpness, State};
-use crate::simd::tile::GROUP;
+use crate::separation::state::{SoftmaxParams, State};
+use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
 
 /// Which of the streams a job needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Job<T> {
     /// All three.
-    Recall(Sharpness<T>),
+    Recall(SoftmaxParams<T>),
     /// The first.
     Similarities,
     /// The last.
@@ -45,7 +45,7 @@ pub(crate) struct Shared<'a, T> {
     /// What energies have to know of the patterns that take part, where energies are wanted.
     pub sub_memory: Option<SubMemory>,
     /// Probes that go through the kernels together.
-    pub group: usize,
+    pub probe_tile: usize,
 }
 
 impl<'a, T: Element> Shared<'a, T> {
@@ -61,7 +61,7 @@ impl<'a, T: Element> Shared<'a, T> {
             gain: T::ONE,
             scales_similarities: false,
             sub_memory: None,
-            group: GROUP,
+            probe_tile: PROBE_TILE,
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a, T: Element> Shared<'a, T> {
                 .expect("scratch is made to measure")
         };
         match self.job {
-            Job::Recall(sharpness) => Source::Probes(padded(scratch), sharpness),
+            Job::Recall(params) => Source::Probes(padded(scratch), params),
             Job::Similarities => Source::Similarities(padded(scratch)),
             Job::Combine => Source::Weights(input),
         }
@@ -90,8 +90,8 @@ impl<'a, T: Element> Shared<'a, T> {
         })
     }
 
-    /// Recall from one shard.
-    fn shard(
+    /// Recall from one split.
+    fn split(
         &self,
         patterns: Range<usize>,
         source: Source<'_, T>,
@@ -104,16 +104,16 @@ impl<'a, T: Element> Shared<'a, T> {
             probes => probes,
         };
         let retrieved = self.sums(sums, states.len());
-        let kernel = Shard {
+        let kernel = Forward {
             source,
             patterns: self.memory.subrows(patterns.clone()),
             keep: self.keep.map(|keep| &keep[patterns.clone()]),
             first: patterns.start,
             block: self.plan.block,
             prefetches: self.plan.prefetches::<T>(states.len()),
-            prefetches_stretches: self.plan.prefetches_stretches::<T>(),
-            group: self.group,
-            company: self.plan.company::<T>(),
+            prefetches_strips: self.plan.prefetches_strips::<T>(),
+            probe_tile: self.probe_tile,
+            probe_block: self.plan.probe_block::<T>(),
             states,
             retrieved,
             similarities,
@@ -122,11 +122,11 @@ impl<'a, T: Element> Shared<'a, T> {
         compiled::recall(self.level, kernel);
     }
 
-    /// Adds a later shard's recall to that of the earlier ones.
+    /// Adds a later split's recall to that of the earlier ones.
     fn join(&self, earlier: (&mut [State<T>], &mut [T]), later: (&[State<T>], &mut [T])) {
         let count = later.0.len();
         let scale = match self.job {
-            Job::Recall(sharpness) => sharpness.scale,
+            Job::Recall(params) => params.scale,
             Job::Similarities => return,
             Job::Combine => T::ONE,
         };
@@ -139,11 +139,11 @@ impl<'a, T: Element> Shared<'a, T> {
         compiled::merge(self.level, kernel);
     }
 
-    /// Adds up the recalls of all shards, in order, in the place of the first.
-    pub fn merge(&self, states: &mut [State<T>], parts: &[State<T>], sums: &mut [T]) {
-        let (first, later) = parts.split_at(states.len());
+    /// Adds up the recalls of all splits, in order, in the place of the first.
+    pub fn merge(&self, states: &mut [State<T>], partial_vectors: &[State<T>], sums: &mut [T]) {
+        let (first, later) = partial_vectors.split_at(states.len());
         states.copy_from_slice(first);
-        let rows = sums.len() / parts.len() * states.len();
+        let rows = sums.len() / partial_vectors.len() * states.len();
         let (total, mut rest) = sums.split_at_mut(rows);
         for part in later.chunks_exact(states.len()) {
             self.join((states, total), (part, take(&mut rest, rows)));
@@ -170,15 +170,15 @@ impl<'a, T: Element> Shared<'a, T> {
             let sums = MatRef::with_stride(sums, states.len(), cols, stride);
             (sums.expect("scratch is made to measure"), to.reborrow())
         });
-        let sharpness = match self.job {
-            Job::Recall(sharpness) => Some(sharpness),
+        let params = match self.job {
+            Job::Recall(params) => Some(params),
             Job::Similarities | Job::Combine => None,
         };
         let kernel = Finish {
             states,
             retrieved,
             gain: self.gain,
-            sharpness,
+            params,
             weights: outputs.memory_weights.as_mut().map(MatMut::reborrow),
             best_weights: outputs.best_weight.as_deref_mut(),
             keep: self.keep,
@@ -210,7 +210,7 @@ pub(crate) struct ProbeTask<'a, T> {
     pub outputs: Outputs<'a, T>,
     /// One for each probe.
     pub states: &'a mut [State<T>],
-    /// `most` for each piece, when there is more than one shard.
+    /// `most` for each piece, when there is more than one split.
     pub later: &'a mut [State<T>],
     /// Scratch, as much for each piece.
     pub floats: &'a mut [T],
@@ -253,10 +253,10 @@ impl<T: Element> ProbeTask<'_, T> {
     /// Recalls the probes, `most` at a time.
     pub fn run(self, shared: &Shared<'_, T>) {
         let Self { most, input, mut outputs, mut states, later, floats, list, .. } = self;
-        // Whole groups: a group of fewer probes has the same patterns to load.
-        let groups = input.rows().div_ceil(GROUP);
-        for groups in evenly(groups, most.div_ceil(GROUP)) {
-            let batch = groups.start * GROUP..input.rows().min(groups.end * GROUP);
+        // Whole tiles: a tile of fewer probes has the same patterns to load.
+        let tiles = input.rows().div_ceil(PROBE_TILE);
+        for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
+            let batch = tiles.start * PROBE_TILE..input.rows().min(tiles.end * PROBE_TILE);
             let count = batch.len();
             let (now, rest) = outputs.split_at(count);
             outputs = rest;
@@ -272,7 +272,7 @@ impl<T: Element> ProbeTask<'_, T> {
 }
 
 impl<T: Element> Shared<'_, T> {
-    /// A few probes, through all of the shards, one after another.
+    /// A few probes, through all of the splits, one after another.
     fn batch(
         &self,
         input: MatRef<'_, T>,
@@ -288,17 +288,17 @@ impl<T: Element> Shared<'_, T> {
         let sums = take(&mut floats, rows);
         let panels = take(&mut floats, self.plan.panels::<T>(input.rows()));
         let mut similarities = outputs.scores();
-        for (shard, patterns) in self.plan.shards::<T>().enumerate() {
+        for (split, patterns) in self.plan.splits::<T>().enumerate() {
             let columns = patterns.len();
             let (part, rest) = similarities.map(|all| all.split_at_col(columns)).unzip();
             similarities = rest;
             let scratch =
                 TileScratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
-            if shard == 0 {
-                self.shard(patterns, source, (&mut *states, &mut *sums), part, scratch);
+            if split == 0 {
+                self.split(patterns, source, (&mut *states, &mut *sums), part, scratch);
             } else {
                 let (later, later_sums) = (&mut later[..input.rows()], &mut floats[..rows]);
-                self.shard(patterns, source, (&mut *later, &mut *later_sums), part, scratch);
+                self.split(patterns, source, (&mut *later, &mut *later_sums), part, scratch);
                 self.join((&mut *states, &mut *sums), (later, later_sums));
             }
         }
@@ -306,42 +306,42 @@ impl<T: Element> Shared<'_, T> {
     }
 }
 
-/// A few probes, through some of the shards.
-pub(crate) struct ShardTask<'a, T> {
+/// A few probes, through some of the splits.
+pub(crate) struct SplitTask<'a, T> {
     pub plan: Plan,
-    pub shards: Range<usize>,
+    pub splits: Range<usize>,
     pub source: Source<'a, T>,
-    /// The columns of these shards.
+    /// The columns of these splits.
     pub similarities: Option<MatMut<'a, T>>,
-    /// For every shard: the probes' states, their sums, and scratch.
+    /// For every split: the probes' states, their sums, and scratch.
     pub states: &'a mut [State<T>],
     pub sums: &'a mut [T],
     pub scores: &'a mut [T],
     pub list: &'a mut [u32],
 }
 
-impl<T: Element> Divide for ShardTask<'_, T> {
+impl<T: Element> Divide for SplitTask<'_, T> {
     fn pieces(&self) -> usize {
-        self.shards.len()
+        self.splits.len()
     }
 
     fn divide(self, pieces: usize) -> (Self, Self) {
-        let Self { plan, shards, source, .. } = self;
-        let share = |count: usize| count / shards.len() * pieces;
+        let Self { plan, splits, source, .. } = self;
+        let share = |count: usize| count / splits.len() * pieces;
         let (states, states_) = self.states.split_at_mut(share(self.states.len()));
         let (sums, sums_) = self.sums.split_at_mut(share(self.sums.len()));
         let (scores, scores_) = self.scores.split_at_mut(share(self.scores.len()));
         let (list, list_) = self.list.split_at_mut(share(self.list.len()));
-        let columns = plan.shards::<T>().skip(shards.start).take(pieces).map(|s| s.len()).sum();
+        let columns = plan.splits::<T>().skip(splits.start).take(pieces).map(|s| s.len()).sum();
         let (similarities, similarities_) =
             self.similarities.map(|all| all.split_at_col(columns)).unzip();
         let (first, second) =
-            (shards.start..shards.start + pieces, shards.start + pieces..shards.end);
+            (splits.start..splits.start + pieces, splits.start + pieces..splits.end);
         (
-            Self { plan, shards: first, source, similarities, states, sums, scores, list },
+            Self { plan, splits: first, source, similarities, states, sums, scores, list },
             Self {
                 plan,
-                shards: second,
+                splits: second,
                 source,
                 similarities: similarities_,
                 states: states_,
@@ -353,11 +353,11 @@ impl<T: Element> Divide for ShardTask<'_, T> {
     }
 }
 
-impl<T: Element> ShardTask<'_, T> {
-    /// Recalls from the one shard that is left.
+impl<T: Element> SplitTask<'_, T> {
+    /// Recalls from the one split that is left.
     pub fn run(self, shared: &Shared<'_, T>) {
-        let patterns = self.plan.shards::<T>().nth(self.shards.start).expect("a shard of the plan");
+        let patterns = self.plan.splits::<T>().nth(self.splits.start).expect("a split of the plan");
         let scratch = TileScratch { scores: self.scores, list: self.list, panels: &mut [] };
-        shared.shard(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
+        shared.split(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
     }
 }

@@ -19,9 +19,9 @@ use crate::kernel::rank1::{FEW_PROBES, Outer, Step};
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::softmax::{mask, memory_weights};
-use crate::separation::state::{Sharpness, State};
-use crate::simd::tile::GROUP;
-use crate::simd::{Element, Kernel, Simd, Tile};
+use crate::separation::state::{SoftmaxParams, State};
+use crate::simd::tile::PROBE_TILE;
+use crate::simd::{Element, Kernel, Simd};
 
 /// Where the weights of some rows of Z come from.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +29,9 @@ pub enum Source<'a, T> {
     /// They are given: a row for each row of Z, a column for each pattern.
     Weights(MatRef<'a, T>),
     /// From given similarities and the softmax that recall has found for each row.
-    Scores(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
+    Scores(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
     /// From padded probes, whose similarities are computed again.
-    Probes(MatRef<'a, T>, &'a [State<T>], Sharpness<T>),
+    Probes(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
 }
 
 impl<'a, T: Element> Source<'a, T> {
@@ -46,8 +46,8 @@ impl<'a, T: Element> Source<'a, T> {
     pub fn of(self, patterns: Range<usize>) -> Self {
         match self {
             Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
-            Self::Scores(scores, states, sharpness) => {
-                Self::Scores(scores.subcols(patterns), states, sharpness)
+            Self::Scores(scores, states, params) => {
+                Self::Scores(scores.subcols(patterns), states, params)
             }
             probes => probes,
         }
@@ -79,18 +79,18 @@ pub struct Learn<'a, T> {
     pub prefetches: bool,
     /// Whether both halves of the patterns are to be streamed at once.
     pub streams: bool,
-    /// Scratch, for two blocks: a weight for each row of Z and each pattern, `scores_stride` apart.
+    /// Scratch, for two blocks: a weight for each row of Z and each pattern, `scores_stride` vectorize.
     pub weights: &'a mut [T],
     /// Scratch, for two blocks: a list of the patterns.
     pub list: &'a mut [u32],
 }
 
-/// Where the second of two streams begins, if there can be two: a level whose registers hold few groups
+/// Where the second of two streams begins, if there can be two: a level whose registers hold few tiles
 /// has its hands full with one.
 #[inline(always)]
-fn half<T: Element>(patterns: usize, tile: Tile) -> Option<usize> {
+fn half<T: Element>(patterns: usize, streams: usize) -> Option<usize> {
     let half = patterns / T::LANES / 2 * T::LANES;
-    if half > 0 && tile.patterns > 1 { Some(half) } else { None }
+    if half > 0 && streams > 1 { Some(half) } else { None }
 }
 
 impl<T: Element> Kernel<T> for Learn<'_, T> {
@@ -98,7 +98,7 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let half = if self.streams { half::<T>(self.patterns.rows(), S::TILE) } else { None };
+        let half = if self.streams { half::<T>(self.patterns.rows(), S::STREAMS) } else { None };
         let mut streams = match half {
             Some(half) => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
             None => [Some(self), None],
@@ -125,7 +125,7 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
 }
 
 impl<'a, T: Element> Learn<'a, T> {
-    /// The update of the first `at` patterns, with the first `share.0` of `share.1` parts of the scratch,
+    /// The update of the first `at` patterns, with the first `share.0` of `share.1` partial_vectors of the scratch,
     /// and that of the others, with the rest.
     #[inline(always)]
     pub fn split(self, at: usize, share: (usize, usize)) -> (Self, Self) {
@@ -217,11 +217,11 @@ impl<'a, T: Element> Learn<'a, T> {
         weights: &mut MatMut<'_, T>,
     ) {
         if let Source::Probes(probes, ..) = source {
-            for group in evenly(probes.rows(), GROUP) {
+            for tile in evenly(probes.rows(), PROBE_TILE) {
                 let patterns = self.patterns.as_ref().subrows(block.clone());
-                let probes = probes.subrows(group.clone());
+                let probes = probes.subrows(tile.clone());
                 for chunk in chunks::<T>(patterns.cols() / T::LANES) {
-                    dots(simd, probes, patterns, chunk, &mut weights.rows_mut(group.clone()));
+                    dots(simd, probes, patterns, chunk, &mut weights.rows_mut(tile.clone()));
                 }
             }
         }
@@ -233,8 +233,8 @@ impl<'a, T: Element> Learn<'a, T> {
             let keep = self.keep.map(|keep| &keep[block.clone()]);
             match source {
                 Source::Weights(_) => mask(row, keep),
-                Source::Scores(_, states, sharpness) | Source::Probes(_, states, sharpness) => {
-                    memory_weights(simd, row, keep, sharpness, &states[b]);
+                Source::Scores(_, states, params) | Source::Probes(_, states, params) => {
+                    memory_weights(simd, row, keep, params, &states[b]);
                 }
             }
         }
@@ -247,7 +247,6 @@ mod tests {
 
     #[test]
     fn two_streams_have_whole_panels_each() {
-        let (few, many) = (Tile { probes: 2, patterns: 1 }, Tile { probes: 3, patterns: 2 });
         for (patterns, expected) in [
             (0, None),
             (31, None),
@@ -256,10 +255,10 @@ mod tests {
             (64, Some(32)),
             (999, Some(496)),
         ] {
-            assert_eq!(half::<f32>(patterns, many), expected, "{patterns}");
-            assert_eq!(half::<f32>(patterns, few), None);
+            assert_eq!(half::<f32>(patterns, 2), expected, "{patterns}");
+            assert_eq!(half::<f32>(patterns, 1), None);
         }
-        assert_eq!(half::<f64>(32, many), Some(16));
-        assert_eq!(half::<f64>(16, many), Some(8));
+        assert_eq!(half::<f64>(32, 2), Some(16));
+        assert_eq!(half::<f64>(16, 2), Some(8));
     }
 }

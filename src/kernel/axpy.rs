@@ -1,7 +1,7 @@
 //! Sums of weighted rows: the product that `combine` and `outer` share.
 //!
 //! ```text
-//! acc[i][g] = init[i][g] + Σ_k w(i, k) * V[k, g]        # i < P destinations, g < G lane groups
+//! acc[i][g] = init[i][g] + Σ_k w(i, k) * V[k, g]        # i < P destinations, g < G vectors
 //! ```
 //!
 //! For recall the destinations are probes and k runs over patterns; for learning the destinations
@@ -13,8 +13,8 @@ use std::ops::Range;
 
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
-use crate::simd::tail::groups_of;
-use crate::simd::tile::{for_each_piece, for_group_size, summed_rows};
+use crate::simd::tail::vectors_of;
+use crate::simd::tile::{for_each_strip, for_tile_size, summed_rows};
 use crate::simd::{Element, Simd};
 
 /// The coefficients of a sum of rows for `P` destinations.
@@ -86,7 +86,7 @@ impl Ahead {
 /// whatever that holds; without, the caller knows that all rows are finite or that no coefficient is 0.
 ///
 /// # Safety
-/// Rows `rows` of `from` have `G` lane groups from `d` on, and `weights` has a coefficient for each
+/// Rows `rows` of `from` have `G` vectors from `d` on, and `weights` has a coefficient for each
 /// of them and each of `P` destinations.
 #[inline(always)]
 pub(crate) unsafe fn sum_rows<
@@ -98,15 +98,15 @@ pub(crate) unsafe fn sum_rows<
     const SKIPS: bool,
 >(
     simd: S,
-    mut acc: [[S::Group; G]; P],
+    mut acc: [[S::Vec; G]; P],
     weights: Weights<T, P>,
     from: (*const T, usize),
     rows: R,
     ahead: Ahead,
-) -> [[S::Group; G]; P] {
+) -> [[S::Vec; G]; P] {
     let (from, stride) = from;
     for k in 0..rows.count() {
-        // SAFETY: the caller promises the row, its groups and its coefficients.
+        // SAFETY: the caller promises the row, its width and its coefficients.
         unsafe {
             let k = rows.index(k);
             let row = from.add(k * stride);
@@ -117,7 +117,7 @@ pub(crate) unsafe fn sum_rows<
                     |g| simd.prefetch(next.wrapping_add(g * T::LANES)),
                 );
             }
-            let v: [S::Group; G] = std::array::from_fn(
+            let v: [S::Vec; G] = std::array::from_fn(
                 #[inline(always)]
                 |g| simd.load(row.add(g * T::LANES)),
             );
@@ -136,7 +136,7 @@ pub(crate) unsafe fn sum_rows<
     acc
 }
 
-/// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for a group of
+/// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for a vector of
 /// probes and a chunk of d. Where rescale[b] is 0, what was there before is not read.
 ///
 /// `rows` names the patterns whose weight is not zero for all probes.
@@ -153,7 +153,7 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     rescale: &[T],
     retrieved: &mut MatMut<'_, T>,
 ) {
-    assert!(chunk.end <= groups_of(&patterns));
+    assert!(chunk.end <= vectors_of(&patterns));
     assert_eq!(retrieved.shape(), (weights.rows(), patterns.cols()));
     assert_eq!(rescale.len(), weights.rows());
     assert!(weights.cols() >= patterns.rows());
@@ -166,10 +166,10 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
             rescale: &rescale[tile.clone()],
         };
         let mut retrieved = retrieved.rows_mut(tile.clone());
-        let (first, groups) = (chunk.start, chunk.len());
+        let (first, width) = (chunk.start, chunk.len());
         // SAFETY: shapes are checked above; the caller promises that the rows exist.
-        for_group_size!(simd, tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
-            for_each_piece!(groups, P, |at, G| {
+        for_tile_size!(simd, tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
+            for_each_strip!(width, P, |at, G| {
                 sum.piece::<S, P, G>(simd, (first + at) * T::LANES, &mut retrieved)
             });
         });
@@ -187,7 +187,7 @@ struct Combine<'a, T, R> {
 impl<T: Element, R: Rows> Combine<'_, T, R> {
     /// # Safety
     /// There are `P` probes, the shapes are those that [`combine`] checks, and `d` begins `G` lane
-    /// groups.
+    /// width.
     #[inline(always)]
     unsafe fn piece<S: Simd<T>, const P: usize, const G: usize>(
         &self,
@@ -199,7 +199,7 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
         let (at, across) = (self.weights.as_ptr(), self.weights.forward_stride());
         let weights =
             Weights { at: std::array::from_fn(|i| at.wrapping_add(i * across)), along: 1 };
-        // SAFETY: rows i < P of the destination and all rows of the patterns have these groups.
+        // SAFETY: rows i < P of the destination and all rows of the patterns have these width.
         unsafe {
             let mut acc = [[simd.splat(T::ZERO); G]; P];
             for (i, acc) in acc.iter_mut().enumerate() {

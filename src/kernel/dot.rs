@@ -1,11 +1,11 @@
-//! Similarities: every probe of a group with every pattern of a block.
+//! Similarities: every probe of a vector with every pattern of a block.
 //!
 //! ```text
 //! for each chunk of d that keeps the probes in L1:
 //!     for each panel of LANES patterns:
 //!         for each tile of Q patterns:
 //!             acc[P][Q] = 0
-//!             for each lane group g of the chunk:
+//!             for each vector g of the chunk:
 //!                 acc[i][j] += X[i, g] * M[j, g]          # P·Q multiply-adds for P + Q loads
 //!             fold acc[i][0..Q] onto one another          # log2 Q steps of the horizontal sums
 //!         scores[i][panel] += the remaining steps, for all tiles at once
@@ -24,18 +24,18 @@ use std::ops::Range;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::simd::reduce::add_all;
-use crate::simd::tail::groups_of;
-use crate::simd::tile::for_group_size;
+use crate::simd::tail::vectors_of;
+use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, MAX_LANES, Simd};
 
 /// Bytes of a probe in one chunk: six probes of this length and the patterns that stream past them
 /// stay in 32 to 48 KiB of L1.
 const CHUNK_BYTES: usize = 4096;
 
-/// scores[b][n] = x_b · m_n for a group of probes, one chunk of d after another: the first one sets the
+/// scores[b][n] = x_b · m_n for a vector of probes, one chunk of d after another: the first one sets the
 /// scores, the others add theirs.
 ///
-/// `scores` has a column for each pattern, rounded up to whole lane groups; the surplus repeats the
+/// `scores` has a column for each pattern, rounded up to whole vectors; the surplus repeats the
 /// last pattern's.
 #[inline(always)]
 pub(crate) fn dots<T: Element, S: Simd<T>>(
@@ -45,31 +45,31 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     chunk: Range<usize>,
     scores: &mut MatMut<'_, T>,
 ) {
-    let groups = groups_of(&probes);
-    assert!(groups == groups_of(&patterns) && chunk.end <= groups);
+    let width = vectors_of(&probes);
+    assert!(width == vectors_of(&patterns) && chunk.end <= width);
     assert_eq!(scores.shape(), (probes.rows(), patterns.rows().next_multiple_of(T::LANES)));
-    for tile in evenly(probes.rows(), S::TILE.probes) {
+    for tile in evenly(probes.rows(), S::MR) {
         let probes = probes.subrows(tile.clone());
         let block = Block { probes, patterns, chunk: chunk.clone() };
-        // SAFETY: shapes are checked above, and the chunk lies within the groups.
+        // SAFETY: shapes are checked above, and the chunk lies within the width.
         unsafe { block.dispatch(simd, &mut scores.rows_mut(tile)) };
     }
 }
 
-/// The chunks of d, in lane groups.
+/// The chunks of d, in vectors.
 #[inline(always)]
 pub(crate) fn chunks<T: Element>(
-    groups: usize,
+    width: usize,
 ) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
     const { assert!(CHUNK_BYTES >= 16 * size_of::<f64>()) };
     let most = CHUNK_BYTES / size_of::<T>() / T::LANES;
     // Most rows are one chunk, which need not be divided.
-    let pieces = if groups <= most { 1 } else { groups.div_ceil(most) };
+    let pieces = if width <= most { 1 } else { width.div_ceil(most) };
     (0..pieces).map(
         #[inline(always)]
         move |piece| match pieces {
-            1 => 0..groups,
-            _ => piece * groups / pieces..(piece + 1) * groups / pieces,
+            1 => 0..width,
+            _ => piece * width / pieces..(piece + 1) * width / pieces,
         },
     )
 }
@@ -78,7 +78,7 @@ pub(crate) fn chunks<T: Element>(
 struct Block<'a, T> {
     probes: MatRef<'a, T>,
     patterns: MatRef<'a, T>,
-    /// Lane groups.
+    /// Vectors.
     chunk: Range<usize>,
 }
 
@@ -90,12 +90,12 @@ impl<T: Element> Block<'_, T> {
     #[inline(always)]
     unsafe fn dispatch<S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
         // SAFETY: passed on; there are `P` probes.
-        for_group_size!(simd, self.probes.rows(), S::TILE.probes, |P| unsafe {
-            // One or two probes leave registers for more patterns, whose loads they wait for.
-            match (S::TILE.patterns, P) {
-                (4, 1) => self.panels::<S, P, 8>(simd, scores),
-                (4, _) | (2, 1) => self.panels::<S, P, 4>(simd, scores),
-                (2, _) | (1, 1) => self.panels::<S, P, 2>(simd, scores),
+        for_tile_size!(simd, self.probes.rows(), S::MR, |P| unsafe {
+            // One probe leaves registers for more patterns, whose loads it waits for.
+            match if P == 1 { 2 * S::NR } else { S::NR } {
+                8 => self.panels::<S, P, 8>(simd, scores),
+                4 => self.panels::<S, P, 4>(simd, scores),
+                2 => self.panels::<S, P, 2>(simd, scores),
                 _ => self.panels::<S, P, 1>(simd, scores),
             }
         });
@@ -114,7 +114,7 @@ impl<T: Element> Block<'_, T> {
         let (to, to_stride) = (scores.as_mut_ptr(), scores.stride());
         for panel in (0..patterns.rows()).step_by(T::LANES) {
             // Tiles' sums, half folded. Not initialised: that would be a memset for every panel.
-            let mut parts = [[const { MaybeUninit::<S::Group>::uninit() }; MAX_LANES]; P];
+            let mut partial_vectors = [[const { MaybeUninit::<S::Vec>::uninit() }; MAX_LANES]; P];
             let tiles = T::LANES / Q;
             for at in 0..tiles {
                 let rows = std::array::from_fn(|j| {
@@ -125,17 +125,17 @@ impl<T: Element> Block<'_, T> {
                 let probes = (probes.as_ptr(), probes.forward_stride());
                 // SAFETY: the rows exist, and the caller promises the rest.
                 let mut sums = unsafe { tile::<T, S, P, Q>(simd, probes, rows, chunk) };
-                for (parts, sums) in parts.iter_mut().zip(&mut sums) {
-                    parts[at].write(add_all(simd, sums, 0));
+                for (partial_vectors, sums) in partial_vectors.iter_mut().zip(&mut sums) {
+                    partial_vectors[at].write(add_all(simd, sums, 0));
                 }
             }
-            for (i, parts) in parts.iter_mut().enumerate() {
-                // SAFETY: the first `tiles` parts have been written; row i < P of the scores has a
-                // whole group at `panel`.
+            for (i, partial_vectors) in partial_vectors.iter_mut().enumerate() {
+                // SAFETY: the first `tiles` partial_vectors have been written; row i < P of the scores has a
+                // whole vector at `panel`.
                 unsafe {
-                    let parts = parts.as_mut_ptr().cast::<S::Group>();
-                    let parts = std::slice::from_raw_parts_mut(parts, tiles);
-                    let sums = simd.unfold(add_all(simd, parts, Q.ilog2() as usize));
+                    let partial_vectors = partial_vectors.as_mut_ptr().cast::<S::Vec>();
+                    let partial_vectors = std::slice::from_raw_parts_mut(partial_vectors, tiles);
+                    let sums = simd.unfold(add_all(simd, partial_vectors, Q.ilog2() as usize));
                     let to = to.add(i * to_stride + panel);
                     let sums = if first { sums } else { simd.add(simd.load(to), sums) };
                     simd.store(to, sums);
@@ -155,11 +155,11 @@ pub(crate) unsafe fn tile<T: Element, S: Simd<T>, const P: usize, const Q: usize
     (probes, stride): (*const T, usize),
     patterns: [*const T; Q],
     chunk: Range<usize>,
-) -> [[S::Group; Q]; P] {
+) -> [[S::Vec; Q]; P] {
     let mut acc = [[simd.splat(T::ZERO); Q]; P];
-    for group in chunk {
-        let d = group * T::LANES;
-        // SAFETY: group `group` of every row exists.
+    for vector in chunk {
+        let d = vector * T::LANES;
+        // SAFETY: vector `vector` of every row exists.
         unsafe {
             let m = patterns.map(
                 #[inline(always)]
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn chunks_are_even_and_at_most_4_kib() {
-        fn of<T: Element>(groups: usize) -> Vec<(usize, usize)> {
-            chunks::<T>(groups).map(|chunk| (chunk.start, chunk.end)).collect()
+        fn of<T: Element>(width: usize) -> Vec<(usize, usize)> {
+            chunks::<T>(width).map(|chunk| (chunk.start, chunk.end)).collect()
         }
         assert_eq!(of::<f32>(1), [(0, 1)]);
         assert_eq!(of::<f32>(64), [(0, 64)]);

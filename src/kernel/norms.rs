@@ -2,7 +2,7 @@
 
 use crate::matrix::MatRef;
 use crate::simd::reduce::sum;
-use crate::simd::tail::groups_of;
+use crate::simd::tail::vectors_of;
 use crate::simd::{Element, Kernel, Simd};
 
 /// The squared norm of every row, summed in the order of a dot product.
@@ -18,7 +18,7 @@ impl<T: Element> Kernel<T> for SquaredNorms<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        groups_of(&self.rows);
+        vectors_of(&self.rows);
         for (row, norm) in self.rows.iter().zip(self.norms) {
             *norm = squared_norm(simd, row);
         }
@@ -27,7 +27,7 @@ impl<T: Element> Kernel<T> for SquaredNorms<'_, T> {
 
 /// x in the lanes where |x| is at least `least` or x is not a number, 0 in the others.
 #[inline(always)]
-pub(crate) fn drop_below<T: Element, S: Simd<T>>(simd: S, x: S::Group, least: T) -> S::Group {
+pub(crate) fn drop_below<T: Element, S: Simd<T>>(simd: S, x: S::Vec, least: T) -> S::Vec {
     let zero = simd.splat(T::ZERO);
     let from_below = simd.select(simd.lt(simd.splat(-least), x), zero, x);
     simd.select(simd.lt(x, simd.splat(least)), from_below, x)
@@ -36,7 +36,7 @@ pub(crate) fn drop_below<T: Element, S: Simd<T>>(simd: S, x: S::Group, least: T)
 /// sum + x², where a square below the normal range counts as 0: arithmetic with such numbers is up to a
 /// hundred times slower on some machines.
 #[inline(always)]
-fn add_square<T: Element, S: Simd<T>>(simd: S, x: S::Group, sum: S::Group) -> S::Group {
+fn add_square<T: Element, S: Simd<T>>(simd: S, x: S::Vec, sum: S::Vec) -> S::Vec {
     let x = drop_below(simd, x, T::LEAST_ROOT);
     simd.mul_add(x, x, sum)
 }
@@ -84,7 +84,7 @@ fn sum_of_squares<T: Element, S: Simd<T>, const NORMAL: bool>(simd: S, row: &[T]
     assert!(row.len().is_multiple_of(T::LANES));
     let mut acc = simd.splat(T::ZERO);
     for at in (0..row.len()).step_by(T::LANES) {
-        // SAFETY: the row is whole lane groups.
+        // SAFETY: the row is whole vectors.
         let m = unsafe { simd.load(row.as_ptr().add(at)) };
         acc = if NORMAL { add_square(simd, m, acc) } else { simd.mul_add(m, m, acc) };
     }
@@ -104,11 +104,11 @@ impl<T: Element> Kernel<T> for FeatureSquares<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        groups_of(&self.rows);
+        vectors_of(&self.rows);
         assert_eq!(self.squares.len(), self.rows.cols());
         for row in self.rows.iter() {
             for at in (0..row.len()).step_by(T::LANES) {
-                // SAFETY: the row is whole lane groups, and there are as many squares.
+                // SAFETY: the row is whole vectors, and there are as many squares.
                 unsafe {
                     let to = self.squares.as_mut_ptr().add(at);
                     let m = simd.load(row.as_ptr().add(at));
@@ -130,12 +130,12 @@ impl<T: Element> Kernel<T> for Finite<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) -> bool {
-        groups_of(&self.rows);
+        vectors_of(&self.rows);
         let zero = simd.splat(T::ZERO);
         let mut acc = zero;
         for row in self.rows.iter() {
             for at in (0..row.len()).step_by(T::LANES) {
-                // SAFETY: the row is whole lane groups.
+                // SAFETY: the row is whole vectors.
                 let x = unsafe { simd.load(row.as_ptr().add(at)) };
                 // 0 x is not a number where x is not finite.
                 acc = simd.mul_add(x, zero, acc);

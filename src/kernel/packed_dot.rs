@@ -8,14 +8,14 @@
 //! for each tile of P probes and Q panels:
 //!     for each residue r below LANES / 2:
 //!         a[i][q], b[i][q] = 0
-//!         for each lane group g of d:
+//!         for each vector g of d:
 //!             a[i][q] += X[i, LANES g + r]             * panel_q[r][g]
 //!             b[i][q] += X[i, LANES g + r + LANES / 2] * panel_q[r + LANES / 2][g]
 //!         part[r] = a + b
 //!     scores[i][panel q] = part[0..LANES / 2], halves onto one another
 //! ```
 //!
-//! A residue is what a lane is in `dots`, and the parts are added in the order of its folds: the
+//! A residue is what a lane is in `dots`, and the partial_vectors are added in the order of its folds: the
 //! scores have the same bits.
 
 use std::hint::black_box;
@@ -23,8 +23,8 @@ use std::mem::MaybeUninit;
 
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
-use crate::simd::tail::groups_of;
-use crate::simd::tile::for_group_size;
+use crate::simd::tail::vectors_of;
+use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, MAX_LANES, Simd};
 
 /// Writes the panels of some patterns. The last pattern stands in for those that the last panel lacks.
@@ -34,16 +34,16 @@ pub(crate) fn transpose<T: Element, S: Simd<T>>(
     patterns: MatRef<'_, T>,
     panels: &mut [T],
 ) {
-    let groups = groups_of(&patterns);
+    let width = vectors_of(&patterns);
     let size = patterns.cols() * T::LANES;
     assert!(panels.len() >= patterns.rows().div_ceil(T::LANES) * size);
     for (first, panel) in (0..patterns.rows()).step_by(T::LANES).zip(panels.chunks_exact_mut(size))
     {
-        for g in 0..groups {
+        for g in 0..width {
             let mut square = [simd.splat(T::ZERO); MAX_LANES];
             for (n, row) in square[..T::LANES].iter_mut().enumerate() {
                 let n = (first + n).min(patterns.rows() - 1);
-                // SAFETY: pattern n exists, and has a lane group g.
+                // SAFETY: pattern n exists, and has a vector g.
                 *row = unsafe {
                     simd.load(patterns.as_ptr().add(n * patterns.forward_stride() + g * T::LANES))
                 };
@@ -57,8 +57,8 @@ pub(crate) fn transpose<T: Element, S: Simd<T>>(
                 step *= 2;
             }
             for (r, column) in square[..T::LANES].iter().enumerate() {
-                // SAFETY: the panel has a lane group for every r and g.
-                unsafe { simd.store(panel.as_mut_ptr().add((r * groups + g) * T::LANES), *column) };
+                // SAFETY: the panel has a vector for every r and g.
+                unsafe { simd.store(panel.as_mut_ptr().add((r * width + g) * T::LANES), *column) };
             }
         }
     }
@@ -72,22 +72,22 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     panels: &[T],
     scores: &mut MatMut<'_, T>,
 ) {
-    let groups = groups_of(&probes);
+    let width = vectors_of(&probes);
     let (rows, cols) = scores.shape();
     assert_eq!(rows, probes.rows());
     assert!(cols.is_multiple_of(T::LANES) && panels.len() >= cols * probes.cols());
-    for tile in evenly(rows, S::TILE.probes) {
+    for tile in evenly(rows, S::MR) {
         let probes = probes.subrows(tile.clone());
         let mut scores = scores.rows_mut(tile);
         let panel_size = probes.cols() * T::LANES;
-        // SAFETY: there are `P` probes of `groups` lane groups and as many rows of scores, whose whole
-        // lane groups are the panels.
-        for_group_size!(simd, probes.rows(), S::TILE.probes, |P| unsafe {
+        // SAFETY: there are `P` probes of `width` vectors and as many rows of scores, whose whole
+        // vectors are the panels.
+        for_tile_size!(simd, probes.rows(), S::MR, |P| unsafe {
             let mut n = 0;
             while n < cols {
-                let from = (probes, panels.as_ptr().add(n / T::LANES * panel_size), groups);
+                let from = (probes, panels.as_ptr().add(n / T::LANES * panel_size), width);
                 // A tile has two residues of as many sums each as one of `dots` has.
-                if S::TILE.patterns >= 4 && n + T::LANES < cols {
+                if S::PANELS == 2 && n + T::LANES < cols {
                     scores_of::<T, S, P, 2>(simd, from, &mut scores, n);
                     n += 2 * T::LANES;
                 } else {
@@ -102,33 +102,33 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
 /// The scores of `P` probes with `Q` panels of patterns, from column `n` on.
 ///
 /// # Safety
-/// There are `P` probes of `groups` lane groups, `P` rows of scores with `Q` lane groups from `n` on,
+/// There are `P` probes of `width` vectors, `P` rows of scores with `Q` vectors from `n` on,
 /// and `Q` panels.
 #[inline(always)]
 unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     simd: S,
-    (probes, panels, groups): (MatRef<'_, T>, *const T, usize),
+    (probes, panels, width): (MatRef<'_, T>, *const T, usize),
     scores: &mut MatMut<'_, T>,
     n: usize,
 ) {
     let half = T::LANES / 2;
-    let size = groups * T::LANES;
+    let size = width * T::LANES;
     let zero = simd.splat(T::ZERO);
     // Not initialised: that would be a memset for every tile.
-    let mut parts = [[[const { MaybeUninit::<S::Group>::uninit() }; Q]; P]; MAX_LANES / 2];
+    let mut partial_vectors = [[[const { MaybeUninit::<S::Vec>::uninit() }; Q]; P]; MAX_LANES / 2];
     // The compiler is not to know that both lie side by side: it would load all of them before it uses any, which
     // takes more registers than there are.
     let probes =
         (probes.as_ptr(), black_box(probes.as_ptr().wrapping_add(half)), probes.forward_stride());
-    // SAFETY: residues r and r + half of group g < groups exist in every probe and panel.
+    // SAFETY: residues r and r + half of vector g < width exist in every probe and panel.
     unsafe {
-        for (r, part) in parts[..half].iter_mut().enumerate() {
+        for (r, part) in partial_vectors[..half].iter_mut().enumerate() {
             let mut acc = [[[zero; Q]; P]; 2];
-            for g in 0..groups {
+            for g in 0..width {
                 for (h, acc) in acc.iter_mut().enumerate() {
                     let at = panels.add((r + h * half) * size + g * T::LANES);
                     let probes_at = if h == 0 { probes.0 } else { probes.1 };
-                    let m: [S::Group; Q] = std::array::from_fn(
+                    let m: [S::Vec; Q] = std::array::from_fn(
                         #[inline(always)]
                         |q| simd.load(at.add(q * size * T::LANES)),
                     );
@@ -149,7 +149,7 @@ unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
         for i in 0..P {
             for q in 0..Q {
                 let mut sums = [zero; MAX_LANES / 2];
-                for (sum, part) in sums[..half].iter_mut().zip(&parts) {
+                for (sum, part) in sums[..half].iter_mut().zip(&partial_vectors) {
                     *sum = part[i][q].assume_init();
                 }
                 let mut count = half;
@@ -194,7 +194,7 @@ mod tests {
             for level in Level::available() {
                 let mut panels = vec![T::NAN; 2 * T::LANES * cols];
                 T::dispatch(level, Transpose(patterns, &mut panels));
-                // Panel by panel; in each the residues of d, of each its lane groups, of each a lane for
+                // Panel by panel; in each the residues of d, of each its vectors, of each a lane for
                 // every pattern.
                 for (i, &x) in panels.iter().enumerate() {
                     let (panel, lane) = (i / (T::LANES * cols), i % T::LANES);

@@ -1,7 +1,7 @@
 //! Plasticity: a batch of rank-1 updates of the patterns, decay in the same pass.
 //!
 //! ```text
-//! for each piece of G lane groups of d:
+//! for each piece of G vectors of d:
 //!     for each tile of P patterns:
 //!         acc[i][g] = Σ_b weights[b][i] Z[b, g]                # sum_rows, for all b
 //!         ΔM[i, g] = share acc[i][g]                           # kept when asked for
@@ -20,15 +20,15 @@
 //! 5. With few probes there is little to do for an element of M but to bring it and take it away:
 //!    patterns are then updated one by one, each from its first element to its last, which is what
 //!    hardware prefetches best, and its norm comes from the registers that are stored; from memory,
-//!    two that lie far apart at a time.
+//!    two that lie far vectorize at a time.
 
 use crate::kernel::axpy::{Ahead, Weights, sum_rows};
 use crate::kernel::norms::{is_large, is_small, squared_norm, squared_norm_of_small};
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::{list_len, weighed};
 use crate::simd::reduce::sum;
-use crate::simd::tail::groups_of;
-use crate::simd::tile::{for_each_piece, for_group_size, summed_rows};
+use crate::simd::tail::vectors_of;
+use crate::simd::tile::{for_each_strip, for_tile_size, summed_rows};
 use crate::simd::{Element, Simd};
 
 /// Probes up to which patterns are updated one by one.
@@ -65,14 +65,14 @@ macro_rules! for_each_decay {
                 let $decay = Decay::None;
                 $work
             }
-            Decay::Proportional => $simd.apart(
+            Decay::Proportional => $simd.vectorize(
                 #[inline(always)]
                 move || {
                     let $decay = Decay::Proportional;
                     $work
                 },
             ),
-            Decay::Both => $simd.apart(
+            Decay::Both => $simd.vectorize(
                 #[inline(always)]
                 move || {
                     let $decay = Decay::Both;
@@ -112,7 +112,7 @@ impl<'a, T: Element> Outer<'a, T> {
     #[inline(always)]
     fn enlist<S: Simd<T>>(&mut self, simd: S) -> &'a [u32] {
         let count = self.patterns.rows();
-        assert_eq!(groups_of(&self.vectors), groups_of(&self.patterns.as_ref()));
+        assert_eq!(vectors_of(&self.vectors), vectors_of(&self.patterns.as_ref()));
         assert_eq!(self.weights.rows(), self.vectors.rows());
         assert!(self.weights.cols() >= count);
         assert_eq!(self.norms.len(), count);
@@ -144,7 +144,7 @@ impl<'a, T: Element> Outer<'a, T> {
     #[inline(always)]
     fn one_by_one<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, list: &[u32], decay: Decay) {
         const P: usize = 1;
-        let groups = groups_of(&self.vectors);
+        let width = vectors_of(&self.vectors);
         for one in list.chunks(P) {
             let n = one[0] as usize;
             if is_small(self.norms[n]) {
@@ -154,7 +154,7 @@ impl<'a, T: Element> Outer<'a, T> {
             }
             let mut squares = simd.splat(T::ZERO);
             // SAFETY: `enlist` has checked the shapes, and the list names patterns.
-            for_each_piece!(groups, P, |at, G| unsafe {
+            for_each_strip!(width, P, |at, G| unsafe {
                 self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, Some(&mut squares)));
             });
             self.set_norm(simd, n, sum(simd, squares));
@@ -167,13 +167,13 @@ impl<'a, T: Element> Outer<'a, T> {
     /// As for `piece`.
     #[inline(always)]
     unsafe fn small<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, one: &[u32]) {
-        simd.apart(
+        simd.vectorize(
             #[inline(always)]
             move || {
                 const P: usize = 1;
-                let (groups, decay) = (groups_of(&self.vectors), self.decay());
-                // SAFETY: the caller promises the pattern, which has these lane groups.
-                for_each_piece!(groups, P, |at, G| unsafe {
+                let (width, decay) = (vectors_of(&self.vectors), self.decay());
+                // SAFETY: the caller promises the pattern, which has these vectors.
+                for_each_strip!(width, P, |at, G| unsafe {
                     self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, None));
                 });
                 self.find_norm(simd, one[0] as usize);
@@ -184,24 +184,24 @@ impl<'a, T: Element> Outer<'a, T> {
     /// Updates them piece by piece of d, a tile of them at a time.
     #[inline(always)]
     fn piece_by_piece<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
-        let (groups, decay) = (groups_of(&self.vectors), self.decay());
+        let (width, decay) = (vectors_of(&self.vectors), self.decay());
         let most = summed_rows(S::REGISTERS);
         let (whole, rest) = list.split_at(list.len() / most * most);
-        for_each_piece!(groups, most, |at, G| {
+        for_each_strip!(width, most, |at, G| {
             for (list, size) in [(whole, most), (rest, rest.len())] {
                 if list.is_empty() {
                     continue;
                 }
                 let this = &mut *self;
                 // SAFETY: `enlist` has checked the shapes, and the list names patterns.
-                for_group_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
+                for_tile_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
                     for tile in list.chunks_exact(P) {
                         this.piece::<S, P, G, false>(simd, tile, at * T::LANES, (decay, None));
                     }
                 });
             }
         });
-        simd.apart(
+        simd.vectorize(
             #[inline(always)]
             move || {
                 for &n in list {
@@ -216,7 +216,7 @@ impl<'a, T: Element> Outer<'a, T> {
     fn set_norm<S: Simd<T>>(&mut self, simd: S, n: usize, squares: T) {
         self.norms[n] = squares;
         if !is_large(squares) {
-            simd.apart(
+            simd.vectorize(
                 #[inline(always)]
                 move || self.norms[n] = squared_norm(simd, self.patterns.row_mut(n)),
             );
@@ -233,21 +233,21 @@ impl<'a, T: Element> Outer<'a, T> {
         };
     }
 
-    /// Updates `G` lane groups from `d` on of `P` patterns.
+    /// Updates `G` vectors from `d` on of `P` patterns.
     ///
     /// # Safety
-    /// `group` names `P` patterns, `d` begins `G` lane groups, and the shapes are those that
+    /// `tile` names `P` patterns, `d` begins `G` vectors, and the shapes are those that
     /// `enlist` checks.
     #[inline(always)]
     unsafe fn piece<S: Simd<T>, const P: usize, const G: usize, const SKIPS: bool>(
         &mut self,
         simd: S,
-        group: &[u32],
+        tile: &[u32],
         d: usize,
-        (decays, mut squares): (Decay, Option<&mut S::Group>),
+        (decays, mut squares): (Decay, Option<&mut S::Vec>),
     ) {
         let stride = self.patterns.stride();
-        let rows: [usize; P] = std::array::from_fn(|i| group[i] as usize);
+        let rows: [usize; P] = std::array::from_fn(|i| tile[i] as usize);
         let patterns = self.patterns.as_mut_ptr();
         let Step { share, rate, decay, l1 } = self.step;
         // SAFETY: all of it lies in rows that the caller promises.
@@ -335,7 +335,7 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
         match (update.plain, update.vectors.rows() <= FEW_PROBES) {
             // In a function of its own, as is what follows for small patterns: what is rare is not to cost
             // the tiles of the usual case their registers.
-            (false, _) => simd.apart(
+            (false, _) => simd.vectorize(
                 #[inline(always)]
                 move || update.one_by_one::<S, true>(simd, list, update.decay()),
             ),
@@ -370,10 +370,10 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     }
     let (mut squares_a, mut squares_b) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
     // Both are as long as Z.
-    let groups = groups_of(&a.vectors);
-    debug_assert_eq!(groups, groups_of(&b.vectors));
+    let width = vectors_of(&a.vectors);
+    debug_assert_eq!(width, vectors_of(&b.vectors));
     // SAFETY: passed on.
-    for_each_piece!(groups, P, |at, G| unsafe {
+    for_each_strip!(width, P, |at, G| unsafe {
         a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, (decay, Some(&mut squares_a)));
         b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, (decay, Some(&mut squares_b)));
     });
@@ -383,7 +383,7 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
 
 /// factor sign(m) for every lane, 0 at 0.
 #[inline(always)]
-fn sign<T: Element, S: Simd<T>>(simd: S, m: S::Group, factor: T) -> S::Group {
+fn sign<T: Element, S: Simd<T>>(simd: S, m: S::Vec, factor: T) -> S::Vec {
     let zero = simd.splat(T::ZERO);
     let positive = simd.select(simd.lt(zero, m), simd.splat(factor), zero);
     simd.select(simd.lt(m, zero), simd.splat(-factor), positive)

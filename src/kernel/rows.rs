@@ -11,13 +11,13 @@ pub(crate) fn finish<T: Element, S: Simd<T>>(simd: S, sum: &[T], factor: T, to: 
     let (zero, factor) = (simd.splat(T::ZERO), simd.splat(factor));
     for at in (0..to.len()).step_by(T::LANES) {
         let lanes = T::LANES.min(to.len() - at);
-        // SAFETY: the sum is whole lane groups; `lanes` elements of `to` follow `at`.
+        // SAFETY: the sum is whole vectors; `lanes` elements of `to` follow `at`.
         unsafe {
-            let group = simd.mul(simd.load(sum.as_ptr().add(at)), factor);
-            let group = simd.add(group, zero);
+            let vector = simd.mul(simd.load(sum.as_ptr().add(at)), factor);
+            let vector = simd.add(vector, zero);
             match lanes == T::LANES {
-                true => simd.store(to.as_mut_ptr().add(at), group),
-                false => simd.store_first(to.as_mut_ptr().add(at), group, lanes),
+                true => simd.store(to.as_mut_ptr().add(at), vector),
+                false => simd.store_first(to.as_mut_ptr().add(at), vector, lanes),
             }
         }
     }
@@ -29,7 +29,7 @@ pub(crate) fn join<T: Element, S: Simd<T>>(simd: S, sum: &mut [T], a: T, later: 
     assert!(sum.len() == later.len() && sum.len().is_multiple_of(T::LANES));
     let (a, b) = (simd.splat(a), simd.splat(b));
     for at in (0..sum.len()).step_by(T::LANES) {
-        // SAFETY: both rows are whole lane groups.
+        // SAFETY: both rows are whole vectors.
         unsafe {
             let to = sum.as_mut_ptr().add(at);
             let later = simd.mul(simd.load(later.as_ptr().add(at)), b);

@@ -314,10 +314,10 @@ impl<T: Element> Plasticity<T> {
         let [probes, retrieved] = recall.rows(plan);
         let retrieval = recall.retrieval();
         let contrastive = self.rule == UpdateRule::Contrastive;
-        let mut desk = std::mem::take(&mut workspace.desk);
-        desk.reserve(product([3, batch, plan.stride]), batch as u64, 0)?;
-        let (rows, negative_states) = (batch * plan.stride, &mut desk.states[..batch]);
-        let mut floats = &mut desk.floats[..];
+        let mut learning = std::mem::take(&mut workspace.learning);
+        learning.reserve(product([3, batch, plan.stride]), batch as u64, 0)?;
+        let (rows, negative_states) = (batch * plan.stride, &mut learning.states[..batch]);
+        let mut floats = &mut learning.floats[..];
         // Z: for the delta rule X - X̂, for the contrastive one X and then -X⁻.
         let vectors = take(&mut floats, 2 * rows);
         let negative = take(&mut floats, rows);
@@ -338,14 +338,14 @@ impl<T: Element> Plasticity<T> {
             }
         }
         let matrix = |rows, count| MatRef::with_stride(rows, count, plan.cols, plan.stride);
-        let sharpness = retrieval.sharpness(patterns);
+        let params = retrieval.params(patterns);
         let positive = match positive {
             Positive::Weights(weights) => Source::Weights(weights),
-            Positive::Scores(scores) => Source::Scores(scores, recall.states(), sharpness),
-            Positive::Probes => Source::Probes(probes, recall.states(), sharpness),
+            Positive::Scores(scores) => Source::Scores(scores, recall.states(), params),
+            Positive::Probes => Source::Probes(probes, recall.states(), params),
         };
-        let sharpness = negative_phase.sharpness(patterns);
-        let negative = Source::Probes(matrix(negative, batch)?, negative_states, sharpness);
+        let params = negative_phase.params(patterns);
+        let negative = Source::Probes(matrix(negative, batch)?, negative_states, params);
         let vectors = matrix(vectors, if contrastive { 2 * batch } else { batch })?;
         let update = Batch {
             sources: [Some(positive), contrastive.then_some(negative)],
@@ -354,7 +354,7 @@ impl<T: Element> Plasticity<T> {
             batch,
         };
         update.apply(self.update, delta, memory, workspace)?;
-        workspace.desk = desk;
+        workspace.learning = learning;
         Ok(())
     }
 
@@ -416,14 +416,14 @@ pub(crate) fn update<T: Element>(
     expect_shape("vectors", vectors.shape(), (batch, dim))?;
     check_delta(&delta, memory)?;
     let plan = Plan::new::<T>(patterns, dim);
-    let mut desk = std::mem::take(&mut workspace.desk);
-    desk.reserve(product([batch, plan.stride]), 0, 0)?;
-    pad(vectors, &mut desk.floats, plan.stride);
+    let mut learning = std::mem::take(&mut workspace.learning);
+    learning.reserve(product([batch, plan.stride]), 0, 0)?;
+    pad(vectors, &mut learning.floats, plan.stride);
     let sources = [Some(Source::Weights(weights)), None];
-    let vectors = MatRef::with_stride(&desk.floats, batch, plan.cols, plan.stride)?;
+    let vectors = MatRef::with_stride(&learning.floats, batch, plan.cols, plan.stride)?;
     let result =
         Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, workspace);
-    workspace.desk = desk;
+    workspace.learning = learning;
     result
 }
 

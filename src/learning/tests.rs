@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// Patterns of each task, when 100 of them, 7 lane groups of `f32`, are to be so many.
+/// Patterns of each task, when 100 of them, 7 vectors of `f32`, are to be so many.
 fn shares(pieces: usize) -> Vec<usize> {
     let mut memory = Memory::<f32>::zeros(100, 3).expect("a small memory");
     let (patterns, norms) = memory.padded_mut();

@@ -11,12 +11,12 @@ const PAGE: usize = 4096;
 
 pub(crate) type Aligned<T> = AVec<T, ConstAlign<LINE>>;
 
-/// Columns of a padded row: whole lane groups.
+/// Columns of a padded row: whole vectors.
 pub(crate) fn padded_cols<T: Element>(dim: usize) -> usize {
     dim.next_multiple_of(T::LANES)
 }
 
-/// Elements from one padded row to the next: whole lane groups, and one more where the stride would
+/// Elements from one padded row to the next: whole vectors, and one more where the stride would
 /// be a multiple of 4096 bytes.
 pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
     let cols = padded_cols::<T>(dim);
@@ -24,7 +24,7 @@ pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
     cols + if clash { T::LANES } else { 0 }
 }
 
-/// Elements from row to row of scratch memory, for so many lane groups or one more: an odd number of
+/// Elements from row to row of scratch memory, for so many vectors or one more: an odd number of
 /// lines, so that the same columns of many rows lie in all the sets of L1.
 pub(crate) const fn scratch_stride<T: Element>(groups: usize) -> usize {
     (groups | 1) * T::LANES

@@ -20,7 +20,7 @@ use crate::simd::{Element, Level};
 
 /// N stored patterns of dimension D (M, N x D), ready for the kernels.
 ///
-/// Rows begin on cache lines and are padded with zeros to whole lane groups; their squared norms are
+/// Rows begin on cache lines and are padded with zeros to whole vectors; their squared norms are
 /// kept true under every change.
 ///
 /// ```

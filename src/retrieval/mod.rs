@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
-use crate::separation::state::Sharpness;
-use crate::simd::tile::GROUP;
+use crate::separation::state::SoftmaxParams;
+use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, beta_of};
 
 /// How to recall: the inverse temperature and which patterns take part.
@@ -111,22 +111,22 @@ impl<'k, T: Element> Retrieval<'k, T> {
     ) -> Result<()> {
         let (patterns, dim) = (memory.patterns(), memory.dim());
         self.check(probes, memory, &outputs)?;
-        let sharpness = Sharpness {
-            heat: outputs.entropy.is_some(),
+        let params = SoftmaxParams {
+            entropy_sum: outputs.entropy.is_some(),
             best: outputs.best.is_some() || outputs.best_weight.is_some(),
-            ..self.sharpness(patterns).among(memory.max_squared_norm_of(self.keep), dim)
+            ..self.params(patterns).among(memory.max_squared_norm_of(self.keep), dim)
         };
         let shared = Shared {
             level: workspace.level()?,
             plan: Plan::new::<T>(patterns, dim),
             memory: memory.padded(),
-            job: Job::Recall(sharpness),
+            job: Job::Recall(params),
             keep: self.keep,
             beta: self.beta,
             gain: self.gain,
             scales_similarities: !self.plain_similarities,
             sub_memory: outputs.energy.as_ref().map(|_| SubMemory::of(memory, self.keep)),
-            group: GROUP,
+            probe_tile: PROBE_TILE,
         };
         let parallelism = workspace.parallelism();
         run(&shared, probes, outputs, parallelism, &mut workspace.memory)
@@ -191,8 +191,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
     }
 
     /// β and the number of patterns, as the separation takes them.
-    pub(crate) fn sharpness(&self, patterns: usize) -> Sharpness<T> {
-        Sharpness::new(self.beta.to_f64() * self.gain.to_f64(), patterns)
+    pub(crate) fn params(&self, patterns: usize) -> SoftmaxParams<T> {
+        SoftmaxParams::new(self.beta.to_f64() * self.gain.to_f64(), patterns)
     }
 
     /// The same at another inverse temperature, which has been checked.
@@ -241,7 +241,7 @@ pub(crate) fn combine<T: Element>(
     // Probes of a group share their patterns, and 0 NaN is NaN: where there is such a pattern, each
     // probe has a group, and with it a list of weights that are not 0, of its own.
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
-        shared.group = 1;
+        shared.probe_tile = 1;
     }
     run(&shared, weights, outputs, workspace.parallelism(), &mut workspace.memory)
 }

@@ -27,7 +27,7 @@ pub struct Workspace<T> {
     parallelism: Parallelism,
     pub(crate) memory: Scratch<T>,
     /// What learning keeps while it recalls: padded vectors and states.
-    pub(crate) desk: Scratch<T>,
+    pub(crate) learning: Scratch<T>,
     /// What is recalled and learned from in one call, and its similarities.
     pub(crate) recall: Recall<T>,
     pub(crate) kept: Vec<T>,
@@ -46,7 +46,7 @@ impl<T: Element> Workspace<T> {
             level: None,
             parallelism: Parallelism::default(),
             memory: Scratch::default(),
-            desk: Scratch::default(),
+            learning: Scratch::default(),
             recall: Recall::new(),
             kept: Vec::new(),
         }

@@ -1,7 +1,7 @@
-//! Survivors: the patterns whose weight is not 0, which are all that has to be combined.
+//! ActiveColumns: the patterns whose weight is not 0, which are all that has to be combined.
 //!
 //! ```text
-//! bits[b][group] = weights[b][group] != 0                    # for each probe and lane group of patterns
+//! bits[b][vector] = weights[b][vector] != 0                    # for each probe and vector of patterns
 //! list = the patterns that some probe weighs
 //! ```
 //!
@@ -11,23 +11,23 @@ use std::ops::Range;
 
 use crate::matrix::MatRef;
 use crate::separation::shape::MAX_BLOCK;
-use crate::simd::tail::{for_each_part, load};
-use crate::simd::tile::GROUP;
+use crate::simd::tail::{for_each_partial_vector, load};
+use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, MAX_LANES, MIN_LANES, Simd};
 
-/// A bit for each pattern of a block, by lane groups.
+/// A bit for each pattern of a block, by vectors.
 pub(crate) type Bits = [u16; MAX_BLOCK / MIN_LANES];
 
-/// For each probe of a group, a bit for each pattern of a block.
-pub(crate) struct Survivors([Bits; GROUP]);
+/// For each probe of a vector, a bit for each pattern of a block.
+pub(crate) struct ActiveColumns([Bits; PROBE_TILE]);
 
-/// Room for a list of the survivors among so many patterns: whole lane groups are written.
+/// Room for a list of the active among so many patterns: whole vectors are written.
 pub(crate) const fn list_len(patterns: usize) -> usize {
     patterns.next_multiple_of(MAX_LANES) + MAX_LANES
 }
 
-impl Survivors {
-    pub const NONE: Self = Self([[0; _]; GROUP]);
+impl ActiveColumns {
+    pub const NONE: Self = Self([[0; _]; PROBE_TILE]);
 
     /// Some probes' bits.
     #[inline(always)]
@@ -38,7 +38,9 @@ impl Survivors {
     /// How many patterns of `range` some of these probes weigh.
     #[inline(always)]
     pub fn count<T: Element>(&self, probes: Range<usize>, range: Range<usize>) -> usize {
-        groups::<T>(range).map(|group| self.any(probes.clone(), group).count_ones() as usize).sum()
+        vectors::<T>(range)
+            .map(|vector| self.any(probes.clone(), vector).count_ones() as usize)
+            .sum()
     }
 
     /// Lists the patterns of `range` that some of these probes weigh.
@@ -51,22 +53,22 @@ impl Survivors {
         list: &'a mut [u32],
     ) -> &'a [u32] {
         let mut listed = 0;
-        for group in groups::<T>(range) {
-            let any = self.any(probes.clone(), group);
-            listed += simd.append(&mut list[listed..], group * T::LANES, any);
+        for vector in vectors::<T>(range) {
+            let any = self.any(probes.clone(), vector);
+            listed += simd.append(&mut list[listed..], vector * T::LANES, any);
         }
         &list[..listed]
     }
 
     #[inline(always)]
-    fn any(&self, probes: Range<usize>, group: usize) -> u32 {
-        self.0[probes].iter().fold(0, |any, bits| any | u32::from(bits[group]))
+    fn any(&self, probes: Range<usize>, vector: usize) -> u32 {
+        self.0[probes].iter().fold(0, |any, bits| any | u32::from(bits[vector]))
     }
 }
 
-/// The lane groups with patterns of a range.
+/// The vectors with patterns of a range.
 #[inline(always)]
-fn groups<T: Element>(range: Range<usize>) -> Range<usize> {
+fn vectors<T: Element>(range: Range<usize>) -> Range<usize> {
     range.start / T::LANES..range.end.div_ceil(T::LANES)
 }
 
@@ -78,7 +80,7 @@ pub(crate) fn find<T: Element, S: Simd<T>>(
     range: Range<usize>,
     bits: &mut [u16],
 ) {
-    for_each_part::<T>(
+    for_each_partial_vector::<T>(
         range,
         #[inline(always)]
         |part| {
@@ -108,7 +110,7 @@ pub(crate) fn weighed<T: Element, S: Simd<T>>(
 ) -> usize {
     assert!(count <= weights.cols());
     let mut listed = 0;
-    for_each_part::<T>(
+    for_each_partial_vector::<T>(
         0..count,
         #[inline(always)]
         |part| {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::simd::reduce::reduce;
-use crate::simd::tail::{for_each_part, kept, load, parts};
+use crate::simd::tail::{for_each_partial_vector, kept, load, partial_vectors};
 use crate::simd::{Element, Simd};
 
 /// Takes the scores of a section that are not masked into the highest and the lowest of each lane.
@@ -13,16 +13,16 @@ pub(crate) fn extremes<T: Element, S: Simd<T>>(
     row: &[T],
     section: Range<usize>,
     keep: Option<&[bool]>,
-    (high, low): (&mut S::Group, &mut S::Group),
+    (high, low): (&mut S::Vec, &mut S::Vec),
 ) {
     let (lowest, highest) = (simd.splat(T::NEG_INFINITY), simd.splat(-T::NEG_INFINITY));
-    for_each_part::<T>(
+    for_each_partial_vector::<T>(
         section,
         #[inline(always)]
         |part| {
             let scores = load(simd, row, &part);
             let (mut to_high, mut to_low) = (scores, scores);
-            if !part.is_whole::<T>() || keep.is_some() {
+            if !part.is_full::<T>() || keep.is_some() {
                 let mask = match keep {
                     None => simd.first(part.end),
                     Some(keep) => kept::<T, S>(simd, keep, &part),
@@ -38,13 +38,13 @@ pub(crate) fn extremes<T: Element, S: Simd<T>>(
 
 /// The highest of some lanes.
 #[inline(always)]
-pub(crate) fn highest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Group) -> T {
+pub(crate) fn highest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Vec) -> T {
     reduce(simd, lanes, |a, b| if b > a { b } else { a })
 }
 
 /// The lowest of some lanes.
 #[inline(always)]
-pub(crate) fn lowest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Group) -> T {
+pub(crate) fn lowest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Vec) -> T {
     reduce(simd, lanes, |a, b| if b < a { b } else { a })
 }
 
@@ -66,13 +66,13 @@ pub(crate) fn position<T: Element, S: Simd<T>>(
     high: T,
 ) -> Option<usize> {
     let high = simd.splat(high);
-    for part in parts::<T>(section) {
-        let mut reach = !simd.bits(simd.lt(load(simd, row, &part), high)) & part.bits();
+    for part in partial_vectors::<T>(section) {
+        let mut bound = !simd.bits(simd.lt(load(simd, row, &part), high)) & part.bits();
         if let Some(keep) = keep {
-            reach &= simd.bits(kept::<T, S>(simd, keep, &part));
+            bound &= simd.bits(kept::<T, S>(simd, keep, &part));
         }
-        if reach != 0 {
-            return Some(part.at + reach.trailing_zeros() as usize);
+        if bound != 0 {
+            return Some(part.at + bound.trailing_zeros() as usize);
         }
     }
     None

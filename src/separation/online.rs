@@ -1,111 +1,111 @@
 //! The separation function: similarities become memory weights, one segment of patterns at a time.
 //!
-//! The streaming softmax (Milakov & Gimelshein 2018, arXiv 1805.02867) with a reference that rises
+//! The streaming softmax (Milakov & Gimelshein 2018, arXiv 1805.02867) with a shift that rises
 //! lazily. Weights need not be relative to the highest score so far: it is enough that none of them
 //! overflows. So, pattern by pattern,
 //!
 //! ```text
-//! if there is no reference yet: the highest score of the section of patterns rises
-//! otherwise, if scale (score[n] - reference) > HEADROOM: score[n] rises
-//!     rescale = exp2(scale (reference - what rises))     # of the mass, and of what was retrieved
-//!     reference = what rises
-//! weight[n] = exp2(scale (score[n] - reference)), 0 below the floor
-//! mass += weight[n]                                      # in lanes, over a block of patterns
+//! if there is no shift yet: the highest score of the section of patterns rises
+//! otherwise, if scale (score[n] - shift) > RESCALE_THRESHOLD: score[n] rises
+//!     rescale = exp2(scale (shift - what rises))     # of the row_sum, and of what was retrieved
+//!     shift = what rises
+//! weight[n] = exp2(scale (score[n] - shift)), 0 below the cutoff
+//! row_sum += weight[n]                                      # in lanes, over a block of patterns
 //! ```
 //!
 //! where scale = β log2 e. The difference is taken before the product with the scale: near the
-//! reference, where weights matter, it is exact. The floor lies a fixed number of bits below the highest
-//! score of the sections before, or below the reference where that is higher.
+//! shift, where weights matter, it is exact. The cutoff lies a fixed number of bits below the highest
+//! score of the sections before, or below the shift where that is higher.
 //!
 //! 1. A pattern's weight depends on the patterns of the sections before it and on those before it in
 //!    its own. So it makes no difference how many of them are seen at once: one probe takes a few rows
 //!    at a time, which are still in L1 when they are combined, many probes a block. The bits are the
 //!    same.
-//! 2. Scores of a *confined* probe are certain to be so near to 0 that 0 can be the reference, for good, and no
-//!    weight is below the floor ([`Sharpness::reach`]). Then there is nothing to look for before the
+//! 2. Scores of a *bounded* probe are certain to be so near to 0 that 0 can be the shift, for good, and no
+//!    weight is below the cutoff ([`SoftmaxParams::bound`]). Then there is nothing to look for before the
 //!    exponentials, but where the best pattern is wanted.
-//! 3. Between two rises lies a *segment*, which is separated by lanes. The reference rises once for
-//!    every HEADROOM bits of the scores' range at most: a segment is a block, nearly always.
+//! 3. Between two rises lies a *segment*, which is separated by lanes. The shift rises once for
+//!    every RESCALE_THRESHOLD bits of the scores' range at most: a segment is a block, nearly always.
 
-use crate::separation::exp_tile::weigh_together;
+use crate::separation::exp_tile::exp_tile_rows;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::matrix::MatMut;
 use crate::matrix::ranges::evenly;
-use crate::separation::active::Survivors;
+use crate::separation::active::ActiveColumns;
 use crate::separation::exp_tile::Cuts;
 use crate::separation::extremes::{extremes, highest_of, lowest_of, position};
 use crate::separation::shape::{MAX_BLOCK, SECTION};
-use crate::separation::state::{HEADROOM, Sharpness, State};
+use crate::separation::state::{RESCALE_THRESHOLD, SoftmaxParams, State};
 use crate::simd::exp2::exp2_one;
 use crate::simd::reduce::{fold_all, sum};
-use crate::simd::tail::{for_each_part, parts};
-use crate::simd::tile::for_group_size;
+use crate::simd::tail::{for_each_partial_vector, partial_vectors};
+use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, Simd};
 
 /// One probe and one block of patterns: what the separation keeps from segment to segment.
 pub(crate) struct Separation<'k, T, G> {
-    sharpness: Sharpness<T>,
-    /// Bits that a score may exceed the reference by.
-    headroom: T,
-    /// Whether extremes of scores are looked for: no weight depends on those of a confined probe.
-    looks: bool,
+    params: SoftmaxParams<T>,
+    /// Bits that a score may exceed the shift by.
+    rescale_threshold: T,
+    /// Whether extremes of scores are looked for: no weight depends on those of a bounded probe.
+    scans: bool,
     /// Which of the block's patterns take part; all without.
     keep: Option<&'k [bool]>,
     /// The highest score before the block, and with that of its sections that are done.
     before: T,
-    peak: T,
+    row_max: T,
     /// The block's highest and lowest score, and the highest of each section, as far as they have been
     /// looked at.
     high: T,
     low: T,
     highs: [T; MAX_BLOCK / SECTION],
-    /// The next pattern at which the reference may rise.
+    /// The next pattern at which the shift may new_shift.
     next: usize,
     /// The block's share of the state's sums, in lanes.
-    mass: G,
-    heat: G,
+    row_sum: G,
+    entropy_sum: G,
 }
 
 impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     /// At the beginning of a block.
     #[inline(always)]
-    pub fn begin<S: Simd<T, Group = G>>(
+    pub fn begin<S: Simd<T, Vec = G>>(
         simd: S,
-        sharpness: Sharpness<T>,
+        params: SoftmaxParams<T>,
         keep: Option<&'k [bool]>,
         state: &State<T>,
     ) -> Self {
         let zero = simd.splat(T::ZERO);
         Self {
-            sharpness,
-            headroom: if state.confined { T::MAX } else { T::from_f64(HEADROOM) },
-            looks: !state.confined || sharpness.best,
+            params,
+            rescale_threshold: if state.bounded { T::MAX } else { T::from_f64(RESCALE_THRESHOLD) },
+            scans: !state.bounded || params.best,
             keep,
-            before: state.peak,
-            peak: state.peak,
+            before: state.row_max,
+            row_max: state.row_max,
             high: T::NAN,
             low: T::NAN,
             highs: [T::NAN; MAX_BLOCK / SECTION],
             next: 0,
-            mass: zero,
-            heat: zero,
+            row_sum: zero,
+            entropy_sum: zero,
         }
     }
 
-    /// Looks at the block's scores once they are all there, and while they are: finds the peak and
+    /// Looks at the block's scores once they are all there, and while they are: finds the row_max and
     /// the best pattern. `first` is the index of the block's first pattern.
     #[inline(always)]
-    pub fn survey<S: Simd<T, Group = G>>(
+    pub fn scan<S: Simd<T, Vec = G>>(
         &mut self,
         simd: S,
         row: &[T],
         first: usize,
         state: &mut State<T>,
     ) {
-        if !self.looks {
-            (self.high, self.low) = (state.reference, state.reference);
+        if !self.scans {
+            (self.high, self.low) = (state.shift, state.shift);
             return;
         }
         let keep = self.keep;
@@ -133,8 +133,8 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
             to.write(high);
         }
         (self.high, self.low) = (highest_of(simd, all), lowest_of(simd, low));
-        let rises = self.high > state.peak;
-        // Dense weights have no use for more, unless there is a new peak to be found.
+        let rises = self.high > state.row_max;
+        // Dense weights have no use for more, unless there is a new row_max to be found.
         if !rises && self.is_dense(state) {
             return;
         }
@@ -163,14 +163,14 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
             let start = reaches.unwrap_or(0) * SECTION;
             let section = start..row.len().min(start + SECTION);
             let best = position(simd, row, section, keep, self.high);
-            (state.peak, state.best) = (self.high, best.map_or(usize::MAX, |n| first + n));
+            (state.row_max, state.best) = (self.high, best.map_or(usize::MAX, |n| first + n));
         }
     }
 
     /// Looks at one section.
     #[inline(always)]
-    pub fn look_at<S: Simd<T, Group = G>>(&mut self, simd: S, row: &[T], section: Range<usize>) {
-        if !self.looks {
+    pub fn scan_section<S: Simd<T, Vec = G>>(&mut self, simd: S, row: &[T], section: Range<usize>) {
+        if !self.scans {
             return;
         }
         let mut high = simd.splat(T::NEG_INFINITY);
@@ -181,57 +181,58 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
 
     /// The section with pattern `n` is done.
     #[inline(always)]
-    pub fn pass(&mut self, n: usize) {
+    pub fn end_section(&mut self, n: usize) {
         let high = self.highs[n / SECTION];
-        if high > self.peak {
-            self.peak = high;
+        if high > self.row_max {
+            self.row_max = high;
         }
     }
 
     /// Whether no weight of the block can be 0, for certain.
     #[inline(always)]
     pub fn is_dense(&self, state: &State<T>) -> bool {
-        // The state's peak is that of the survey: no floor will be higher.
-        self.keep.is_none() && self.low >= state.floor(state.peak, self.sharpness)
+        // The state's row_max is that of the scan: no cutoff will be higher.
+        self.keep.is_none() && self.low >= state.cutoff(state.row_max, self.params)
     }
 
-    /// What the reference rises to at pattern `n`, whose score is given, where it does.
+    /// What the shift rises to at pattern `n`, whose score is given, where it does.
     #[inline(always)]
-    pub fn rise(&self, n: usize, score: T, state: &State<T>) -> Option<T> {
+    pub fn new_shift(&self, n: usize, score: T, state: &State<T>) -> Option<T> {
         let to = if state.is_new() { self.highs[n / SECTION] } else { score };
-        let t = (to - state.reference) * self.sharpness.scale;
-        (t > self.headroom).then_some(to)
+        let t = (to - state.shift) * self.params.scale;
+        (t > self.rescale_threshold).then_some(to)
     }
 
-    /// The lanes, as bits, in which the reference rises: t = scale (score - reference) exceeds the headroom.
+    /// The lanes, as bits, in which the shift rises: t = scale (score - shift) exceeds the rescale_threshold.
     #[inline(always)]
-    pub fn rising<S: Simd<T, Group = G>>(&self, simd: S, t: G) -> u32 {
-        simd.bits(simd.lt(simd.splat(self.headroom), t))
+    pub fn exceeding<S: Simd<T, Vec = G>>(&self, simd: S, t: G) -> u32 {
+        simd.bits(simd.lt(simd.splat(self.rescale_threshold), t))
     }
 
-    /// Raises the reference, and returns what was retrieved has to be multiplied by.
+    /// Raises the shift, and returns what was retrieved has to be multiplied by.
     #[inline(always)]
-    pub fn raise<S: Simd<T, Group = G>>(&mut self, simd: S, to: T, state: &mut State<T>) -> T {
-        let t = (state.reference - to) * self.sharpness.scale;
+    pub fn rescale_to<S: Simd<T, Vec = G>>(&mut self, simd: S, to: T, state: &mut State<T>) -> T {
+        let t = (state.shift - to) * self.params.scale;
         let rescale = exp2_one(simd, t);
-        state.reference = to;
+        state.shift = to;
         // Nothing has come before the first pattern; what weighs nothing now has no warmth either.
         let t = if rescale == T::ZERO { T::ZERO } else { t };
-        state.heat = rescale * (state.heat + t * state.mass);
-        state.mass = rescale * state.mass;
+        state.entropy_sum = rescale * (state.entropy_sum + t * state.row_sum);
+        state.row_sum = rescale * state.row_sum;
         let factor = simd.splat(rescale);
-        self.heat = simd.mul(factor, simd.mul_add(simd.splat(t), self.mass, self.heat));
-        self.mass = simd.mul(factor, self.mass);
+        self.entropy_sum =
+            simd.mul(factor, simd.mul_add(simd.splat(t), self.row_sum, self.entropy_sum));
+        self.row_sum = simd.mul(factor, self.row_sum);
         rescale
     }
 
-    /// A segment begins at pattern `from` of a block that has been surveyed: raises the reference where it
+    /// A segment begins at pattern `from` of a block that has been surveyed: raises the shift where it
     /// rises there, and returns what was retrieved has to be multiplied by, and the pattern at which
     /// this probe's segment ends.
     ///
-    /// `row` has whole lane groups, of which `count` elements are scores.
+    /// `row` has whole vectors, of which `count` elements are scores.
     #[inline(always)]
-    pub fn segment<S: Simd<T, Group = G>>(
+    pub fn segment<S: Simd<T, Vec = G>>(
         &mut self,
         simd: S,
         row: &[T],
@@ -241,17 +242,17 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         let mut rescale = T::ONE;
         if self.next == from {
             let takes_part = self.keep.is_none_or(|keep| keep[from]);
-            if takes_part && let Some(to) = self.rise(from, row[from], state) {
-                rescale = self.raise(simd, to, state);
+            if takes_part && let Some(to) = self.new_shift(from, row[from], state) {
+                rescale = self.rescale_to(simd, to, state);
             }
-            self.next = self.next_rise(simd, row, from + 1..count, state);
+            self.next = self.next_rescale(simd, row, from + 1..count, state);
         }
         (rescale, self.next)
     }
 
-    /// The first pattern of `range` at which the reference rises; its end, where it does not.
+    /// The first pattern of `range` at which the shift rises; its end, where it does not.
     #[inline(always)]
-    fn next_rise<S: Simd<T, Group = G>>(
+    fn next_rescale<S: Simd<T, Vec = G>>(
         &self,
         simd: S,
         row: &[T],
@@ -260,15 +261,15 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     ) -> usize {
         assert!(range.end.next_multiple_of(T::LANES) <= row.len());
         // Not where a score is not a number.
-        if (self.high - state.reference) * self.sharpness.scale <= self.headroom {
+        if (self.high - state.shift) * self.params.scale <= self.rescale_threshold {
             return range.end;
         }
-        let (reference, scale) = (simd.splat(state.reference), simd.splat(self.sharpness.scale));
-        for part in parts::<T>(range.clone()) {
-            // SAFETY: the row has whole lane groups.
+        let (shift, scale) = (simd.splat(state.shift), simd.splat(self.params.scale));
+        for part in partial_vectors::<T>(range.clone()) {
+            // SAFETY: the row has whole vectors.
             let scores = unsafe { simd.load(row.as_ptr().add(part.at)) };
             let mut rises =
-                self.rising(simd, simd.mul(simd.sub(scores, reference), scale)) & part.bits();
+                self.exceeding(simd, simd.mul(simd.sub(scores, shift), scale)) & part.bits();
             while rises != 0 {
                 let n = part.at + rises.trailing_zeros() as usize;
                 if self.keep.is_none_or(|keep| keep[n]) {
@@ -282,67 +283,68 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
 
     /// For each section: scores below this weigh nothing.
     #[inline(always)]
-    fn floors(&self, state: &State<T>) -> [T; MAX_BLOCK / SECTION] {
-        let mut floors = [T::ZERO; MAX_BLOCK / SECTION];
-        let mut peak = self.before;
-        for (floor, &high) in floors.iter_mut().zip(&self.highs) {
-            *floor = state.floor(peak, self.sharpness);
-            peak = if high > peak { high } else { peak };
+    fn cutoffs(&self, state: &State<T>) -> [T; MAX_BLOCK / SECTION] {
+        let mut cutoffs = [T::ZERO; MAX_BLOCK / SECTION];
+        let mut row_max = self.before;
+        for (cutoff, &high) in cutoffs.iter_mut().zip(&self.highs) {
+            *cutoff = state.cutoff(row_max, self.params);
+            row_max = if high > row_max { high } else { row_max };
         }
-        floors
+        cutoffs
     }
 
     /// The weights of a segment of several probes, in place. Notes which patterns survive, unless they are `dense`:
     /// known to survive all.
     #[inline(always)]
-    pub fn weigh_together<S: Simd<T, Group = G>>(
+    pub fn exp_tile_rows<S: Simd<T, Vec = G>>(
         simd: S,
         separations: &mut [Self],
         states: &[State<T>],
         scores: &mut MatMut<'_, T>,
         range: Range<usize>,
-        (dense, survivors): (bool, &mut Survivors),
+        (dense, active): (bool, &mut ActiveColumns),
     ) {
-        let Some(&Self { sharpness: Sharpness { heat, scale, .. }, keep, .. }) =
+        let Some(&Self { params: SoftmaxParams { entropy_sum, scale, .. }, keep, .. }) =
             separations.first()
         else {
             return;
         };
         assert!(separations.len() == scores.rows() && states.len() == scores.rows());
         assert!(range.end.next_multiple_of(T::LANES) <= scores.cols());
-        for tile in evenly(scores.rows(), S::TILE.probes) {
+        for tile in evenly(scores.rows(), S::MR) {
             let (separations, states) = (&mut separations[tile.clone()], &states[tile.clone()]);
             let rows = (scores.rows_mut(tile.clone()).as_mut_ptr(), scores.stride());
-            let (range, bits) = (range.clone(), survivors.of(tile.clone()));
-            for_group_size!(simd, tile.len(), S::TILE.probes, |P| {
-                let of = (std::array::from_fn(|b| states[b].reference), scale);
-                let sums = std::array::from_fn(|b| (separations[b].mass, separations[b].heat));
-                let mut floors = [[T::ZERO; MAX_BLOCK / SECTION]; P];
+            let (range, bits) = (range.clone(), active.of(tile.clone()));
+            for_tile_size!(simd, tile.len(), S::MR, |P| {
+                let of = (std::array::from_fn(|b| states[b].shift), scale);
+                let sums =
+                    std::array::from_fn(|b| (separations[b].row_sum, separations[b].entropy_sum));
+                let mut cutoffs = [[T::ZERO; MAX_BLOCK / SECTION]; P];
                 if !dense {
                     for b in 0..P {
-                        floors[b] = separations[b].floors(&states[b]);
+                        cutoffs[b] = separations[b].cutoffs(&states[b]);
                     }
                 }
-                let cuts = Cuts { keep, floors: &floors, bits };
-                // SAFETY: `P` rows have these lane groups, as is checked above.
+                let cuts = Cuts { keep, cutoffs: &cutoffs, bits };
+                // SAFETY: `P` rows have these vectors, as is checked above.
                 let sums: [(G, G); P] = unsafe {
-                    match (dense, heat) {
-                        (true, false) => weigh_together::<T, S, P, false, false>(
+                    match (dense, entropy_sum) {
+                        (true, false) => exp_tile_rows::<T, S, P, false, false>(
                             simd, rows, range, of, cuts, sums,
                         ),
-                        (true, true) => weigh_together::<T, S, P, false, true>(
-                            simd, rows, range, of, cuts, sums,
-                        ),
-                        (false, false) => weigh_together::<T, S, P, true, false>(
-                            simd, rows, range, of, cuts, sums,
-                        ),
+                        (true, true) => {
+                            exp_tile_rows::<T, S, P, false, true>(simd, rows, range, of, cuts, sums)
+                        }
+                        (false, false) => {
+                            exp_tile_rows::<T, S, P, true, false>(simd, rows, range, of, cuts, sums)
+                        }
                         (false, true) => {
-                            weigh_together::<T, S, P, true, true>(simd, rows, range, of, cuts, sums)
+                            exp_tile_rows::<T, S, P, true, true>(simd, rows, range, of, cuts, sums)
                         }
                     }
                 };
                 for (separation, sums) in separations.iter_mut().zip(sums) {
-                    (separation.mass, separation.heat) = sums;
+                    (separation.row_sum, separation.entropy_sum) = sums;
                 }
             });
         }
@@ -350,35 +352,35 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
 
     /// Scores below this weigh nothing.
     #[inline(always)]
-    pub fn floor(&self, state: &State<T>) -> T {
-        state.floor(self.peak, self.sharpness)
+    pub fn cutoff(&self, state: &State<T>) -> T {
+        state.cutoff(self.row_max, self.params)
     }
 
-    /// Adds weights that are there, as [`weigh_together`](Self::weigh_together) does with those that it makes.
+    /// Adds weights that are there, as [`exp_tile_rows`](Self::exp_tile_rows) does with those that it makes.
     #[inline(always)]
-    pub fn add<S: Simd<T, Group = G>>(&mut self, simd: S, weights: &[T], range: Range<usize>) {
+    pub fn add<S: Simd<T, Vec = G>>(&mut self, simd: S, weights: &[T], range: Range<usize>) {
         assert!(range.end.next_multiple_of(T::LANES) <= weights.len());
-        for_each_part::<T>(
+        for_each_partial_vector::<T>(
             range,
             #[inline(always)]
             |part| {
-                // SAFETY: the weights are whole lane groups.
+                // SAFETY: the weights are whole vectors.
                 let weights = unsafe { simd.load(weights.as_ptr().add(part.at)) };
-                let whole = part.is_whole::<T>();
+                let whole = part.is_full::<T>();
                 let weights = if whole { weights } else { part.only(simd, weights) };
-                self.mass = simd.add(self.mass, weights);
+                self.row_sum = simd.add(self.row_sum, weights);
             },
         );
     }
 
     /// Adds the block's sums to the state's.
     #[inline(always)]
-    pub fn end<S: Simd<T, Group = G>>(&self, simd: S, state: &mut State<T>) {
+    pub fn end<S: Simd<T, Vec = G>>(&self, simd: S, state: &mut State<T>) {
         // A score of -inf would weigh nothing and hide that the probe is not a number any more.
         let poison = if self.low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
-        state.mass = state.mass + sum(simd, self.mass) + poison;
-        if self.sharpness.heat {
-            state.heat += sum(simd, self.heat);
+        state.row_sum = state.row_sum + sum(simd, self.row_sum) + poison;
+        if self.params.entropy_sum {
+            state.entropy_sum += sum(simd, self.entropy_sum);
         }
     }
 }
@@ -389,7 +391,7 @@ mod tests {
     use crate::simd::Kernel;
     use crate::simd::Level;
 
-    /// What a reference of 0 rises to at a score, and whether the lanes say that it rises.
+    /// What a shift of 0 rises to at a score, and whether the lanes say that it rises.
     struct Rise<T>(T);
 
     impl<T: Element> Kernel<T> for Rise<T> {
@@ -397,10 +399,14 @@ mod tests {
 
         #[inline(always)]
         fn run<S: Simd<T>>(self, simd: S) -> Self::Output {
-            let sharpness = Sharpness { scale: T::ONE, depth: T::MAX, ..Sharpness::new(1.0, 1) };
-            let state = State { reference: T::ZERO, ..State::EMPTY };
-            let separation = Separation::begin(simd, sharpness, None, &state);
-            (separation.rise(0, self.0, &state), separation.rising(simd, simd.splat(self.0)) != 0)
+            let params =
+                SoftmaxParams { scale: T::ONE, depth: T::MAX, ..SoftmaxParams::new(1.0, 1) };
+            let state = State { shift: T::ZERO, ..State::EMPTY };
+            let separation = Separation::begin(simd, params, None, &state);
+            (
+                separation.new_shift(0, self.0, &state),
+                separation.exceeding(simd, simd.splat(self.0)) != 0,
+            )
         }
     }
 
@@ -408,10 +414,10 @@ mod tests {
     #[test]
     fn the_reference_rises_beyond_the_headroom_and_not_at_it() {
         fn check<T: Element>() {
-            let headroom = T::from_f64(HEADROOM);
-            let beyond = headroom + headroom * (T::ONE / T::from_f64(1e6));
+            let rescale_threshold = T::from_f64(RESCALE_THRESHOLD);
+            let beyond = rescale_threshold + rescale_threshold * (T::ONE / T::from_f64(1e6));
             for level in Level::available() {
-                assert_eq!(T::dispatch(level, Rise(headroom)), (None, false), "{level}");
+                assert_eq!(T::dispatch(level, Rise(rescale_threshold)), (None, false), "{level}");
                 assert_eq!(T::dispatch(level, Rise(beyond)), (Some(beyond), true), "{level}");
             }
         }

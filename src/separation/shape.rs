@@ -4,5 +4,5 @@
 pub(crate) const MAX_BLOCK: usize = 512;
 
 /// Patterns of a section. A section is looked at as a whole before the next one begins, and the first
-/// one of a shard before it is weighed.
+/// one of a split before it is weighed.
 pub(crate) const SECTION: usize = 32;

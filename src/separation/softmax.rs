@@ -2,25 +2,25 @@
 
 use crate::matrix::MatMut;
 use crate::separation::extremes::extremes_of_row;
-use crate::separation::state::{Sharpness, State};
+use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::exp2::power;
 use crate::simd::reduce::sum;
-use crate::simd::tail::{Part, for_each_part};
+use crate::simd::tail::{PartialVector, for_each_partial_vector};
 use crate::simd::{Element, Kernel, Simd};
 
-/// Turns the scores of one probe into memory weights, once its softmax is known: weight / mass.
+/// Turns the scores of one probe into memory weights, once its softmax is known: weight / row_sum.
 #[inline(always)]
 pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     simd: S,
     row: &mut [T],
     keep: Option<&[bool]>,
-    sharpness: Sharpness<T>,
+    params: SoftmaxParams<T>,
     state: &State<T>,
 ) {
-    let floor = state.floor(state.peak, sharpness);
-    weigh(simd, row, floor, (state.reference, sharpness.scale));
+    let cutoff = state.cutoff(state.row_max, params);
+    weigh(simd, row, cutoff, (state.shift, params.scale));
     multiply(simd, row, state.normaliser());
-    // Whatever the score, and even where the mass is not a number.
+    // Whatever the score, and even where the row_sum is not a number.
     mask(row, keep);
 }
 
@@ -37,7 +37,7 @@ pub struct Softmax<'a, T> {
     /// Scores; softmax(β scores) afterwards.
     pub rows: MatMut<'a, T>,
     /// β
-    pub sharpness: Sharpness<T>,
+    pub params: SoftmaxParams<T>,
 }
 
 impl<T: Element> Kernel<T> for Softmax<'_, T> {
@@ -46,15 +46,15 @@ impl<T: Element> Kernel<T> for Softmax<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
         for b in 0..self.rows.rows() {
-            softmax(simd, self.rows.row_mut(b), self.sharpness);
+            softmax(simd, self.rows.row_mut(b), self.params);
         }
     }
 }
 
 /// What the separation does block by block and the division, for a row that is all there. Scores of
-/// -inf are masked: they weigh nothing, as what is below the floor.
+/// -inf are masked: they weigh nothing, as what is below the cutoff.
 #[inline(always)]
-fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<T>) {
+fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], params: SoftmaxParams<T>) {
     let (high, _) = extremes_of_row(simd, row);
     if high == T::NEG_INFINITY {
         // There is no highest score to subtract; a NaN need not have been taken for one.
@@ -62,71 +62,66 @@ fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], sharpness: Sharpness<
         return row.fill(if all_masked { T::ZERO } else { T::NAN });
     }
     // -inf is below it even where the depth is infinite.
-    let floor = high - sharpness.depth;
-    let floor = if floor < -T::MAX { -T::MAX } else { floor };
-    let mut mass = T::ZERO;
+    let cutoff = high - params.depth;
+    let cutoff = if cutoff < -T::MAX { -T::MAX } else { cutoff };
+    let mut row_sum = T::ZERO;
     // Summed in blocks: the depth of a sum, and with it its error, is that of a block and the blocks.
     for block in row.chunks_mut(SOFTMAX_BLOCK) {
-        mass += weigh(simd, block, floor, (high, sharpness.scale));
+        row_sum += weigh(simd, block, cutoff, (high, params.scale));
     }
-    multiply(simd, row, T::ONE / mass);
+    multiply(simd, row, T::ONE / row_sum);
 }
 
 /// Weights summed at a time.
 const SOFTMAX_BLOCK: usize = 4096;
 
-/// The weights of a row's scores, in place, and their sum. Scores below the floor weigh nothing.
+/// The weights of a row's scores, in place, and their sum. Scores below the cutoff weigh nothing.
 #[inline(always)]
-fn weigh<T: Element, S: Simd<T>>(
-    simd: S,
-    row: &mut [T],
-    floor: T,
-    (reference, scale): (T, T),
-) -> T {
-    let (zero, floor) = (simd.splat(T::ZERO), simd.splat(floor));
-    let (reference, scale) = (simd.splat(reference), simd.splat(scale));
+fn weigh<T: Element, S: Simd<T>>(simd: S, row: &mut [T], cutoff: T, (shift, scale): (T, T)) -> T {
+    let (zero, cutoff) = (simd.splat(T::ZERO), simd.splat(cutoff));
+    let (shift, scale) = (simd.splat(shift), simd.splat(scale));
     let (row, len) = (row.as_mut_ptr(), row.len());
-    let mut mass = zero;
-    for_each_part::<T>(
+    let mut row_sum = zero;
+    for_each_partial_vector::<T>(
         0..len,
         #[inline(always)]
         |part| {
             // SAFETY: these elements of the row.
             unsafe {
                 let at = row.add(part.at);
-                let scores = match part.is_whole::<T>() {
+                let scores = match part.is_full::<T>() {
                     true => simd.load(at),
                     false => simd.load_first(at, part.end),
                 };
-                let weights = power(simd, simd.mul(simd.sub(scores, reference), scale));
-                // Not "keep where score >= floor": a NaN must not be dropped.
-                let weights = simd.select(simd.lt(scores, floor), zero, weights);
-                if part.is_whole::<T>() {
-                    mass = simd.add(mass, weights);
+                let weights = power(simd, simd.mul(simd.sub(scores, shift), scale));
+                // Not "keep where score >= cutoff": a NaN must not be dropped.
+                let weights = simd.select(simd.lt(scores, cutoff), zero, weights);
+                if part.is_full::<T>() {
+                    row_sum = simd.add(row_sum, weights);
                     simd.store(at, weights);
                 } else {
-                    mass = simd.add(mass, part.only(simd, weights));
+                    row_sum = simd.add(row_sum, part.only(simd, weights));
                     simd.store_first(at, weights, part.end);
                 }
             }
         },
     );
-    sum(simd, mass)
+    sum(simd, row_sum)
 }
 
 /// row[:] = factor row[:]
 #[inline(always)]
 fn multiply<T: Element, S: Simd<T>>(simd: S, row: &mut [T], factor: T) {
     let (at, factor) = (row.as_mut_ptr(), simd.splat(factor));
-    for_each_part::<T>(
+    for_each_partial_vector::<T>(
         0..row.len(),
         #[inline(always)]
         |part| {
-            let Part { at: d, end, .. } = part;
+            let PartialVector { at: d, end, .. } = part;
             // SAFETY: these elements of the row.
             unsafe {
                 let at = at.add(d);
-                if part.is_whole::<T>() {
+                if part.is_full::<T>() {
                     simd.store(at, simd.mul(simd.load(at), factor));
                 } else {
                     simd.store_first(at, simd.mul(simd.load_first(at, end), factor), end);

@@ -1,9 +1,9 @@
-//! AVX2 with FMA: a lane group is two ymm registers, the lower and the upper half.
+//! AVX2 with FMA: a vector is two ymm registers, the lower and the upper half.
 
 use std::arch::x86_64::*;
 
 use super::features::with_features;
-use super::vector::{Simd, Tile};
+use super::vector::Simd;
 
 /// Proof that AVX2 and FMA are there, and what came to every machine with them: POPCNT and BMI.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,13 +22,13 @@ impl Avx2 {
 
 with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
 
-/// The halves of a lane group.
+/// The halves of a vector.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<V>(V, V);
 
-/// Two groups, from both of their lower halves and both of their upper ones.
+/// Two vectors, from both of their lower halves and both of their upper ones.
 #[inline(always)]
-fn apart<V>(low: (V, V), high: (V, V)) -> (Pair<V>, Pair<V>) {
+fn pairs<V>(low: (V, V), high: (V, V)) -> (Pair<V>, Pair<V>) {
     (Pair(low.0, high.0), Pair(low.1, high.1))
 }
 
@@ -40,35 +40,41 @@ macro_rules! common {
         $add:ident $sub:ident $mul:ident $fmadd:ident $max:ident $min:ident
         $cmp:ident $blendv:ident $movemask:ident
     ) => {
-        // 6 groups are 12 accumulators of 16 registers, and 12 multiply-adds for 10 loads.
-        const TILE: Tile = Tile { probes: 3, patterns: 2 };
+        // 6 vectors are 12 accumulators of 16 registers, and 12 multiply-adds for 10 loads.
+        const MR: usize = 3;
+        const NR: usize = 2;
+        const PANELS: usize = 1;
+        const STRIP_ROW_BYTES: usize = 1024;
+        const LOOKAHEAD: bool = false;
+        const STRIP_VECTORS: usize = 4;
+        const STREAMS: usize = 2;
         const REGISTERS: usize = 8;
 
         #[inline(always)]
-        fn apart<R>(self, work: impl FnOnce() -> R) -> R {
-            self.apart(work)
+        fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
+            self.vectorize(work)
         }
         #[inline(always)]
-        fn splat(self, x: $t) -> Self::Group {
+        fn splat(self, x: $t) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             let half = unsafe { $set1(x) };
             Pair(half, half)
         }
         #[inline(always)]
-        unsafe fn load(self, from: *const $t) -> Self::Group {
-            // SAFETY: `self` proves avx2; the caller promises a group of readable elements.
+        unsafe fn load(self, from: *const $t) -> Self::Vec {
+            // SAFETY: `self` proves avx2; the caller promises a vector of readable elements.
             unsafe { Pair($loadu(from), $loadu(from.add($half))) }
         }
         #[inline(always)]
-        unsafe fn store(self, to: *mut $t, group: Self::Group) {
-            // SAFETY: `self` proves avx2; the caller promises a group of writable elements.
+        unsafe fn store(self, to: *mut $t, vector: Self::Vec) {
+            // SAFETY: `self` proves avx2; the caller promises a vector of writable elements.
             unsafe {
-                $storeu(to, group.0);
-                $storeu(to.add($half), group.1);
+                $storeu(to, vector.0);
+                $storeu(to.add($half), vector.1);
             }
         }
         #[inline(always)]
-        unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Group {
+        unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Vec {
             let Pair(low, high) = <Self as Simd<$t>>::first(self, n);
             // SAFETY: `self` proves avx2; lanes from `n` on are masked and not accessed. The upper
             // half's address may lie beyond the elements, so it is computed without a promise.
@@ -80,56 +86,56 @@ macro_rules! common {
             }
         }
         #[inline(always)]
-        unsafe fn store_first(self, to: *mut $t, group: Self::Group, n: usize) {
+        unsafe fn store_first(self, to: *mut $t, vector: Self::Vec, n: usize) {
             let Pair(low, high) = <Self as Simd<$t>>::first(self, n);
             // SAFETY: as for `load_first`.
             unsafe {
-                $maskstore(to, $integers(low), group.0);
-                $maskstore(to.wrapping_add($half), $integers(high), group.1);
+                $maskstore(to, $integers(low), vector.0);
+                $maskstore(to.wrapping_add($half), $integers(high), vector.1);
             }
         }
         #[inline(always)]
-        fn add(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn add(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($add(a.0, b.0), $add(a.1, b.1)) }
         }
         #[inline(always)]
-        fn sub(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn sub(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($sub(a.0, b.0), $sub(a.1, b.1)) }
         }
         #[inline(always)]
-        fn mul(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn mul(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($mul(a.0, b.0), $mul(a.1, b.1)) }
         }
         #[inline(always)]
-        fn mul_add(self, a: Self::Group, b: Self::Group, c: Self::Group) -> Self::Group {
+        fn mul_add(self, a: Self::Vec, b: Self::Vec, c: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves fma.
             unsafe { Pair($fmadd(a.0, b.0, c.0), $fmadd(a.1, b.1, c.1)) }
         }
         #[inline(always)]
-        fn max(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn max(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($max(a.0, b.0), $max(a.1, b.1)) }
         }
         #[inline(always)]
-        fn min(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn min(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($min(a.0, b.0), $min(a.1, b.1)) }
         }
         #[inline(always)]
-        fn lt(self, a: Self::Group, b: Self::Group) -> Self::Mask {
+        fn lt(self, a: Self::Vec, b: Self::Vec) -> Self::Mask {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($cmp::<_CMP_LT_OQ>(a.0, b.0), $cmp::<_CMP_LT_OQ>(a.1, b.1)) }
         }
         #[inline(always)]
-        fn select(self, mask: Self::Mask, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn select(self, mask: Self::Mask, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($blendv(b.0, a.0, mask.0), $blendv(b.1, a.1, mask.1)) }
         }
         #[inline(always)]
-        fn nonzero(self, a: Self::Group) -> Self::Mask {
+        fn nonzero(self, a: Self::Vec) -> Self::Mask {
             let zero = <Self as Simd<$t>>::splat(self, 0.0);
             // SAFETY: `self` proves avx2.
             unsafe { Pair($cmp::<_CMP_NEQ_UQ>(a.0, zero.0), $cmp::<_CMP_NEQ_UQ>(a.1, zero.1)) }
@@ -153,7 +159,7 @@ macro_rules! common {
 }
 
 impl Simd<f32> for Avx2 {
-    type Group = Pair<__m256>;
+    type Vec = Pair<__m256>;
     type Mask = Pair<__m256>;
 
     common! {
@@ -217,9 +223,9 @@ impl Simd<f32> for Avx2 {
         // SAFETY: `self` proves avx2.
         unsafe {
             match stage {
-                0 => apart((a.0, a.1), (b.0, b.1)),
+                0 => pairs((a.0, a.1), (b.0, b.1)),
                 // 128-bit quarters a0 a1 a2 a3: [a0 a2] + [a1 a3].
-                1 => apart(
+                1 => pairs(
                     (
                         _mm256_permute2f128_ps::<0x20>(a.0, a.1),
                         _mm256_permute2f128_ps::<0x31>(a.0, a.1),
@@ -230,7 +236,7 @@ impl Simd<f32> for Avx2 {
                     ),
                 ),
                 // In every quarter, [a0 a1 b2 b3] + [a2 a3 b0 b1] ...
-                2 => apart(
+                2 => pairs(
                     (
                         _mm256_blend_ps::<0xcc>(a.0, b.0),
                         _mm256_shuffle_ps::<0b01_00_11_10>(a.0, b.0),
@@ -241,7 +247,7 @@ impl Simd<f32> for Avx2 {
                     ),
                 ),
                 // ... and [a0 a2 b0 b2] + [a1 a3 b1 b3].
-                _ => apart(
+                _ => pairs(
                     (
                         _mm256_shuffle_ps::<0b10_00_10_00>(a.0, b.0),
                         _mm256_shuffle_ps::<0b11_01_11_01>(a.0, b.0),
@@ -269,7 +275,7 @@ impl Simd<f32> for Avx2 {
     }
 
     #[inline(always)]
-    fn exchange(self, step: usize, a: Self::Group, b: Self::Group) -> (Self::Group, Self::Group) {
+    fn exchange(self, step: usize, a: Self::Vec, b: Self::Vec) -> (Self::Vec, Self::Vec) {
         #[inline(always)]
         fn each(
             a: Pair<__m256>,
@@ -321,7 +327,7 @@ impl Simd<f32> for Avx2 {
 }
 
 impl Simd<f64> for Avx2 {
-    type Group = Pair<__m256d>;
+    type Vec = Pair<__m256d>;
     type Mask = Pair<__m256d>;
 
     common! {
@@ -385,9 +391,9 @@ impl Simd<f64> for Avx2 {
         // SAFETY: `self` proves avx2.
         unsafe {
             match stage {
-                0 => apart((a.0, a.1), (b.0, b.1)),
+                0 => pairs((a.0, a.1), (b.0, b.1)),
                 // 128-bit quarters a0 a1 a2 a3: [a0 a2] + [a1 a3].
-                1 => apart(
+                1 => pairs(
                     (
                         _mm256_permute2f128_pd::<0x20>(a.0, a.1),
                         _mm256_permute2f128_pd::<0x31>(a.0, a.1),
@@ -398,7 +404,7 @@ impl Simd<f64> for Avx2 {
                     ),
                 ),
                 // In every quarter, [a0 b0] + [a1 b1].
-                _ => apart(
+                _ => pairs(
                     (_mm256_unpacklo_pd(a.0, b.0), _mm256_unpackhi_pd(a.0, b.0)),
                     (_mm256_unpacklo_pd(a.1, b.1), _mm256_unpackhi_pd(a.1, b.1)),
                 ),
@@ -419,7 +425,7 @@ impl Simd<f64> for Avx2 {
     }
 
     #[inline(always)]
-    fn exchange(self, step: usize, a: Self::Group, b: Self::Group) -> (Self::Group, Self::Group) {
+    fn exchange(self, step: usize, a: Self::Vec, b: Self::Vec) -> (Self::Vec, Self::Vec) {
         #[inline(always)]
         fn each(
             a: Pair<__m256d>,

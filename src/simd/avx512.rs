@@ -1,11 +1,11 @@
-//! AVX-512: a lane group is one zmm register. Asks for `avx512f` alone (with the AVX2 and FMA that
+//! AVX-512: a vector is one zmm register. Asks for `avx512f` alone (with the AVX2 and FMA that
 //! every such machine has), not for a CPU generation.
 
 use std::arch::x86_64::*;
 
 use super::avx2::Avx2;
 use super::features::with_features;
-use super::vector::{Simd, Tile};
+use super::vector::Simd;
 
 /// Proof that AVX-512F is there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,72 +31,78 @@ macro_rules! common {
 
         // 24 accumulators, 4 loads and a broadcast: 29 of 32 registers, and 24 multiply-adds for
         // 10 loads.
-        const TILE: Tile = Tile { probes: 6, patterns: 4 };
+        const MR: usize = 6;
+        const NR: usize = 4;
+        const PANELS: usize = 2;
+        const STRIP_ROW_BYTES: usize = 0;
+        const LOOKAHEAD: bool = true;
+        const STRIP_VECTORS: usize = 8;
+        const STREAMS: usize = 2;
         const REGISTERS: usize = 32;
 
         #[inline(always)]
-        fn apart<R>(self, work: impl FnOnce() -> R) -> R {
-            self.apart(work)
+        fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
+            self.vectorize(work)
         }
         #[inline(always)]
-        fn splat(self, x: $t) -> Self::Group {
+        fn splat(self, x: $t) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $set1(x) }
         }
         #[inline(always)]
-        unsafe fn load(self, from: *const $t) -> Self::Group {
-            // SAFETY: `self` proves avx512f; the caller promises a group of readable elements.
+        unsafe fn load(self, from: *const $t) -> Self::Vec {
+            // SAFETY: `self` proves avx512f; the caller promises a vector of readable elements.
             unsafe { $loadu(from) }
         }
         #[inline(always)]
-        unsafe fn store(self, to: *mut $t, group: Self::Group) {
-            // SAFETY: `self` proves avx512f; the caller promises a group of writable elements.
-            unsafe { $storeu(to, group) }
+        unsafe fn store(self, to: *mut $t, vector: Self::Vec) {
+            // SAFETY: `self` proves avx512f; the caller promises a vector of writable elements.
+            unsafe { $storeu(to, vector) }
         }
         #[inline(always)]
-        unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Group {
+        unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Vec {
             let mask = <Self as Simd<$t>>::first(self, n);
             // SAFETY: `self` proves avx512f; lanes from `n` on are masked and not accessed.
             unsafe { $maskz_loadu(mask, from) }
         }
         #[inline(always)]
-        unsafe fn store_first(self, to: *mut $t, group: Self::Group, n: usize) {
+        unsafe fn store_first(self, to: *mut $t, vector: Self::Vec, n: usize) {
             let mask = <Self as Simd<$t>>::first(self, n);
             // SAFETY: `self` proves avx512f; lanes from `n` on are masked and not accessed.
-            unsafe { $mask_storeu(to, mask, group) }
+            unsafe { $mask_storeu(to, mask, vector) }
         }
         #[inline(always)]
-        fn add(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn add(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $add(a, b) }
         }
         #[inline(always)]
-        fn sub(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn sub(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $sub(a, b) }
         }
         #[inline(always)]
-        fn mul(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn mul(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $mul(a, b) }
         }
         #[inline(always)]
-        fn mul_add(self, a: Self::Group, b: Self::Group, c: Self::Group) -> Self::Group {
+        fn mul_add(self, a: Self::Vec, b: Self::Vec, c: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $fmadd(a, b, c) }
         }
         #[inline(always)]
-        fn max(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn max(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $max(a, b) }
         }
         #[inline(always)]
-        fn min(self, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn min(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $min(a, b) }
         }
         #[inline(always)]
-        fn lt(self, a: Self::Group, b: Self::Group) -> Self::Mask {
+        fn lt(self, a: Self::Vec, b: Self::Vec) -> Self::Mask {
             // SAFETY: `self` proves avx512f.
             unsafe { $cmp_mask::<_CMP_LT_OQ>(a, b) }
         }
@@ -105,12 +111,12 @@ macro_rules! common {
             ((1_u32 << n) - 1) as $mask
         }
         #[inline(always)]
-        fn select(self, mask: Self::Mask, a: Self::Group, b: Self::Group) -> Self::Group {
+        fn select(self, mask: Self::Mask, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $blend(mask, b, a) }
         }
         #[inline(always)]
-        fn nonzero(self, a: Self::Group) -> Self::Mask {
+        fn nonzero(self, a: Self::Vec) -> Self::Mask {
             let zero = <Self as Simd<$t>>::splat(self, 0.0);
             // SAFETY: `self` proves avx512f.
             unsafe { $cmp_mask::<_CMP_NEQ_UQ>(a, zero) }
@@ -145,7 +151,7 @@ macro_rules! common {
     };
 }
 
-/// The lanes of two groups, `b`'s after `a`'s, that `exchange` puts into its first result and into
+/// The lanes of two vectors, `b`'s after `a`'s, that `exchange` puts into its first result and into
 /// its second.
 macro_rules! exchanged {
     ($lanes:literal, $step:literal) => {{
@@ -162,7 +168,7 @@ macro_rules! exchanged {
 }
 
 impl Simd<f32> for Avx512 {
-    type Group = __m512;
+    type Vec = __m512;
 
     common! {
         f32, mask: __mmask16,
@@ -242,7 +248,7 @@ impl Simd<f32> for Avx512 {
 }
 
 impl Simd<f64> for Avx512 {
-    type Group = __m512d;
+    type Vec = __m512d;
 
     common! {
         f64, mask: __mmask8,

@@ -58,7 +58,7 @@ lanes!(f64, lanes: 8, exp2: &EXP2_F64, least_root: 0x2000_0000_0000_0000);
 
 /// Runs a kernel with a token's lanes, compiled for the token's target features.
 fn run<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
-    simd.apart(
+    simd.vectorize(
         #[inline(always)]
         move || kernel.run(simd),
     )

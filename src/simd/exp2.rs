@@ -17,18 +17,18 @@ use crate::simd::{Element, Simd};
 /// 2^t for every lane in which 2^t is a normal number; anything where it is not, but for NaN, which
 /// stays NaN.
 #[inline(always)]
-pub(crate) fn power<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> S::Group {
+pub(crate) fn power<T: Element, S: Simd<T>>(simd: S, t: S::Vec) -> S::Vec {
     let [power] = powers(simd, [t]);
     power
 }
 
-/// The same for several groups, step by step of all: a chain by itself waits for each of its steps, and the
+/// The same for several vectors, step by step of all: a chain by itself waits for each of its steps, and the
 /// machine looks ahead at few chains that lie one behind the other.
 #[inline(always)]
 pub(crate) fn powers<T: Element, S: Simd<T>, const K: usize>(
     simd: S,
-    t: [S::Group; K],
-) -> [S::Group; K] {
+    t: [S::Vec; K],
+) -> [S::Vec; K] {
     let rounder = simd.splat(T::ROUNDER);
     let (mut shifted, mut f) = (t, t);
     for shifted in &mut shifted {
@@ -55,7 +55,7 @@ pub(crate) fn powers<T: Element, S: Simd<T>, const K: usize>(
 
 /// 2^t for every lane; t must not be so high that 2^t is infinite. 0 where the result would not be a normal number.
 #[inline(always)]
-pub(crate) fn exp2<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> S::Group {
+pub(crate) fn exp2<T: Element, S: Simd<T>>(simd: S, t: S::Vec) -> S::Vec {
     let flushed = simd.lt(t, simd.splat(T::EXP2_CUT));
     simd.select(flushed, simd.splat(T::ZERO), power(simd, t))
 }
@@ -64,7 +64,7 @@ pub(crate) fn exp2<T: Element, S: Simd<T>>(simd: S, t: S::Group) -> S::Group {
 #[inline(always)]
 pub(crate) fn exp2_one<T: Element, S: Simd<T>>(simd: S, t: T) -> T {
     let mut lanes = [T::ZERO; super::MAX_LANES];
-    // SAFETY: the array holds the widest group.
+    // SAFETY: the array holds the widest vector.
     unsafe { simd.store(lanes.as_mut_ptr(), exp2(simd, simd.splat(t))) };
     lanes[0]
 }
@@ -75,7 +75,7 @@ mod tests {
     use crate::simd::Kernel;
     use crate::simd::Level;
 
-    /// 2^t in place, for whole lane groups.
+    /// 2^t in place, for whole vectors.
     struct Exp2<'a, T>(&'a mut [T]);
 
     impl<T: Element> Kernel<T> for Exp2<'_, T> {
@@ -83,11 +83,11 @@ mod tests {
 
         #[inline(always)]
         fn run<S: Simd<T>>(self, simd: S) {
-            for group in self.0.chunks_exact_mut(T::LANES) {
-                // SAFETY: the chunk is a whole group.
+            for vector in self.0.chunks_exact_mut(T::LANES) {
+                // SAFETY: the chunk is a whole vector.
                 unsafe {
-                    let t = simd.load(group.as_ptr());
-                    simd.store(group.as_mut_ptr(), exp2(simd, t));
+                    let t = simd.load(vector.as_ptr());
+                    simd.store(vector.as_mut_ptr(), exp2(simd, t));
                 }
             }
         }

@@ -1,12 +1,12 @@
 //! Functions compiled for an instruction set.
 
-/// Gives a token its `apart`: compiles work for the token's target features.
+/// Gives a token its `vectorize`: compiles work for the token's target features.
 macro_rules! with_features {
     ($token:ident, $features:literal) => {
         impl $token {
-            /// As [`Simd::apart`] has it.
+            /// As [`Simd::vectorize`] has it.
             #[inline(always)]
-            pub(super) fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+            pub(super) fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
                 #[inline(never)]
                 #[target_feature(enable = $features)]
                 fn featured<R>(work: impl FnOnce() -> R) -> R {

@@ -5,7 +5,7 @@ use super::vector::Kernel;
 
 /// A type that the levels have lanes of.
 pub trait Lanes: bytemuck::Pod {
-    /// Lanes in a group.
+    /// Lanes in a vector.
     const LANES: usize;
     /// Polynomial of 2^f on [-1/2, 1/2], from the coefficient of f upwards.
     const EXP2: &'static [Self];

@@ -9,7 +9,7 @@ use super::portable::Portable;
 use super::{avx2::Avx2, avx512::Avx512};
 use crate::error::{Error, Result};
 
-/// A way to hold a lane group that this machine can run.
+/// A way to hold a vector that this machine can run.
 ///
 /// There is no way to make a `Level` of instructions that the machine lacks, so that holding one is
 /// the proof that its kernels can run. Results are the same bits at every level with fused

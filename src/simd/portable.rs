@@ -5,7 +5,7 @@
 
 use wide::{f32x16, f64x8};
 
-use super::vector::{Simd, Tile};
+use super::vector::Simd;
 
 /// Needs no proof: its instructions are the target's baseline.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,117 +18,123 @@ impl Portable {
 }
 
 impl Portable {
-    /// As [`Simd::apart`] has it.
+    /// As [`Simd::vectorize`] has it.
     #[inline(never)]
-    pub(super) fn apart<R>(self, work: impl FnOnce() -> R) -> R {
+    pub(super) fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
         work()
     }
 }
 
 macro_rules! lanes {
-    ($t:ident, $bits:ident, $group:ident, lanes: $lanes:literal, bias: $bias:literal) => {
+    ($t:ident, $bits:ident, $vector:ident, lanes: $lanes:literal, bias: $bias:literal) => {
         impl Simd<$t> for Portable {
-            type Group = $group;
-            type Mask = $group;
+            type Vec = $vector;
+            type Mask = $vector;
 
-            // A group is four registers of SSE2's sixteen (NEON has thirty-two).
-            const TILE: Tile = Tile { probes: 2, patterns: 1 };
+            // A vector is four registers of SSE2's sixteen (NEON has thirty-two).
+            const MR: usize = 2;
+            const NR: usize = 1;
+            const PANELS: usize = 1;
+            const STRIP_ROW_BYTES: usize = usize::MAX;
+            const LOOKAHEAD: bool = false;
+            const STRIP_VECTORS: usize = 4;
+            const STREAMS: usize = 1;
             const REGISTERS: usize = 4;
 
             #[inline(always)]
-            fn apart<R>(self, work: impl FnOnce() -> R) -> R {
-                self.apart(work)
+            fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
+                self.vectorize(work)
             }
             #[inline(always)]
-            fn splat(self, x: $t) -> $group {
-                $group::splat(x)
+            fn splat(self, x: $t) -> $vector {
+                $vector::splat(x)
             }
             #[inline(always)]
-            unsafe fn load(self, from: *const $t) -> $group {
-                // SAFETY: the caller promises a group of readable elements.
-                $group::new(unsafe { from.cast::<[$t; $lanes]>().read_unaligned() })
+            unsafe fn load(self, from: *const $t) -> $vector {
+                // SAFETY: the caller promises a vector of readable elements.
+                $vector::new(unsafe { from.cast::<[$t; $lanes]>().read_unaligned() })
             }
             #[inline(always)]
-            unsafe fn store(self, to: *mut $t, group: $group) {
-                // SAFETY: the caller promises a group of writable elements.
-                unsafe { to.cast::<[$t; $lanes]>().write_unaligned(group.to_array()) }
+            unsafe fn store(self, to: *mut $t, vector: $vector) {
+                // SAFETY: the caller promises a vector of writable elements.
+                unsafe { to.cast::<[$t; $lanes]>().write_unaligned(vector.to_array()) }
             }
             #[inline(always)]
-            unsafe fn load_first(self, from: *const $t, n: usize) -> $group {
+            unsafe fn load_first(self, from: *const $t, n: usize) -> $vector {
                 let mut lanes = [0.0; $lanes];
                 // SAFETY: the caller promises `n` readable elements; `n` is checked by the slice.
                 unsafe { from.copy_to_nonoverlapping(lanes[..n].as_mut_ptr(), n) };
-                $group::new(lanes)
+                $vector::new(lanes)
             }
             #[inline(always)]
-            unsafe fn store_first(self, to: *mut $t, group: $group, n: usize) {
-                let lanes = group.to_array();
+            unsafe fn store_first(self, to: *mut $t, vector: $vector, n: usize) {
+                let lanes = vector.to_array();
                 // SAFETY: the caller promises `n` writable elements; `n` is checked by the slice.
                 unsafe { to.copy_from_nonoverlapping(lanes[..n].as_ptr(), n) };
             }
             #[inline(always)]
-            fn add(self, a: $group, b: $group) -> $group {
+            fn add(self, a: $vector, b: $vector) -> $vector {
                 a + b
             }
             #[inline(always)]
-            fn sub(self, a: $group, b: $group) -> $group {
+            fn sub(self, a: $vector, b: $vector) -> $vector {
                 a - b
             }
             #[inline(always)]
-            fn mul(self, a: $group, b: $group) -> $group {
+            fn mul(self, a: $vector, b: $vector) -> $vector {
                 a * b
             }
             #[inline(always)]
-            fn mul_add(self, a: $group, b: $group, c: $group) -> $group {
+            fn mul_add(self, a: $vector, b: $vector, c: $vector) -> $vector {
                 a.mul_add(b, c)
             }
             #[inline(always)]
-            fn max(self, a: $group, b: $group) -> $group {
+            fn max(self, a: $vector, b: $vector) -> $vector {
                 a.fast_max(b)
             }
             #[inline(always)]
-            fn min(self, a: $group, b: $group) -> $group {
+            fn min(self, a: $vector, b: $vector) -> $vector {
                 a.fast_min(b)
             }
             #[inline(always)]
-            fn pow2(self, shifted: $group) -> $group {
+            fn pow2(self, shifted: $vector) -> $vector {
                 let exponents = shifted
                     .to_array()
                     .map(|x| x.to_bits().wrapping_add($bias) << ($t::MANTISSA_DIGITS - 1));
-                $group::new(exponents.map($t::from_bits))
+                $vector::new(exponents.map($t::from_bits))
             }
             #[inline(always)]
-            fn lt(self, a: $group, b: $group) -> $group {
+            fn lt(self, a: $vector, b: $vector) -> $vector {
                 a.simd_lt(b)
             }
             #[inline(always)]
-            fn first(self, n: usize) -> $group {
+            fn first(self, n: usize) -> $vector {
                 let all = $t::from_bits($bits::MAX);
-                $group::new(std::array::from_fn(|lane| if lane < n { all } else { 0.0 }))
+                $vector::new(std::array::from_fn(|lane| if lane < n { all } else { 0.0 }))
             }
             #[inline(always)]
-            fn select(self, mask: $group, a: $group, b: $group) -> $group {
+            fn select(self, mask: $vector, a: $vector, b: $vector) -> $vector {
                 mask.bitselect(a, b)
             }
             #[inline(always)]
-            fn flush(self, a: $group) -> $group {
-                let normal = a.abs().simd_ge(<$group>::splat($t::MIN_POSITIVE));
+            fn flush(self, a: $vector) -> $vector {
+                let normal = a.abs().simd_ge(<$vector>::splat($t::MIN_POSITIVE));
                 // Not "0 where it is less": a NaN must stay one.
-                (normal | a.simd_ne(a)).bitselect(a, $group::ZERO)
+                (normal | a.simd_ne(a)).bitselect(a, $vector::ZERO)
             }
             #[inline(always)]
-            fn nonzero(self, a: $group) -> $group {
-                a.simd_ne($group::ZERO)
+            fn nonzero(self, a: $vector) -> $vector {
+                a.simd_ne($vector::ZERO)
             }
             #[inline(always)]
-            fn bits(self, mask: $group) -> u32 {
+            fn bits(self, mask: $vector) -> u32 {
                 mask.to_bitmask()
             }
             #[inline(always)]
-            fn halves(self, stage: usize, a: $group, b: $group) -> ($group, $group) {
+            fn halves(self, stage: usize, a: $vector, b: $vector) -> ($vector, $vector) {
                 /// For items of `2 HALF` lanes: those of `a`, then those of `b`.
                 #[inline(always)]
-                fn both<const HALF: usize>(a: $group, b: $group) -> ($group, $group) {
+                fn both<const HALF: usize>(a: $vector, b: $vector) -> ($vector, $vector) {
                     let (a, b) = (a.to_array(), b.to_array());
                     let (mut lower, mut upper) = (a, a);
                     for at in 0..$lanes {
@@ -137,7 +143,7 @@ macro_rules! lanes {
                         let lane = at_ / HALF * 2 * HALF + at_ % HALF;
                         (lower[at], upper[at]) = (from[lane], from[lane + HALF]);
                     }
-                    ($group::new(lower), $group::new(upper))
+                    ($vector::new(lower), $vector::new(upper))
                 }
                 // A constant for each stage, so that the lanes are shuffled and not indexed.
                 match stage {
@@ -148,11 +154,11 @@ macro_rules! lanes {
                 }
             }
             #[inline(always)]
-            fn unfold(self, a: $group) -> $group {
+            fn unfold(self, a: $vector) -> $vector {
                 a
             }
             #[inline(always)]
-            fn exchange(self, step: usize, a: $group, b: $group) -> ($group, $group) {
+            fn exchange(self, step: usize, a: $vector, b: $vector) -> ($vector, $vector) {
                 let (a, b) = (a.to_array(), b.to_array());
                 let (mut first, mut second) = (a, b);
                 for lane in 0..$lanes {
@@ -160,7 +166,7 @@ macro_rules! lanes {
                         (first[lane + step], second[lane]) = (b[lane], a[lane + step]);
                     }
                 }
-                ($group::new(first), $group::new(second))
+                ($vector::new(first), $vector::new(second))
             }
             #[inline(always)]
             fn prefetch_near(self, _: *const $t) {}

@@ -38,7 +38,7 @@ pub enum Distribution {
     Uniform {
         /// The lowest weight.
         low: f64,
-        /// Above the highest (rounding to the element type may reach it).
+        /// Above the highest (rounding to the element type may bound it).
         high: f64,
     },
     /// mean + std z
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn split_mix_is_the_published_one() {
-        // The first outputs of the reference implementation for seed 1234567.
+        // The first outputs of the shift implementation for seed 1234567.
         let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973];
         assert_eq!([split_mix(1_234_567, 1), split_mix(1_234_567, 2)], expected);
     }

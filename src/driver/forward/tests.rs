@@ -1,39 +1,39 @@
-//! Which probes are confined.
+//! Which probes are bounded.
 
 use crate::kernel::norms::squared_norm;
 use crate::memory::padded_cols;
-use crate::separation::state::{Sharpness, State};
+use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::{Element, Kernel, Level, Simd};
 
-/// Whether a padded probe is confined.
-struct Confined<'a, T>(&'a [T], Sharpness<T>);
+/// Whether a padded probe is bounded.
+struct Confined<'a, T>(&'a [T], SoftmaxParams<T>);
 
 impl<T: Element> Kernel<T> for Confined<'_, T> {
     type Output = bool;
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) -> bool {
-        State::of(squared_norm(simd, self.0), self.1).confined
+        State::of(squared_norm(simd, self.0), self.1).bounded
     }
 }
 
-/// Probes that lie along the longest pattern, ever longer: the last one that is confined scores half the
+/// Probes that lie along the longest pattern, ever longer: the last one that is bounded scores half the
 /// depth at most, and nearly that much where squares are normal numbers.
 #[test]
 fn a_confined_probe_scores_half_the_depth_at_most() {
     fn check<T: Element>(level: Level, dim: usize, size: f64, beta: f64) {
         let square = T::from_f64(size) * T::from_f64(size) * T::from_f64(dim as f64);
-        let sharpness = Sharpness::<T>::new(beta, 1000).among(square, dim);
-        let half = 0.5 * sharpness.depth.to_f64();
+        let params = SoftmaxParams::<T>::new(beta, 1000).among(square, dim);
+        let half = 0.5 * params.depth.to_f64();
         let score = |x: T| dim as f64 * x.to_f64() * T::from_f64(size).to_f64();
-        let confined = |x: T| {
+        let bounded = |x: T| {
             let mut probe = vec![T::ZERO; padded_cols::<T>(dim)];
             probe[..dim].fill(x);
-            T::dispatch(level, Confined(&probe, sharpness))
+            T::dispatch(level, Confined(&probe, params))
         };
         let length = half / score(T::ONE);
         let lengths = (-900..900).map(|step| T::from_f64((f64::from(step) / 50.0).exp2() * length));
-        let inside = lengths.filter(|&x| confined(x)).map(score);
+        let inside = lengths.filter(|&x| bounded(x)).map(score);
         let most = inside.fold(0.0, f64::max);
         let at = (level, dim, size, beta, most, half);
         assert!(most <= half, "{at:?}");
@@ -58,20 +58,20 @@ fn a_confined_probe_scores_half_the_depth_at_most() {
 fn what_is_not_finite_is_not_confined() {
     fn check<T: Element>(level: Level) {
         let infinity = T::ONE / T::ZERO;
-        let sharpness = Sharpness::new(1.0, 10);
-        let confined = |x: T, square: T| {
+        let params = SoftmaxParams::new(1.0, 10);
+        let bounded = |x: T, square: T| {
             let mut probe = vec![T::ZERO; T::LANES];
             probe[T::LANES - 1] = x;
-            T::dispatch(level, Confined(&probe, sharpness.among(square, 1)))
+            T::dispatch(level, Confined(&probe, params.among(square, 1)))
         };
-        assert!(confined(T::ZERO, T::ONE) && confined(T::ONE, T::ZERO), "{level}");
+        assert!(bounded(T::ZERO, T::ONE) && bounded(T::ONE, T::ZERO), "{level}");
         for strange in [infinity, T::NAN] {
-            assert!(!confined(strange, T::ONE) && !confined(strange, T::ZERO), "{level}");
-            assert!(!confined(T::ZERO, strange) && !confined(T::ONE, strange), "{level}");
+            assert!(!bounded(strange, T::ONE) && !bounded(strange, T::ZERO), "{level}");
+            assert!(!bounded(T::ZERO, strange) && !bounded(T::ONE, strange), "{level}");
         }
         // Nor anything before it is known among which patterns.
         let probe = vec![T::ZERO; T::LANES];
-        assert!(!T::dispatch(level, Confined(&probe, sharpness)), "{level}");
+        assert!(!T::dispatch(level, Confined(&probe, params)), "{level}");
     }
     for level in Level::available() {
         check::<f32>(level);
