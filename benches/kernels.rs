@@ -61,7 +61,7 @@ impl<T: Element> Data<T> {
             probes,
             weights,
             workspace: Workspace::new().with_level(level).with_parallelism(Parallelism::Serial),
-            retrieval: Retrieval::new(T::from_f64(BETA)).unwrap(),
+            retrieval: Retrieval::new(T::from_f64(BETA)),
         }
     }
 

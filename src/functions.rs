@@ -253,7 +253,7 @@ pub fn retrieve_with<T: Element>(
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    Retrieval::new(beta)?.run(probes, memory, outputs, workspace)
+    Retrieval::new(beta).run(probes, memory, outputs, workspace)
 }
 
 /// The standard energy of B probes (B): E(x) = -β⁻¹ ln Σ_n exp(β m_n·x) + ½ x·x + β⁻¹ ln N + ½ M*²
@@ -303,7 +303,7 @@ pub fn energy_with<T: Element>(
     workspace: &mut Workspace<T>,
 ) -> Result<()> {
     let outputs = Outputs { energy: Some(energy), ..Outputs::default() };
-    Retrieval::new(beta)?.run(probes, memory, outputs, workspace)
+    Retrieval::new(beta).run(probes, memory, outputs, workspace)
 }
 
 /// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M): a batch of rank-1 updates, decay in the same pass.

@@ -91,7 +91,7 @@ pub use functions::{
 pub use learning::{LearningInput, Plasticity, Update, UpdateRule};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
-pub use retrieval::{Recall, Retrieval, Workspace};
+pub use retrieval::{Recall, Retrieval, Settled, Status, Stop, Workspace};
 pub use simd::{Element, Level};
 #[cfg(feature = "synapse")]
 pub use synapse::{

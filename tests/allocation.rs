@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use hopfield_kernels::{
     Element, LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Recall,
-    Retrieval, Update, UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with,
-    retrieve_with, similarities_with, softmax_into_with, softmax_with,
+    Retrieval, Settled, Stop, Update, UpdateRule, Workspace, combine_with, energy_with,
+    outer_product_update_with, retrieve_with, similarities_with, softmax_into_with, softmax_with,
 };
 
 /// The system's allocator, and what it has been asked for.
@@ -97,8 +97,7 @@ fn second_calls_allocate_nothing<T: Element>(
     let x = MatRef::new(&probes, batch, dim).unwrap();
     let small = T::from_f64(0.01);
     let update = Update { eta: small, reg_lambda: small, l1_lambda: small };
-    let (plain, masked) =
-        (Retrieval::new(beta).unwrap(), Retrieval::new(beta).unwrap().with_mask(&keep));
+    let (plain, masked) = (Retrieval::new(beta), Retrieval::new(beta).with_mask(&keep));
 
     macro_rules! twice {
         ($name:literal, |$workspace:ident| $call:expr) => {{
@@ -167,6 +166,13 @@ fn second_calls_allocate_nothing<T: Element>(
             )
             .unwrap());
     }
+    let (mut settled, stop) = (Settled::new().with_trace(), Stop::new().max_steps(3));
+    twice!("Retrieval::settle", |workspace| {
+        retrieved.copy_from_slice(&probes);
+        plain.apply_with(&memory, &mut retrieved, workspace).unwrap();
+        retrieved.copy_from_slice(&probes);
+        plain.settle(&memory, &mut retrieved, stop, &mut settled, workspace).unwrap();
+    });
     twice!("outer_product_update", |workspace| outer_product_update_with(
         &mut memory,
         MatRef::new(&weights, batch, patterns).unwrap(),
@@ -207,7 +213,7 @@ fn second_calls_allocate_nothing<T: Element>(
     }
 }
 
-/// One block; a few probes and many shards; many probes and several shards.
+/// One block; a few probes and many splits; many probes and several splits.
 const SHAPES: [(usize, usize, usize); 4] =
     [(3, 20, 50), (1, 100, 20_000), (5, 70, 9000), (64, 70, 5000)];
 

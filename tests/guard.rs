@@ -206,7 +206,7 @@ impl<T: Real> Case<T> {
         let keep = fences.mask.buffer(patterns, side, true);
         keep.iter_mut().step_by(3).for_each(|keep| *keep = false);
         let keep = &*keep;
-        let retrieval = Retrieval::new(self.beta).unwrap();
+        let retrieval = Retrieval::new(self.beta);
         let retrieval = if self.masked { retrieval.with_mask(keep) } else { retrieval };
 
         let mut expected = [dim, patterns, patterns].map(|cols| Matrix::unwritten(batch, cols, 0));
@@ -277,7 +277,7 @@ impl<T: Real> Case<T> {
 
         let rule = if gap == 0 { UpdateRule::Contrastive } else { UpdateRule::Delta };
         let plasticity = Plasticity { rule, update, ..Plasticity::default() };
-        let retrieval = Retrieval::new(self.beta).unwrap();
+        let retrieval = Retrieval::new(self.beta);
         let mut memories = [memory.clone(), memory.clone()];
         let [first, second] = &mut memories;
         let mut retrieved = Matrix::unwritten(batch, dim, 0);

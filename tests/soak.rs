@@ -45,7 +45,7 @@ fn round(shared: &Memory<f32>, seed: u64, workspace: &mut Workspace<f32>) -> u64
         update: Update { eta: 0.1, reg_lambda: 1e-3, l1_lambda: 0.0 },
         ..Plasticity::default()
     };
-    let retrieval = hopfield_kernels::Retrieval::new(0.5).expect("β");
+    let retrieval = hopfield_kernels::Retrieval::new(0.5);
     let mut learned = Matrix::unwritten(batch, dim, 0);
     for _ in 0..3 {
         let to = learned.view_mut();

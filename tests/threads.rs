@@ -35,7 +35,7 @@ fn small_calls() {
     softmax(MatMut::new(&mut out, 1, 2).unwrap(), 1.0).unwrap();
     energy(probes, &memory, 16.0, &mut out[..1]).unwrap();
     outer_product_update(&mut memory, probes, probes, Update::default()).unwrap();
-    let (retrieval, workspace) = (Retrieval::new(16.0).unwrap(), &mut Workspace::new());
+    let (retrieval, workspace) = (Retrieval::new(16.0), &mut Workspace::new());
     let to = MatMut::new(&mut out, 1, 2).unwrap();
     Plasticity::default().recall_and_learn(&retrieval, probes, to, &mut memory, workspace).unwrap();
 }

@@ -7,7 +7,7 @@
 //! | [`updates`] | the same, for `combine`, the softmax, outer products and both rules of learning |
 //! | [`views`] | a `Vec` of `Vec`s |
 //! | [`synapse`] | the component in `f64`, one operation after another |
-//! | [`npz`] | nothing: a file is a synapse or an error, and a synapse survives being saved |
+//! | [`npz`] | nothing: a file is a synapse or an error, and a synapse that was saved is loaded as it was |
 //!
 //! The reference, its bounds and the compartments' names are those of the crate's own tests.
 

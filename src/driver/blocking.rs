@@ -1,10 +1,10 @@
-//! How recall and learning are cut up: what may change a result depends on (N, D, type) alone.
+//! Blocking of recall and learning: what may change a result depends on (N, D, type) alone.
 //!
 //! The patterns are cut into *splits*, whose recalls are merged in order, and each split into
-//! *blocks*, after each of which the softmax has a new row_max. Both are places where a sum is
-//! rounded, so that neither may depend on the batch, the threads or the machine. Probes are
-//! independent of one another: how the batch is cut is free. So is all of an update, where every
-//! pattern has a sum of its own.
+//! *blocks*, after each of which the softmax has a new row max. Sums are rounded at both
+//! boundaries, so neither may depend on the batch, the threads or the machine. Probes are
+//! independent of one another, so the batch may be cut anywhere. So may an update, in which each
+//! pattern has a separate sum.
 
 use std::ops::Range;
 
@@ -18,43 +18,43 @@ use crate::separation::shape::MAX_BLOCK;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
 
-/// Bytes of patterns in a block, or of their chunks of d: with a few probes and what is retrieved for them,
-/// they stay in 1 MiB of L2 from the similarities to the combination. What is retrieved is
-/// read and written once for each block, which has to be little beside the sums over its patterns: 128 at
-/// least.
+/// Bytes of a block of patterns, or of one chunk of d of it. Together with a few probes and their
+/// X̂, they stay in 1 MiB of L2 from the scores to the projection. X̂ is read and written once per
+/// block, which has to be little beside the sums over the block's patterns: at least 128 of them.
 const BLOCK_BYTES: usize = 512 << 10;
-/// The same of an update, whose rows share L2 with weights and with all that is learned from.
+/// The same for an update, whose patterns share L2 with the weights and with the learning inputs.
 const UPDATE_BYTES: usize = 256 << 10;
-/// Bytes of patterns that are worth a split of their own.
+/// Bytes of patterns for which another split pays.
 const SPLIT_BYTES: u64 = 1024 << 10;
-/// As many threads as can work on one probe; more would wait for memory.
+/// Most splits, and so most threads for one probe; more would wait for memory.
 const SPLITS: u64 = 16;
-/// Bytes of the scores of a probe_block, which wait in L2 until all of its tiles have been scored.
+/// Bytes of the scores of a probe block, which stay in L2 until all of its tiles have been scored.
 const PROBE_BLOCK_BYTES: usize = 128 << 10;
-/// Bytes of a task's short probes, and of what it retrieves for them. More of them share a pass over the
-/// patterns, fewer stay in L2. Of long ones, L2 holds no more than a tile's.
+/// Bytes of a task's probes and of their X̂, if the probes are short. With more probes, more of
+/// them share a read of the patterns; with fewer, they stay in L2. Of long probes, L2 holds one
+/// tile only.
 const BATCH_BYTES: usize = 512 << 10;
-/// Bytes of the weights of a block of an update, beside the rows.
+/// Bytes of the weights of a block of an update, besides the patterns.
 const WEIGHTS_BYTES: usize = 256 << 10;
-/// Bytes up to which the B x N similarities are kept from recall to learning, which then need not
-/// be computed again.
+/// Most bytes of B x N similarities that recall stores for learning, which then need not compute
+/// them again.
 const KEPT_BYTES: u64 = 32 << 20;
 
-/// Bytes of patterns that no core finds in its own L2 any more.
+/// More bytes of patterns than this do not fit into the L2 of one core.
 const BEYOND_L2: u64 = 1 << 20;
-/// Bytes of patterns from which most come from memory, or from an L3 that others use as well.
+/// With more bytes of patterns than this, most come from memory, or from an L3 that is shared.
 const LARGE: u64 = 8 << 20;
 
-/// The most tiles of a probe_block.
+/// Most probe tiles in a probe block.
 pub(crate) const PROBE_BLOCK: usize = 32;
 
-/// Fewer probes than this do not pay for a transposition.
+/// With fewer probes than this, packing the patterns does not pay.
 const MANY_PROBES: usize = 48;
-/// In longer patterns horizontal sums are a small part of the work.
+/// Most columns of packed patterns. In longer ones horizontal sums are a small part of the work.
 const SHORT_PATTERNS: usize = 192;
 
-/// Elements of scratch for the panels of blocks of so many patterns of `cols` padded columns; 0
-/// where they would not pay.
+/// Elements of scratch for the packed panels of `block` patterns of `cols` padded columns; 0 if
+/// packing does not pay.
 pub(crate) const fn panels_len<T: Element>(block: usize, cols: usize, probes: usize) -> usize {
     if probes < MANY_PROBES || cols > SHORT_PATTERNS {
         return 0;
@@ -62,13 +62,14 @@ pub(crate) const fn panels_len<T: Element>(block: usize, cols: usize, probes: us
     block.next_multiple_of(T::LANES) * cols
 }
 
-/// Elements from row to row of the scores of a block of so many patterns: a vector more than there
-/// are columns, at least.
+/// Row stride, in elements, of the scores of `block` patterns: at least a vector more than there
+/// are columns.
 pub(crate) const fn scores_stride<T: Element>(block: usize) -> usize {
     scratch_stride::<T>(block.div_ceil(T::LANES) + 1)
 }
 
-/// Ranges of at most `most` patterns, whole panels of `LANES` but for the end of the last.
+/// Ranges of at most `most` patterns. All are whole panels of `LANES` patterns, except that the
+/// last range may end with a partial one.
 pub(crate) fn blocks<T: Element>(
     patterns: usize,
     most: usize,
@@ -77,20 +78,21 @@ pub(crate) fn blocks<T: Element>(
         .map(move |panels| panels.start * T::LANES..(panels.end * T::LANES).min(patterns))
 }
 
-/// The cuts for N patterns of dimension D.
+/// The blocking of N patterns of dimension D.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub patterns: usize,
     /// Elements of a padded row.
     pub cols: usize,
-    /// Elements from row to row of patterns, and of what is as long in scratch memory.
+    /// Row stride of the patterns, in elements.
     row: usize,
+    /// Row stride of padded probes and of X̂ in scratch memory, in elements.
     pub stride: usize,
     /// Most patterns in a split.
     pub split: usize,
     /// Most patterns in a block ...
     pub block: usize,
-    /// ... and in one that is updated.
+    /// ... and in a block of an update.
     update_block: usize,
 }
 
@@ -98,84 +100,85 @@ impl Plan {
     pub fn new<T: Element>(patterns: usize, dim: usize) -> Self {
         let (cols, row) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
         let row_bytes = row * size_of::<T>();
-        // What is in L2 at a time of a long row.
+        // The part of a long row that is in L2 at a time.
         let chunk_bytes = cols * size_of::<T>() / chunks::<T>(cols / T::LANES).len();
         let within = |bytes: usize| (bytes / chunk_bytes).min(MAX_BLOCK) / T::LANES * T::LANES;
         let (block, update_block) = (within(BLOCK_BYTES), within(UPDATE_BYTES));
         let panels = patterns.div_ceil(T::LANES);
         let splits = product([patterns, row_bytes]) / SPLIT_BYTES;
-        // More than there may be, and a power of two.
+        // A power of two, and perhaps more than there are panels.
         let splits = splits.min(SPLITS).next_power_of_two() as usize;
         let stride = scratch_stride::<T>(cols / T::LANES);
         let split = panels.div_ceil(splits) * T::LANES;
         Self { patterns, cols, row, stride, split, block, update_block }
     }
 
-    /// The patterns of every split.
+    /// The patterns of each split.
     pub fn splits<T: Element>(self) -> impl ExactSizeIterator<Item = Range<usize>> {
         blocks::<T>(self.patterns, self.split)
     }
 
-    /// ProbeTiles of probes that take turns with a block.
+    /// Most probe tiles in a probe block.
     pub fn probe_block<T: Element>(self) -> usize {
-        let group_bytes = PROBE_TILE * scores_stride::<T>(self.block) * size_of::<T>();
-        (PROBE_BLOCK_BYTES / group_bytes).min(PROBE_BLOCK)
+        let tile_bytes = PROBE_TILE * scores_stride::<T>(self.block) * size_of::<T>();
+        (PROBE_BLOCK_BYTES / tile_bytes).min(PROBE_BLOCK)
     }
 
-    /// Elements of scores that a task needs for so many probes.
+    /// Elements of scratch that a task needs for the scores of `probes` probes.
     pub fn scores<T: Element>(self, probes: usize) -> usize {
         let tiles = probes.div_ceil(PROBE_TILE).clamp(1, self.probe_block::<T>());
         tiles * PROBE_TILE * scores_stride::<T>(self.block)
     }
 
-    /// Entries of a list of patterns.
+    /// Entries of a list of a block's patterns.
     pub fn list(self) -> usize {
         list_len(self.block)
     }
 
-    /// Bytes of patterns.
+    /// Bytes of all patterns.
     pub fn bytes<T: Element>(self) -> u64 {
         product([self.patterns, self.row, size_of::<T>()])
     }
 
-    /// Threads to divide the work for so many rows among.
+    /// Threads that share the work for `rows` probes or learning inputs.
     pub fn threads<T: Element>(self, rows: usize, parallelism: Parallelism) -> usize {
         parallelism.threads(product([rows, self.patterns, self.cols]), self.bytes::<T>())
     }
 
-    /// Whether patterns come from memory.
+    /// Whether the patterns come from memory.
     pub fn is_large<T: Element>(self) -> bool {
         self.bytes::<T>() > LARGE
     }
 
-    /// Whether blocks are prefetched to L2, for so many probes: a few have little to do but to wait for
-    /// L3, and a prefetch costs them more than it brings.
+    /// Whether blocks are prefetched to L2 for `probes` probes. A few probes spend most of their
+    /// time waiting for L3 anyway, and a prefetch costs them more than it gains.
     pub fn prefetches<T: Element>(self, probes: usize) -> bool {
         self.bytes::<T>() > if probes > 2 * PROBE_TILE { BEYOND_L2 } else { LARGE }
     }
 
-    /// Whether stretches that L1 holds are prefetched to it.
+    /// Whether row strips that fit into L1 are prefetched to it.
     pub fn prefetches_strips<T: Element>(self) -> bool {
         self.bytes::<T>() > BEYOND_L2
     }
 
-    /// Elements of the panels of a block, for so many probes.
+    /// Elements of scratch for the packed panels of a block, for `probes` probes.
     pub fn panels<T: Element>(self, probes: usize) -> usize {
         panels_len::<T>(self.block, self.cols, probes)
     }
 
-    /// Most probes that a task recalls at a time: the largest probe_block, or as many as stay in L2.
+    /// Most probes that a task recalls at a time: the largest probe block, or up to three times as
+    /// many if they stay in L2.
     pub fn batch<T: Element>(self) -> usize {
         let rows = BATCH_BYTES / (3 * self.stride * size_of::<T>());
         rows.clamp(PROBE_BLOCK * PROBE_TILE, 3 * PROBE_BLOCK * PROBE_TILE) / PROBE_TILE * PROBE_TILE
     }
 
-    /// Whether the similarities of so many probes are kept for learning.
+    /// Whether the similarities of `probes` probes are stored for learning.
     pub fn keeps_similarities<T: Element>(self, probes: usize) -> bool {
         product([probes, self.patterns, size_of::<T>()]) <= KEPT_BYTES
     }
 
-    /// The cuts of an update by so many rows.
+    /// The blocking of an update by `rows` learning inputs.
     pub fn update<T: Element>(self, rows: usize, threads: usize) -> UpdatePlan {
         let panels = self.patterns.div_ceil(T::LANES);
         let fitting = WEIGHTS_BYTES / size_of::<T>() / rows / T::LANES * T::LANES;
@@ -187,14 +190,14 @@ impl Plan {
     }
 }
 
-/// The cuts of an update.
+/// The blocking of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UpdatePlan {
-    /// Tasks: a few for each thread, as some patterns may have nothing to learn.
+    /// Tasks: several for each thread, as some patterns may have nothing to learn.
     pub pieces: usize,
     /// Most patterns in a block.
     pub block: usize,
-    /// Whether both halves of the patterns are to be streamed at once.
+    /// Whether both halves of the patterns are streamed at once.
     pub streams: bool,
 }
 
@@ -202,7 +205,7 @@ pub(crate) struct UpdatePlan {
 mod tests {
     use super::*;
 
-    /// Digits, a thousand and sixty thousand of them.
+    /// 1,000 and 60,000 digits of 28 x 28 pixels.
     fn digits<T: Element>() -> [Plan; 2] {
         [Plan::new::<T>(1000, 784), Plan::new::<T>(60_000, 784)]
     }
@@ -211,17 +214,17 @@ mod tests {
     fn an_update_is_cut_so_that_a_blocks_weights_and_rows_fit_into_l2() {
         let [few, many] = digits::<f32>();
         let update = |pieces, block, streams| UpdatePlan { pieces, block, streams };
-        // 80 patterns of 3,136 bytes; 64 weights for each of 1,000 rows; a vector for any more.
+        // 80 patterns of 3,136 bytes fit; for 1,000 rows of weights, 64; for very many, one vector.
         assert_eq!(few.update::<f32>(1, 1), update(1, 80, false));
         assert_eq!(few.update::<f32>(819, 1), update(1, 80, false));
         assert_eq!(few.update::<f32>(820, 1), update(1, 64, false));
         assert_eq!(few.update::<f32>(1000, 1), update(1, 64, false));
         assert_eq!(few.update::<f32>(70_000, 1), update(1, 16, false));
-        // A few rows, and patterns from memory.
+        // Few rows, and patterns from memory.
         assert_eq!(many.update::<f32>(1, 1), update(1, 80, true));
         assert_eq!(many.update::<f32>(4, 1), update(1, 80, true));
         assert_eq!(many.update::<f32>(5, 1), update(1, 80, false));
-        // Four tasks for each thread, of a panel at least.
+        // Four tasks for each thread, each of at least one panel.
         assert_eq!(many.update::<f32>(1, 2).pieces, 8);
         assert_eq!(many.update::<f32>(1, 8).pieces, 32);
         assert_eq!(Plan::new::<f32>(33, 784).update::<f32>(1, 2).pieces, 3);
@@ -262,7 +265,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().expect("a pool");
         let threads =
             |plan: Plan, rows| pool.install(|| plan.threads::<f32>(rows, Parallelism::Rayon));
-        // 3.1 MB; 784,000 multiply-adds a row.
+        // 3.1 MB; 784,000 multiply-adds per row.
         assert_eq!(threads(few, 1), 1);
         assert_eq!(threads(few, 3), 2);
         assert_eq!(threads(few, 6), 4);
@@ -272,7 +275,7 @@ mod tests {
         assert_eq!(few.threads::<f32>(1000, Parallelism::Serial), 1);
     }
 
-    /// Sizes whose products exceed the address space (of a machine of 32 or of 64 bits) only decide something.
+    /// Products of sizes may exceed an address space of 32 or of 64 bits: they are only compared.
     #[test]
     fn products_of_sizes_may_exceed_the_address_space() {
         for patterns in [1 << 20, usize::MAX / 64, usize::MAX / 4] {
@@ -290,11 +293,11 @@ mod tests {
     }
 
     #[test]
-    fn tasks_take_a_company_of_probes_or_as_many_as_stay_in_l2() {
+    fn tasks_take_a_block_of_probes_or_as_many_as_stay_in_l2() {
         for (dim, most) in [(1, 576), (64, 546), (192, 210), (784, 192), (1025, 192)] {
             assert_eq!(Plan::new::<f32>(1000, dim).batch::<f32>(), most, "{dim}");
         }
-        // Many probes and short patterns have panels.
+        // Patterns are packed if they are short and the probes are many.
         let [plan, short] = [784, 64].map(|dim| Plan::new::<f32>(1000, dim));
         assert_eq!(plan.panels::<f32>(1000), 0);
         assert_eq!(short.panels::<f32>(1), 0);
@@ -302,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_and_shards_are_cut_by_shape_and_type_alone() {
+    fn blocks_and_splits_are_cut_by_shape_and_type_alone() {
         for (patterns, dim, split, block) in [
             (1000, 784, 512, 160),
             (60_000, 784, 3760, 160),
@@ -320,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_has_whole_groups_of_probes_and_room_for_the_scores_of_a_company() {
+    fn a_task_has_whole_probe_tiles_and_room_for_the_scores_of_a_probe_block() {
         for (dim, probe_block) in [(1, 10), (64, 10), (256, 10), (384, 14), (784, 31), (20_000, 32)]
         {
             let plan = Plan::new::<f32>(1000, dim);

@@ -1,19 +1,18 @@
-//! One probe: recall in strips of a few patterns, which stay in L1, or of long ones in L2.
-//!
-//! One probe has so little to do for a pattern that it waits for L2 or for memory. So every row is
-//! brought there once, and the next ones are asked for while those that are there are combined:
+//! One probe (decode): recall by row strips of a few patterns, which stay in L1 (L2 if long).
 //!
 //! ```text
 //! for each strip of Q patterns:
-//!     scores = Q dots                                             # of the first section before that
-//!     if the shift rises at one of them: pattern by pattern   # see `separation`; it seldom does
+//!     scores = Q dots                                          # the first section's all at once
+//!     if the shift rises at one of them: pattern by pattern    # see `separation`; rare
 //!     weights = exp2(scale (scores - shift)), 0 below the cutoff
 //!     for each vector g of d:
 //!         prefetch M[Q patterns further on, g]
 //!         X̂[g] += Σ_j weights[j] M[j, g]
 //! ```
 //!
-//! Sums have the order that they have for many probes: the bits are the same.
+//! 1. One probe needs so little arithmetic per pattern that it waits for L2 or for memory. So each
+//!    row is loaded from there once, and the next strip is prefetched while this one is projected.
+//! 2. Sums are taken in the same order as for many probes, so the bits are the same.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -30,25 +29,26 @@ use crate::simd::reduce::add_all;
 use crate::simd::tail::vectors_of;
 use crate::simd::{Element, Simd};
 
-/// Bytes of patterns in a strip, so that it lies in 32 to 48 KiB of L1, and so much of the next one as
-/// has been prefetched when the strip's own rows are done with.
+/// Most bytes of a strip of four patterns that stays in L1, which has 32 to 48 KiB: there is room
+/// for the strip and for what has been prefetched of the next one by the time the strip is
+/// projected.
 const STRIP_BYTES: usize = 28 << 10;
 
-/// Bytes of patterns that are so short that there is room in L1 for more of them, and little to do
-/// for each.
+/// Most bytes of a short pattern. L1 has room for more patterns of this length, and each of them
+/// needs little work.
 const SHORT: usize = 2 << 10;
 
-/// Where the next strip is prefetched to while one is combined.
+/// Where the next strip is prefetched to while the current one is projected.
 mod ahead {
-    /// It is there.
+    /// Not prefetched: the patterns fit into L2.
     pub const NOWHERE: u8 = 0;
     /// To L1.
     pub const L1: u8 = 1;
-    /// To L2: two strips are more than L1 holds.
+    /// To L2: L1 does not hold two strips.
     pub const L2: u8 = 2;
 }
 
-/// One probe and one block of patterns.
+/// One probe against one block of patterns.
 pub(crate) struct RowStrips<'a, T> {
     /// The probe: padded.
     pub probe: &'a [T],
@@ -57,9 +57,9 @@ pub(crate) struct RowStrips<'a, T> {
     pub patterns: MatRef<'a, T>,
     /// Index of the first of them among all patterns.
     pub first: usize,
-    /// Scratch for scores, which are all there in the end, and for weights: a vector more than
-    /// there are patterns, at least.
+    /// The block's scores; written. Room for the patterns in whole vectors, and one vector more.
     pub scores: &'a mut [T],
+    /// Scratch for weights, at least as long.
     pub weights: &'a mut [T],
     pub state: &'a mut State<T>,
     /// The sum of weighted patterns: padded.
@@ -68,8 +68,8 @@ pub(crate) struct RowStrips<'a, T> {
     pub prefetches: bool,
 }
 
-/// Whether it pays for patterns of so many padded columns: on a level whose registers hold few vectors they
-/// have to be long enough for what a strip costs beside its multiply-adds.
+/// Whether row strips pay for patterns of `cols` padded columns. On a level with few registers, the
+/// patterns must be long enough to outweigh what a strip costs besides its multiply-adds.
 pub(crate) const fn pays<T: Element, S: Simd<T>>(cols: usize) -> bool {
     cols * size_of::<T>() >= S::STRIP_ROW_BYTES
 }
@@ -77,43 +77,49 @@ pub(crate) const fn pays<T: Element, S: Simd<T>>(cols: usize) -> bool {
 impl<T: Element> RowStrips<'_, T> {
     #[inline(always)]
     pub fn run<S: Simd<T>>(self, simd: S) {
-        let tiles = vectors_of(&self.patterns);
+        let vectors = vectors_of(&self.patterns);
         let room = self.patterns.rows().next_multiple_of(T::LANES) + T::LANES;
-        assert!(self.probe.len() == tiles * T::LANES && self.retrieved.len() == self.probe.len());
+        assert!(self.probe.len() == vectors * T::LANES && self.retrieved.len() == self.probe.len());
         assert!(self.scores.len() >= room && self.weights.len() >= room);
         let short = size_of_val(self.probe) <= SHORT;
-        // As many patterns as `dots` takes for one probe. Short ones leave L1 room for the next strip's
-        // scores to be found meanwhile.
+        // Short patterns leave room in L1 for more of them in a strip, and for a lookahead: the
+        // next strip's scores are computed together with this one's weights.
         match S::LOOKAHEAD && short {
             true => simd.vectorize(
                 #[inline(always)]
-                // SAFETY: shapes are checked above.
+                // SAFETY: the assertions above are the preconditions of `strip_by_strip`.
                 move || unsafe { self.strip_by_strip::<S, 8, true>(simd) },
             ),
             false => simd.vectorize(
                 #[inline(always)]
-                // SAFETY: shapes are checked above.
+                // SAFETY: the assertions above are the preconditions of `strip_by_strip`.
                 move || unsafe { self.strip_by_strip::<S, 4, false>(simd) },
             ),
         }
     }
 
     /// # Safety
-    /// Shapes are those that `run` checks.
+    /// As `run` asserts:
+    /// - `probe` and `retrieved` are as long as a pattern, which is a whole number of vectors;
+    /// - `scores` and `weights` have room for the patterns in whole vectors, and for a vector more.
     #[inline(always)]
     unsafe fn strip_by_strip<S: Simd<T>, const Q: usize, const LOOKAHEAD: bool>(mut self, simd: S) {
         let count = self.patterns.rows();
         let mut separation = Separation::begin(simd, self.params, None, self.state);
         let (zero, scale) = (simd.splat(T::ZERO), simd.splat(self.params.scale));
-        // The segment so far, whose weights are not in the separation's sums yet, begins here.
+        // Start of the current segment, whose weights are not yet in the separation's sums.
         let mut from = 0;
         let whole = count / Q * Q;
-        // Scores of the next strip, found while the last one's weights are.
+        // Scores of the next strip, if lookahead has computed them.
         let mut next = None;
         for start in (0..count).step_by(SECTION) {
             let section = start..count.min(start + SECTION);
             let opens = self.state.is_new();
-            // SAFETY: patterns up to `count` exist, and there is room for a vector from each on.
+            // SAFETY:
+            // - Strips end at or before `whole`, and single patterns lie in `whole..count`, so all
+            //   rows exist.
+            // - `scores` and `weights` have room for a vector at each `n < count`, by the
+            //   precondition.
             unsafe {
                 if opens {
                     for n in (start..whole.min(section.end)).step_by(Q) {
@@ -134,7 +140,7 @@ impl<T: Element> RowStrips<'_, T> {
                         next = Some(self.score::<S, Q>(simd, n + Q));
                     }
                     let t = simd.mul(simd.sub(scores, simd.splat(self.state.shift)), scale);
-                    // Of the lanes, the first `Q` are this strip's.
+                    // Only the first `Q` lanes belong to this strip.
                     let strip = (1 << Q) - 1;
                     if separation.exceeding(simd, t) & strip != 0 {
                         for n in n..n + Q {
@@ -166,18 +172,20 @@ impl<T: Element> RowStrips<'_, T> {
         separation.end(simd, self.state);
     }
 
-    /// Where pattern `n` begins. The compiler is not to know how: it would keep as many addresses
-    /// as there are rows in a strip from one strip to the next, in memory, and spend more on them
-    /// than on short patterns.
+    /// The address of pattern `n`. `black_box` hides from the compiler how it is computed:
+    /// otherwise it keeps an address for each row of a strip, spills them from strip to strip, and
+    /// spends more time on them than on short patterns.
     #[inline(always)]
     fn pattern(&self, n: usize) -> *const T {
         black_box(self.patterns.as_ptr().wrapping_add(n * self.patterns.forward_stride()))
     }
 
-    /// The scores of `Q` patterns from `n` on, repeated along the lanes.
+    /// Computes and stores the scores of `Q` patterns from `n` on. In the vector that is returned
+    /// they repeat along the lanes.
     ///
     /// # Safety
-    /// They exist.
+    /// - `n + Q <= patterns.rows()`;
+    /// - the preconditions of `strip_by_strip` hold.
     #[inline(always)]
     unsafe fn score<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize) -> S::Vec {
         let (first, stride) = (self.pattern(n), self.patterns.forward_stride());
@@ -188,7 +196,8 @@ impl<T: Element> RowStrips<'_, T> {
         let mut scores = simd.splat(T::ZERO);
         for chunk in chunks::<T>(self.probe.len() / T::LANES) {
             let first = chunk.start == 0;
-            // SAFETY: the caller promises the patterns, which are as long as the probe.
+            // SAFETY: `n + Q <= patterns.rows()`, and rows are as long as the probe, both by the
+            // precondition of `score`.
             let [mut sums] =
                 unsafe { tile::<T, S, 1, Q>(simd, (self.probe.as_ptr(), 0), rows, chunk) };
             let mut sum = add_all(simd, &mut sums, 0);
@@ -199,16 +208,18 @@ impl<T: Element> RowStrips<'_, T> {
             let sum = simd.unfold(sum);
             scores = if first { sum } else { simd.add(scores, sum) };
         }
-        // What follows the strip is written over.
-        // SAFETY: there is room for a vector from `n` on.
+        // Lanes past `Q` fall on the scores of later patterns, which are stored after this.
+        // SAFETY: `scores` has room for a vector at each `n < patterns.rows()`, by the
+        // precondition.
         unsafe { simd.store(self.scores.as_mut_ptr().add(n), scores) };
         scores
     }
 
-    /// One pattern whose score is there, at which the shift may new_shift.
+    /// Weights and projects one pattern whose score is stored and at which the shift may rise.
     ///
     /// # Safety
-    /// Pattern `n` exists.
+    /// - `n < patterns.rows()`;
+    /// - the preconditions of `strip_by_strip` hold.
     #[inline(always)]
     unsafe fn one_row<S: Simd<T>>(
         &mut self,
@@ -229,7 +240,8 @@ impl<T: Element> RowStrips<'_, T> {
         let t = simd.splat((score - self.state.shift) * self.params.scale);
         let dropped = score < separation.cutoff(self.state);
         let weight = if dropped { simd.splat(T::ZERO) } else { power(simd, t) };
-        // SAFETY: there is room for a vector from `n` on, and pattern n exists.
+        // SAFETY: `n < patterns.rows()` by the precondition, and `weights` has room for a vector at
+        // each such `n`.
         unsafe {
             simd.store(self.weights.as_mut_ptr().add(n), weight);
             if self.weights[n] != T::ZERO {
@@ -239,7 +251,7 @@ impl<T: Element> RowStrips<'_, T> {
         }
     }
 
-    /// Adds the weights of a segment that ends to the separation's sums.
+    /// Adds the weights of a finished segment to the separation's sums.
     #[inline(always)]
     fn close<S: Simd<T>>(
         &mut self,
@@ -248,7 +260,8 @@ impl<T: Element> RowStrips<'_, T> {
         separation: &mut Separation<'_, T, S::Vec>,
     ) {
         if self.params.entropy_sum {
-            // The entropy_sum is not summed pattern by pattern: from the scores, once more.
+            // The entropy sum is not accumulated pattern by pattern, so the weights are computed
+            // from the scores again.
             let tiles = segment.start / T::LANES * T::LANES..segment.end.next_multiple_of(T::LANES);
             self.weights[tiles.clone()].copy_from_slice(&self.scores[tiles]);
             let cols = self.weights.len() / T::LANES * T::LANES;
@@ -262,15 +275,18 @@ impl<T: Element> RowStrips<'_, T> {
         }
     }
 
-    /// X̂ += Σ_j weights[n + j] M[n + j, :] for `Q` patterns; prefetches those after the next `lead`.
+    /// X̂ += Σ_j weights[n + j] M[n + j, :] for `Q` patterns. Prefetches the patterns
+    /// `Q + lead` further on.
     ///
     /// # Safety
-    /// They exist, and have weights.
+    /// - `n + Q <= patterns.rows()`, and `weights[n..n + Q]` is written;
+    /// - the preconditions of `strip_by_strip` hold.
     #[inline(always)]
     unsafe fn combine<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize, lead: usize) {
-        // SAFETY: passed on.
+        // SAFETY: `n + Q <= patterns.rows()` and the shapes that `run` asserts are preconditions of
+        // `combine`, and all that `combine_as` needs.
         unsafe {
-            // From L2, long pieces of every row: two tiles at a time are a tenth slower there.
+            // Rows in L2 are read in long pieces: two vectors at a time are a tenth slower there.
             match 4 * size_of_val(self.probe) > STRIP_BYTES {
                 false if self.prefetches => {
                     self.combine_as::<S, Q, 2, { ahead::L1 }>(simd, n, lead)
@@ -284,10 +300,10 @@ impl<T: Element> RowStrips<'_, T> {
         }
     }
 
-    /// `G` vectors at a time.
+    /// As `combine`, `G` vectors of d at a time.
     ///
     /// # Safety
-    /// As for `combine`.
+    /// The preconditions of `combine` hold.
     #[inline(always)]
     unsafe fn combine_as<S: Simd<T>, const Q: usize, const G: usize, const AHEAD: u8>(
         &mut self,
@@ -296,7 +312,10 @@ impl<T: Element> RowStrips<'_, T> {
         lead: usize,
     ) {
         let stride = self.patterns.forward_stride();
-        // SAFETY: the patterns exist, and have the vectors of what is retrieved.
+        // SAFETY:
+        // - `n + Q <= patterns.rows()` by the precondition, and `weights` is longer than that.
+        // - The loops keep all vectors below `len`, a multiple of `LANES`, and rows are as long as
+        //   `retrieved`; `run` asserts both.
         unsafe {
             let rows = self.pattern(n);
             let ahead = (Q + lead) * stride;
@@ -318,10 +337,14 @@ impl<T: Element> RowStrips<'_, T> {
     }
 }
 
-/// Adds `G` vectors of `Q` weighted rows to a sum, and prefetches as much of rows `ahead`.
+/// Adds `G` vectors of `Q` weighted rows to a sum, from `d` on, and prefetches the same vectors of
+/// the rows `ahead` elements further on.
 ///
 /// # Safety
-/// All have these vectors from `d` on, but those ahead, which may be anywhere.
+/// - Elements `d..d + G * LANES` are readable in each of the `Q` rows, `stride` apart at `rows`;
+/// - the same elements of `to` are readable and writable.
+///
+/// What is prefetched may lie anywhere.
 #[inline(always)]
 unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEAD: u8>(
     simd: S,
@@ -330,13 +353,14 @@ unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEA
     to: *mut T,
     d: usize,
 ) {
-    // SAFETY: the caller promises these vectors.
+    // SAFETY: all vectors lie in `d..d + G * LANES` of `to` or of one of the `Q` rows, which are
+    // accessible by the precondition. A prefetch may have any address.
     unsafe {
         let mut sums: [S::Vec; G] = std::array::from_fn(
             #[inline(always)]
             |g| simd.load(to.add(d + g * T::LANES)),
         );
-        // Not an address for each row: there are more of them than registers.
+        // `black_box` leaves one base address: addresses of all rows would not fit into registers.
         let rows = black_box(rows.add(d));
         for (j, weight) in weights.iter().enumerate() {
             let row = rows.add(j * stride);

@@ -1,16 +1,16 @@
-//! Energies and the other numbers of a probe, from its softmax's state and the norms.
+//! Energy, log-sum-exp, entropy and the like of a probe, from its softmax state and the norms.
 
 use crate::driver::outputs::Outputs;
 use crate::memory::Memory;
 use crate::separation::state::State;
 use crate::simd::Element;
 
-/// What the energy has to know of the patterns that take part.
+/// What the energy depends on besides the probe: the patterns that are not masked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SubMemory {
-    /// N
+    /// N.
     patterns: usize,
-    /// M*²; NaN when one of the patterns is not a number.
+    /// M*², or NaN if a pattern is NaN.
     max_squared_norm: f64,
 }
 
@@ -23,10 +23,10 @@ impl SubMemory {
     }
 }
 
-/// The terms of the energy that all probes share. Sums of few terms: in double precision.
+/// The terms of the energy that all probes share. These sums have few terms: they are in `f64`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Energies<T> {
-    /// β, without the gain.
+    /// β, not multiplied by the gain.
     beta: f64,
     gain: f64,
     /// ½ gain² M*² + β⁻¹ ln N
@@ -35,7 +35,7 @@ pub(crate) struct Energies<T> {
 }
 
 impl<T: Element> Energies<T> {
-    /// Without a memory, for everything but energies.
+    /// `memory` is needed for energies only.
     pub fn new(beta: T, gain: T, memory: Option<SubMemory>) -> Self {
         let (beta, gain) = (beta.to_f64(), gain.to_f64());
         let constant = memory.map_or(f64::NAN, |memory| {
@@ -53,7 +53,7 @@ impl<T: Element> Energies<T> {
         }
     }
 
-    /// Writes the numbers of probe `b` that are asked for.
+    /// Writes the outputs of probe `b` that are asked for.
     pub fn write(&self, state: &State<T>, probe: &[T], b: usize, outputs: &mut Outputs<'_, T>) {
         let row_sum = state.row_sum.to_f64();
         if let Some(lse) = &mut outputs.lse {

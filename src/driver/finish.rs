@@ -1,4 +1,4 @@
-//! Sums become retrieved probes, and scores memory weights.
+//! The end of a recall: from sums to retrieved probes, and from scores to memory weights.
 
 use crate::kernel::rows;
 use crate::matrix::{MatMut, MatRef};
@@ -10,17 +10,17 @@ use crate::simd::{Element, Kernel, Simd};
 pub struct Finish<'a, T> {
     /// The probes' final states.
     pub states: &'a [State<T>],
-    /// Padded sums, and where the retrieved probes go.
+    /// Padded sums, and where to write the retrieved probes.
     pub retrieved: Option<(MatRef<'a, T>, MatMut<'a, T>)>,
-    /// What they are multiplied by.
+    /// A factor of the retrieved probes.
     pub gain: T,
-    /// Of the separation, where there was one.
+    /// The parameters of the separation, if there was one.
     pub params: Option<SoftmaxParams<T>>,
-    /// Scores; memory weights afterwards.
+    /// Scores, which become memory weights in place.
     pub weights: Option<MatMut<'a, T>>,
     /// Each probe's highest memory weight; written.
     pub best_weights: Option<&'a mut [T]>,
-    /// Which patterns take part; all without.
+    /// Which patterns take part; `None` means all.
     pub keep: Option<&'a [bool]>,
 }
 
@@ -31,7 +31,7 @@ impl<T: Element> Kernel<T> for Finish<'_, T> {
     fn run<S: Simd<T>>(mut self, simd: S) {
         for (b, state) in self.states.iter().enumerate() {
             if let Some((sums, to)) = &mut self.retrieved {
-                // Weights that were given are what they are.
+                // Given weights are not normalised.
                 let normaliser = self.params.map_or(T::ONE, |_| state.normaliser());
                 rows::finish(simd, sums.row(b), normaliser * self.gain, to.row_mut(b));
             }

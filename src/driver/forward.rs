@@ -1,25 +1,25 @@
-//! Fused recall: similarities, separation and combination over blocks of patterns that stay in L2.
+//! Fused recall: scores, separation and projection over blocks of patterns that stay in L2.
 //!
 //! ```text
 //! for each block of patterns:
-//!     for each probe_block of tiles of probes:
-//!         for each chunk of d, each tile:
+//!     for each probe block:
+//!         for each chunk of d, each probe tile:
 //!             scores = dots(tile, block)
-//!         for each tile, each segment of the block:           # mostly one: see `separation`
-//!             weights, rescale = separate(scores)              # and the state: shift, row_sum
-//!         for each chunk of d, backwards, each tile:
+//!         for each probe tile, each segment of the block:     # mostly one: see `separation`
+//!             weights, rescale = separate(scores)              # updates the shift and the row sum
+//!         for each chunk of d, last to first, each probe tile:
 //!             X̂ = rescale X̂ + combine(weights, segment)        # the block is still in L2
 //! ```
 //!
-//! ProbeTiles take turns: the scores of a few dozen of them, then all separations, then all combinations. Each loop
-//! runs for long, and of long patterns L2 holds a chunk of d at a time. A block's chunk and
-//! what goes past it for a tile at a time are little; whole rows of X̂ for a few dozen probes would drive
-//! the block out of L2 before the next tile comes.
-//!
-//! One probe takes less than a block at a time (see `stretches`); the bits are the same.
-//!
-//! The B x N scores are never all there. This is flash attention's order (Dao et al. 2022, arXiv
-//! 2205.14135) with one matrix for keys and values, so that the patterns are read once.
+//! 1. The B x N scores are never stored as a whole. This is the order of flash attention (Dao et
+//!    al. 2022, arXiv 2205.14135) with one matrix for keys and values, so the patterns are read
+//!    once.
+//! 2. Each stage runs over all tiles of a probe block (a few dozen) before the next stage begins,
+//!    so every loop is long.
+//! 3. Of long patterns, L2 holds one chunk of d of the block at a time. The data that a tile needs
+//!    with it, that chunk of its probes or of X̂, is small. Whole rows of X̂ for a few dozen probes
+//!    would evict the block before the next tile.
+//! 4. A single probe takes a strip of a few patterns at a time, with the same bits (see `decode`).
 
 use std::ops::Range;
 
@@ -38,23 +38,23 @@ use crate::separation::state::State;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Kernel, Simd};
 
-/// What one task needs beside its operands.
+/// Scratch memory of one task.
 #[derive(Debug)]
 pub struct TileScratch<'a, T> {
-    /// Scores of the tiles of a probe_block and a block of patterns: padded rows, `PROBE_TILE` at least.
+    /// Scores of a probe block against a block of patterns: at least `PROBE_TILE` padded rows.
     pub scores: &'a mut [T],
-    /// A list of the patterns of a block that have a weight.
+    /// Indices of the patterns of a block that have a weight.
     pub list: &'a mut [u32],
-    /// Panels of a block, as [`panels`] makes them; none where they are not to be made.
+    /// Panels of a block, as `packed_dot::transpose` writes them; empty if nothing is packed.
     pub panels: &'a mut [T],
 }
 
-/// The tiles of a batch, as even as they can be.
+/// The probe tiles of a batch. Their sizes differ by at most one.
 struct ProbeTiles {
     count: usize,
-    /// Probes of a tile ...
+    /// Probes in a tile ...
     size: usize,
-    /// ... and one more in so many of the first.
+    /// ... and the number of tiles, the first ones, that have one probe more.
     larger: usize,
 }
 
@@ -64,7 +64,7 @@ impl ProbeTiles {
         Self { count, size: batch / count, larger: batch % count }
     }
 
-    /// Without a division: every block asks for every tile a few times.
+    /// The probes of a tile. There is no division, as this runs a few times per block and tile.
     #[inline(always)]
     fn probes(&self, tile: usize) -> Range<usize> {
         let bound = |tile: usize| tile * self.size + tile.min(self.larger);
@@ -72,31 +72,32 @@ impl ProbeTiles {
     }
 }
 
-/// Recall of some probes from a split of the patterns.
+/// Recall of some probes from one split of the patterns.
 pub struct Forward<'a, T> {
     /// The probes, or their weights.
     pub source: Source<'a, T>,
     /// Padded patterns.
     pub patterns: MatRef<'a, T>,
-    /// Which patterns take part; all without.
+    /// Which patterns take part; `None` means all.
     pub keep: Option<&'a [bool]>,
-    /// Index of the first pattern among all.
+    /// Index of the split's first pattern in the memory.
     pub first: usize,
     /// Most patterns in a block.
     pub block: usize,
-    /// Whether the next block is to be prefetched while one is combined, and whether a stretch is.
+    /// Whether the next block is prefetched while the current one is projected.
     pub prefetches: bool,
+    /// Whether the next row strip is prefetched while the current one is projected.
     pub prefetches_strips: bool,
-    /// Probes that share the loads of a pattern: at most `PROBE_TILE`.
+    /// Most probes in a tile, which share the loads of a pattern: at most `PROBE_TILE`.
     pub probe_tile: usize,
-    /// ProbeTiles that take turns with a block, and with every chunk of d: at most `PROBE_BLOCK`.
+    /// Most tiles in a probe block: at most `PROBE_BLOCK`.
     pub probe_block: usize,
     /// One for each probe; written.
     pub states: &'a mut [State<T>],
-    /// The sums of weighted patterns, relative to the states' shifts, padded; written. Without, only
-    /// the states are found.
+    /// The sums of weighted patterns, relative to the states' shifts, in padded rows; written. With
+    /// `None`, only the states are computed.
     pub retrieved: Option<MatMut<'a, T>>,
-    /// The scores, where they are to be kept.
+    /// Where to store the scores, if they are wanted.
     pub similarities: Option<MatMut<'a, T>>,
     /// Scratch.
     pub scratch: TileScratch<'a, T>,
@@ -158,8 +159,8 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
 }
 
 impl<T: Element> Forward<'_, T> {
-    /// A block of probes and a block of patterns. They take turns with every chunk of d. `left` is
-    /// scratch: what each tile leaves to be combined.
+    /// One probe block against one block of patterns, stage by stage. `left` is scratch: for each
+    /// tile, the rescale factors if the whole block is still to be projected.
     #[inline(always)]
     fn visit<S: Simd<T>>(
         &mut self,
@@ -172,7 +173,8 @@ impl<T: Element> Forward<'_, T> {
         let source = self.source;
         let lanes = self.patterns.cols() / T::LANES;
         let probes = |tile| tiles.probes(tile);
-        // What is to be retrieved holds anything before the first block.
+        // Before the first block `retrieved` holds stale values. A factor of 0 means that they are
+        // not read.
         let rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; PROBE_TILE];
         let first = probes(probe_block.start).start;
         for chunk in chunks::<T>(lanes) {
@@ -190,7 +192,7 @@ impl<T: Element> Forward<'_, T> {
             let mut score_tile = self.score_tile(block, probes.clone(), first);
             *left = score_tile.separate(simd, source.of(probes), rescale);
         }
-        // Backwards: the last chunk is still in L2.
+        // Last to first, as the last chunk is still in L2.
         for chunk in chunks::<T>(lanes).rev() {
             for (tile, rescale) in probe_block.clone().zip(&*left) {
                 let Some(rescale) = *rescale else { continue };
@@ -199,7 +201,8 @@ impl<T: Element> Forward<'_, T> {
         }
     }
 
-    /// A tile of probes and a block of patterns. The scratch begins with probe `first`.
+    /// One probe tile against one block of patterns. The first row of the score scratch belongs to
+    /// probe `first`.
     #[inline(always)]
     fn score_tile(
         &mut self,
@@ -208,7 +211,7 @@ impl<T: Element> Forward<'_, T> {
         first: usize,
     ) -> ScoreTile<'_, T> {
         let (batch, count) = (self.states.len(), block.len());
-        // Every tile prefetches its share of the next block.
+        // Each tile prefetches its share of the next block.
         let share = |b: usize| count * b / batch;
         let ahead = match self.prefetches {
             true => Ahead { rows: count, share: share(tile.start)..share(tile.end) },
@@ -225,7 +228,7 @@ impl<T: Element> Forward<'_, T> {
                 count.next_multiple_of(T::LANES),
                 stride,
             )
-            .expect("scratch is made to measure"),
+            .expect("scratch has room for these rows"),
             states: &mut self.states[tile.clone()],
             retrieved: self.retrieved.as_mut().map(|all| all.rows_mut(tile.clone())),
             similarities: self.similarities.as_mut().map(|all| all.rows_mut(tile)),

@@ -1,17 +1,17 @@
-//! Two recalls from different patterns become one.
+//! Merging two recalls of the same probes from different patterns.
 
 use crate::kernel::rows;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::state::State;
 use crate::simd::{Element, Kernel, Simd};
 
-/// Adds the recall from a later split of patterns to that from the earlier ones.
+/// Merges the recall from a later split of the patterns into that from the earlier ones.
 pub struct Merge<'a, T> {
     /// The earlier splits' states and sums.
     pub earlier: (&'a mut [State<T>], Option<MatMut<'a, T>>),
-    /// The later split's.
+    /// The later split's states and sums.
     pub later: (&'a [State<T>], Option<MatRef<'a, T>>),
-    /// The separation's scale.
+    /// The scale of the separation, β log2 e.
     pub scale: T,
 }
 

@@ -1,16 +1,16 @@
-//! The loop nests around the kernels, and how work is divided.
+//! The loop nests around the kernels, and the division of work among threads.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`blocking`] | every constant of blocking: what may change a result depends on (N, D, type) alone |
+//! | [`blocking`] | blocking constants: what may change a result depends on (N, D, type) alone |
 //! | [`run`], [`tasks`] | a batch, divided into tasks for the threads |
-//! | [`forward`], [`score_tile`] | many probes, block by block of patterns |
-//! | [`decode`] | one probe |
-//! | [`merge`], [`finish`] | recalls from several partial_vectors of the patterns become one, and sums become outputs |
+//! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
+//! | [`decode`] | recall of one probe, by row strips |
+//! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
 //! | [`update`] | learning, block by block of patterns |
-//! | [`outputs`], [`energy`] | what a recall can tell |
-//! | [`parallel`], [`scratch`] | threads, and memory |
-//! | [`compiled`] | what becomes machine code |
+//! | [`outputs`], [`energy`] | the results of a recall |
+//! | [`parallel`], [`scratch`] | threads and scratch memory |
+//! | [`compiled`] | the drivers that become machine code |
 
 pub(crate) mod blocking;
 pub(crate) mod compiled;

@@ -1,20 +1,20 @@
-//! What a recall can tell, each where the caller has room for it.
+//! The optional outputs of a recall.
 
 use crate::error::Result;
 use crate::matrix::MatMut;
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::simd::Element;
 
-/// Where a recall's results go: nothing by default.
+/// Where the results of a recall are written. By default none are.
 ///
-/// All but `similarities` and `memory_weights` cost next to nothing: they are by-products of the one
-/// pass over the patterns. Those two are B x N numbers to write.
+/// `similarities` and `memory_weights` are B x N numbers to write. All others cost next to nothing:
+/// they are by-products of the single pass over the patterns.
 ///
-/// In terms of the probe x, the similarities s_n = m_n · x and p = softmax(β s):
+/// Below, x is a probe, s_n = m_n · x its similarities, and p = softmax(β s).
 #[derive(Debug)]
 pub struct Outputs<'a, T> {
-    /// X̂ = P M (B x D). Divided by the weights' sum at the end: finite while
-    /// 256 N max |M| is.
+    /// X̂ = P M (B x D). The division by the sum of the weights comes last, so X̂ is finite as long
+    /// as 256 N max |M| is.
     pub retrieved: Option<MatMut<'a, T>>,
     /// S = X Mᵀ (B x N).
     pub similarities: Option<MatMut<'a, T>>,
@@ -23,19 +23,20 @@ pub struct Outputs<'a, T> {
     /// ln Σ_n exp(β s_n) (B).
     pub lse: Option<&'a mut [T]>,
     /// The standard energy of the probe (B), before its update:
-    /// E(x) = -β⁻¹ lse + ½ x·x + β⁻¹ ln N + ½ max_n ‖m_n‖² (Ramsauer et al. 2020, eq. 2), of the
-    /// patterns that take part.
+    /// E(x) = -β⁻¹ lse + ½ x·x + β⁻¹ ln N + ½ max_n ‖m_n‖² (Ramsauer et al. 2020, eq. 2), where N
+    /// and the maximum are over the patterns that are not masked.
     pub energy: Option<&'a mut [T]>,
-    /// -Σ_n p_n ln p_n, in nats (B): ln N for weights that are all the same, 0 for a single one.
+    /// -Σ_n p_n ln p_n, in nats (B): ln N if all weights are equal, 0 if one weight is 1.
     pub entropy: Option<&'a mut [T]>,
-    /// The pattern with the highest similarity, the first of them (B); `usize::MAX` where there is
-    /// none (all masked, or not a number).
+    /// The index of the pattern with the highest similarity, the first one if there are several
+    /// (B). `usize::MAX` if there is none (all are masked, or a similarity is NaN).
     pub best: Option<&'a mut [usize]>,
     /// The memory weight of that pattern (B).
     pub best_weight: Option<&'a mut [T]>,
-    /// Patterns that contributed (B): those whose weight, against the highest similarity met well
-    /// before them (32 patterns), was not below the cut where it cannot change the sum. At least the
-    /// number of memory weights that are not 0.
+    /// The number of patterns that contributed (B): those whose weight was not below the cutoff,
+    /// under which it cannot change the sum. The cutoff is relative to the highest similarity so
+    /// far, which is updated every 32 patterns. So this is at least the number of memory weights
+    /// that are not 0.
     pub support: Option<&'a mut [usize]>,
 }
 
@@ -56,7 +57,7 @@ impl<T> Default for Outputs<'_, T> {
 }
 
 impl<'a, T: Element> Outputs<'a, T> {
-    /// Refuses outputs that do not fit B probes and N patterns of dimension D.
+    /// An error unless the outputs fit B probes and N patterns of dimension D.
     pub(crate) fn check(&self, batch: usize, patterns: usize, dim: usize) -> Result<()> {
         let matrices = [
             ("retrieved", &self.retrieved, dim),
@@ -81,14 +82,14 @@ impl<'a, T: Element> Outputs<'a, T> {
         Ok(())
     }
 
-    /// Where the scores are kept until they are memory weights or similarities.
+    /// The output that holds the scores until they become memory weights or similarities.
     pub(crate) fn scores(&mut self) -> Option<MatMut<'_, T>> {
         self.memory_weights.as_mut().or(self.similarities.as_mut()).map(MatMut::reborrow)
     }
 
-    /// The outputs of the first `at` probes, and those of the others.
+    /// The outputs of the first `at` probes, and of the rest.
     pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
-        /// The two partial_vectors of an output that may not be wanted.
+        /// Both parts of an output, if it is wanted.
         fn split<V>(output: Option<V>, split: impl FnOnce(V) -> (V, V)) -> (Option<V>, Option<V>) {
             output.map(split).unzip()
         }

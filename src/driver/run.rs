@@ -1,4 +1,4 @@
-//! A batch of probes, divided into tasks.
+//! Recall of a batch of probes, divided into tasks.
 
 use crate::driver::outputs::Outputs;
 use crate::driver::parallel::{Parallelism, for_each_piece};
@@ -10,11 +10,11 @@ use crate::matrix::ranges::product;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
 
-/// Divides a job into tasks and does them.
+/// Divides a job into tasks and runs them.
 ///
-/// Many probes: each thread takes some of them through all of the patterns. Few: each thread takes
-/// all of them through some of the splits. The splits are merged in the same order either way, so
-/// that the results are too.
+/// If the probes are many, each task recalls some of them from all of the patterns. If they are
+/// few, each task recalls all of them from one split. The splits are merged in the same order
+/// either way, so the results are the same.
 pub(crate) fn run<T: Element>(
     shared: &Shared<'_, T>,
     input: MatRef<'_, T>,
@@ -31,8 +31,8 @@ pub(crate) fn run<T: Element>(
     let splits = plan.splits::<T>().len();
     let retrieves = usize::from(outputs.retrieved.is_some());
     if threads == 1 || splits == 1 || batch >= 2 * PROBE_TILE * threads {
-        // A second piece for each thread evens out what they take, where it is not another pass over the
-        // patterns.
+        // A second piece for each thread balances the load, as long as it does not add a pass over
+        // the patterns.
         let passes = batch.div_ceil(plan.batch::<T>());
         let pieces = match threads {
             1 => 1,
@@ -40,7 +40,7 @@ pub(crate) fn run<T: Element>(
         };
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
         let later = if splits > 1 { most } else { 0 };
-        // Padded probes, and sums for them and for those of a later split.
+        // Padded probes, their sums, and the sums of a later split.
         let rows = most + retrieves * (most + later);
         let scores = product([plan.scores::<T>(most)]) + product([plan.panels::<T>(most)]);
         let floats = product([pieces, rows, plan.stride])
@@ -48,7 +48,7 @@ pub(crate) fn run<T: Element>(
         let states = product([pieces, later]).saturating_add(batch as u64);
         memory.reserve(floats, states, product([pieces, plan.list()]))?;
         let (states, laters) = memory.states.split_at_mut(batch);
-        // What has been reserved fits into the address space.
+        // `reserve` has succeeded, so the sizes fit into a `usize`.
         let task = ProbeTask {
             pieces,
             most,
@@ -65,8 +65,8 @@ pub(crate) fn run<T: Element>(
         let scores = product([splits, plan.scores::<T>(batch)]);
         let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
         memory.reserve(floats, product([batch, 1 + splits]), product([splits, plan.list()]))?;
-        let (states, partial_vectors) = memory.states.split_at_mut(batch);
-        let partial_vectors = &mut partial_vectors[..batch * splits];
+        let (states, partial_states) = memory.states.split_at_mut(batch);
+        let partial_states = &mut partial_states[..batch * splits];
         let mut floats = &mut memory.floats[..floats as usize];
         let source = shared.source(input, take(&mut floats, batch * plan.stride));
         let partial = take(&mut floats, sums as usize);
@@ -75,13 +75,13 @@ pub(crate) fn run<T: Element>(
             splits: 0..splits,
             source,
             similarities: outputs.scores(),
-            states: &mut *partial_vectors,
+            states: &mut *partial_states,
             sums: &mut *partial,
             scores: floats,
             list: &mut memory.list[..splits * plan.list()],
         };
         for_each_piece(task, threads, &|task| task.run(shared));
-        shared.merge(states, partial_vectors, partial);
+        shared.merge(states, partial_states, partial);
         shared.finish(input, states, partial, outputs);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! A tile of probes meets a block of patterns: scores, their separation, and what is retrieved.
+//! A score tile, one probe tile against one block of patterns: scores, separation, projection.
 
 use crate::kernel::axpy::combine;
 use std::ops::Range;
@@ -15,36 +15,38 @@ use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Simd};
 
-/// A tile of probes and a block of patterns.
+/// One probe tile against one block of patterns.
 pub(crate) struct ScoreTile<'a, T> {
     /// The block's patterns.
     pub patterns: MatRef<'a, T>,
-    /// Which of them take part; all without.
+    /// Which of them take part; `None` means all.
     pub keep: Option<&'a [bool]>,
     /// Index of the first of them among all patterns.
     pub first: usize,
-    /// Scratch for scores, and then weights: a row for each probe.
+    /// Scratch for the scores, which become weights in place: a row for each probe.
     pub scores: MatMut<'a, T>,
     /// One for each probe.
     pub states: &'a mut [State<T>],
-    /// The sums of weighted patterns, where they are wanted: a row for each probe.
+    /// The sums of weighted patterns, if they are wanted: a row for each probe.
     pub retrieved: Option<MatMut<'a, T>>,
-    /// Where the scores are to be kept: a row for each probe, whose columns `block` are these patterns.
+    /// Where to store the scores, if they are wanted: columns `block` of a row for each probe.
     pub similarities: Option<MatMut<'a, T>>,
+    /// The columns of this block's patterns in `similarities` and in given weights.
     pub block: Range<usize>,
-    /// Panels of the block, if there are any.
+    /// The block packed in panels; empty if it is not packed.
     pub panels: &'a [T],
-    /// Scratch for a list of active.
+    /// Scratch for a list of active columns.
     pub list: &'a mut [u32],
-    /// What is prefetched meanwhile.
+    /// Which rows are prefetched during the projection.
     pub ahead: Ahead,
 }
 
-/// What the sums so far are to be multiplied by: a factor for each probe.
+/// For each probe, the factor by which its sums so far are to be multiplied.
 pub(crate) type Rescale<T> = [T; PROBE_TILE];
 
 impl<T: Element> ScoreTile<'_, T> {
-    /// Scores from one chunk of d, or that chunk's share of them.
+    /// Computes the scores over one chunk of d: the first chunk sets them, later ones add to them.
+    /// Packed patterns are short and have one chunk only.
     #[inline(always)]
     pub fn score<S: Simd<T>>(&mut self, simd: S, source: Source<'_, T>, chunk: Range<usize>) {
         let (Source::Probes(probes, _) | Source::Similarities(probes)) = source else { return };
@@ -55,9 +57,10 @@ impl<T: Element> ScoreTile<'_, T> {
         }
     }
 
-    /// From scores, which are kept where they are wanted, to weights, and to what they retrieve where
-    /// that is not simply the sum of all patterns of the block: that is left to be combined if this
-    /// returns what the sums so far are to be multiplied by.
+    /// Turns the tile's scores into weights, after storing the scores in `similarities` if wanted.
+    /// Returns the rescale factors if the block is one segment in which every pattern is active,
+    /// and the caller then projects the whole block. Otherwise projects the active patterns itself
+    /// and returns `None`. Also returns `None` if no projection is wanted.
     #[inline(always)]
     pub fn separate<S: Simd<T>>(
         &mut self,
@@ -66,7 +69,7 @@ impl<T: Element> ScoreTile<'_, T> {
         rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
         let (count, keep, none) = (self.patterns.rows(), self.keep, State::EMPTY);
-        // Weights that are given have no separation.
+        // Given weights need no separation.
         let mut all = match source {
             Source::Probes(_, params) => Some(std::array::from_fn::<_, PROBE_TILE, _>(
                 #[inline(always)]
@@ -107,7 +110,8 @@ impl<T: Element> ScoreTile<'_, T> {
         left.filter(|_| self.retrieved.is_some())
     }
 
-    /// The segments, between which some probe's shift rises: weights, and what they retrieve.
+    /// Computes the weights segment by segment; a new segment begins where the shift of some probe
+    /// rises. Projects every segment, unless the caller is to project the block (see `separate`).
     #[inline(always)]
     fn segments<S: Simd<T>>(
         &mut self,
@@ -156,7 +160,8 @@ impl<T: Element> ScoreTile<'_, T> {
             if let Some(retrieved) = &mut self.retrieved {
                 let (weights, rows) = (self.scores.as_ref(), (list, Ahead::NONE));
                 let (rescale, chunk) = (&rescale[..weights.rows()], 0..vectors_of(&self.patterns));
-                // SAFETY: the list names rows of the patterns.
+                // SAFETY: `list` names columns of `from..to` alone, as active bits are set for no
+                // others, and `to <= count`, the number of rows of `patterns`.
                 unsafe { combine(simd, weights, self.patterns, rows, chunk, rescale, retrieved) };
             }
             from = to;
@@ -164,13 +169,13 @@ impl<T: Element> ScoreTile<'_, T> {
         None
     }
 
-    /// Adds all of the weighted patterns to what is retrieved: for one chunk of d.
+    /// Projects the whole block over one chunk of d: adds all its weighted patterns to `retrieved`.
     #[inline(always)]
     pub fn combine<S: Simd<T>>(&mut self, simd: S, chunk: Range<usize>, rescale: Rescale<T>) {
         let Some(retrieved) = &mut self.retrieved else { return };
         let (weights, rows) = (self.scores.as_ref(), (self.patterns.rows(), self.ahead.clone()));
         let rescale = &rescale[..weights.rows()];
-        // SAFETY: the rows are all of the patterns.
+        // SAFETY: the rows are `0..patterns.rows()`.
         unsafe { combine(simd, weights, self.patterns, rows, chunk, rescale, retrieved) };
     }
 }

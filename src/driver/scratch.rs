@@ -1,4 +1,4 @@
-//! Scratch memory that only grows.
+//! Scratch memory, which grows as needed and never shrinks.
 
 use crate::error::Result;
 use crate::matrix::MatRef;
@@ -6,7 +6,8 @@ use crate::memory::Aligned;
 use crate::separation::state::State;
 use crate::simd::Element;
 
-/// Makes a vector at least so long, a `u64`; or returns `Error::Allocation`.
+/// Grows a `Vec` or `AVec` to at least `$length` elements, a `u64`. If that fails, returns
+/// `Error::Allocation` from the function that uses the macro.
 macro_rules! grow {
     ($vector:expr, $length:expr, $value:expr) => {
         let (vector, expected): (_, u64) = (&mut $vector, $length);
@@ -20,7 +21,7 @@ macro_rules! grow {
 }
 pub(crate) use grow;
 
-/// The memory itself: floats, states and lists that only grow.
+/// The scratch memory of a call: floats, states, and lists of patterns.
 #[derive(Debug, Clone)]
 pub(crate) struct Scratch<T> {
     pub floats: Aligned<T>,
@@ -35,10 +36,10 @@ impl<T> Default for Scratch<T> {
 }
 
 impl<T: Element> Scratch<T> {
-    /// Makes room for so many of each.
+    /// Makes room for at least this many of each.
     ///
     /// # Errors
-    /// [`Error::Allocation`](crate::Error::Allocation) where the allocator does not grant it.
+    /// [`Error::Allocation`](crate::Error::Allocation) if the memory cannot be allocated.
     pub fn reserve(&mut self, floats: u64, states: u64, list: u64) -> Result<()> {
         grow!(self.floats, floats, T::ZERO);
         grow!(self.states, states, State::EMPTY);
@@ -47,7 +48,7 @@ impl<T: Element> Scratch<T> {
     }
 }
 
-/// Copies rows into padded ones, `stride` elements vectorize.
+/// Copies rows into padded rows that are `stride` elements apart, and fills these up with zeros.
 pub(crate) fn pad<T: Element>(rows: MatRef<'_, T>, padded: &mut [T], stride: usize) {
     for (row, padded) in rows.iter().zip(padded.chunks_exact_mut(stride)) {
         padded[..row.len()].copy_from_slice(row);

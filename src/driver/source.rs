@@ -1,4 +1,4 @@
-//! Where the weights of a recall come from.
+//! The input of a recall: probes, or given weights.
 
 use std::ops::Range;
 
@@ -9,11 +9,11 @@ use crate::simd::Element;
 /// Where the weights of patterns come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a, T> {
-    /// From padded probes, by the separation of their similarities.
+    /// From padded probes, by separation of their similarities.
     Probes(MatRef<'a, T>, SoftmaxParams<T>),
-    /// From padded probes, of which only the similarities are wanted.
+    /// There are none: only the similarities of these padded probes are wanted.
     Similarities(MatRef<'a, T>),
-    /// They are given: a row for each probe, a column for each pattern.
+    /// Given: a row for each probe, a column for each pattern.
     Weights(MatRef<'a, T>),
 }
 
@@ -24,7 +24,7 @@ impl<T: Element> Source<'_, T> {
         }
     }
 
-    /// The same for some of the probes.
+    /// The same source for some of the probes.
     #[inline(always)]
     pub fn of(self, probes: Range<usize>) -> Self {
         match self {

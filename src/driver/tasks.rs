@@ -1,4 +1,4 @@
-//! The two ways to cut a recall into tasks, which compute the same bits.
+//! The two ways to divide a recall into tasks: by probes and by splits. Both compute the same bits.
 
 use std::ops::Range;
 
@@ -19,18 +19,18 @@ use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
 
-/// Which of the streams a job needs.
+/// Which of the three stages a job needs: scores, separation, projection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Job<T> {
-    /// All three.
+    /// All three stages.
     Recall(SoftmaxParams<T>),
-    /// The first.
+    /// Scores alone.
     Similarities,
-    /// The last.
+    /// Projection alone, with given weights.
     Combine,
 }
 
-/// What all tasks of a job share.
+/// The parameters that all tasks of a job share.
 pub(crate) struct Shared<'a, T> {
     pub level: Level,
     pub plan: Plan,
@@ -42,9 +42,10 @@ pub(crate) struct Shared<'a, T> {
     pub gain: T,
     /// Whether similarities are multiplied by the gain.
     pub scales_similarities: bool,
-    /// What energies have to know of the patterns that take part, where energies are wanted.
+    /// What the energies need to know about the patterns that take part; `None` if no energies are
+    /// wanted.
     pub sub_memory: Option<SubMemory>,
-    /// Probes that go through the kernels together.
+    /// Most probes in a tile.
     pub probe_tile: usize,
 }
 
@@ -65,7 +66,7 @@ impl<'a, T: Element> Shared<'a, T> {
         }
     }
 
-    /// The job's input as the kernel takes it: probes are copied to padded rows of scratch memory.
+    /// The job's input as the driver takes it: probes are copied to padded rows of scratch memory.
     pub fn source<'s>(&self, input: MatRef<'s, T>, scratch: &'s mut [T]) -> Source<'s, T> {
         let padded = |scratch: &'s mut [T]| {
             for (padded, probe) in scratch.chunks_exact_mut(self.plan.stride).zip(input.iter()) {
@@ -73,7 +74,7 @@ impl<'a, T: Element> Shared<'a, T> {
                 padded[probe.len()..].fill(T::ZERO);
             }
             MatRef::with_stride(scratch, input.rows(), self.plan.cols, self.plan.stride)
-                .expect("scratch is made to measure")
+                .expect("scratch has room for these rows")
         };
         match self.job {
             Job::Recall(params) => Source::Probes(padded(scratch), params),
@@ -82,15 +83,16 @@ impl<'a, T: Element> Shared<'a, T> {
         }
     }
 
-    /// Padded rows of scratch memory for sums of weighted patterns: none when there is no scratch.
+    /// Padded rows of scratch memory for sums of weighted patterns; `None` if `scratch` is empty.
     fn sums<'s>(&self, scratch: &'s mut [T], count: usize) -> Option<MatMut<'s, T>> {
         let Plan { cols, stride, .. } = self.plan;
         (!scratch.is_empty()).then(|| {
-            MatMut::with_stride(scratch, count, cols, stride).expect("scratch is made to measure")
+            MatMut::with_stride(scratch, count, cols, stride)
+                .expect("scratch has room for these rows")
         })
     }
 
-    /// Recall from one split.
+    /// Recalls from one split.
     fn split(
         &self,
         patterns: Range<usize>,
@@ -122,7 +124,7 @@ impl<'a, T: Element> Shared<'a, T> {
         compiled::recall(self.level, kernel);
     }
 
-    /// Adds a later split's recall to that of the earlier ones.
+    /// Merges a later split's recall into that of the earlier ones.
     fn join(&self, earlier: (&mut [State<T>], &mut [T]), later: (&[State<T>], &mut [T])) {
         let count = later.0.len();
         let scale = match self.job {
@@ -139,11 +141,11 @@ impl<'a, T: Element> Shared<'a, T> {
         compiled::merge(self.level, kernel);
     }
 
-    /// Adds up the recalls of all splits, in order, in the place of the first.
-    pub fn merge(&self, states: &mut [State<T>], partial_vectors: &[State<T>], sums: &mut [T]) {
-        let (first, later) = partial_vectors.split_at(states.len());
+    /// Merges the recalls of all splits, in order. The sums end up in place of those of the first.
+    pub fn merge(&self, states: &mut [State<T>], partial_states: &[State<T>], sums: &mut [T]) {
+        let (first, later) = partial_states.split_at(states.len());
         states.copy_from_slice(first);
-        let rows = sums.len() / partial_vectors.len() * states.len();
+        let rows = sums.len() / partial_states.len() * states.len();
         let (total, mut rest) = sums.split_at_mut(rows);
         for part in later.chunks_exact(states.len()) {
             self.join((states, total), (part, take(&mut rest, rows)));
@@ -168,7 +170,7 @@ impl<'a, T: Element> Shared<'a, T> {
         }
         let retrieved = outputs.retrieved.as_mut().map(|to| {
             let sums = MatRef::with_stride(sums, states.len(), cols, stride);
-            (sums.expect("scratch is made to measure"), to.reborrow())
+            (sums.expect("scratch has room for these rows"), to.reborrow())
         });
         let params = match self.job {
             Job::Recall(params) => Some(params),
@@ -199,20 +201,20 @@ impl<'a, T: Element> Shared<'a, T> {
     }
 }
 
-/// Some probes, through all of the patterns.
+/// A task by probes: some probes against all of the patterns.
 pub(crate) struct ProbeTask<'a, T> {
-    /// Tasks that this is to become.
+    /// Number of tasks that this one is to be divided into.
     pub pieces: usize,
-    /// Most probes at a time.
+    /// Most probes that are recalled at a time.
     pub most: usize,
-    /// Probes, or weights.
+    /// The probes, or their weights.
     pub input: MatRef<'a, T>,
     pub outputs: Outputs<'a, T>,
     /// One for each probe.
     pub states: &'a mut [State<T>],
-    /// `most` for each piece, when there is more than one split.
+    /// States of a later split: `most` for each piece, or none if there is only one split.
     pub later: &'a mut [State<T>],
-    /// Scratch, as much for each piece.
+    /// Scratch, in equal shares for the pieces.
     pub floats: &'a mut [T],
     pub list: &'a mut [u32],
 }
@@ -253,7 +255,7 @@ impl<T: Element> ProbeTask<'_, T> {
     /// Recalls the probes, `most` at a time.
     pub fn run(self, shared: &Shared<'_, T>) {
         let Self { most, input, mut outputs, mut states, later, floats, list, .. } = self;
-        // Whole tiles: a tile of fewer probes has the same patterns to load.
+        // In whole tiles, as a tile of fewer probes loads just as many patterns.
         let tiles = input.rows().div_ceil(PROBE_TILE);
         for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
             let batch = tiles.start * PROBE_TILE..input.rows().min(tiles.end * PROBE_TILE);
@@ -272,7 +274,7 @@ impl<T: Element> ProbeTask<'_, T> {
 }
 
 impl<T: Element> Shared<'_, T> {
-    /// A few probes, through all of the splits, one after another.
+    /// Recalls a few probes from all of the splits, one after another.
     fn batch(
         &self,
         input: MatRef<'_, T>,
@@ -306,14 +308,14 @@ impl<T: Element> Shared<'_, T> {
     }
 }
 
-/// A few probes, through some of the splits.
+/// A task by splits: a few probes against some of the splits.
 pub(crate) struct SplitTask<'a, T> {
     pub plan: Plan,
     pub splits: Range<usize>,
     pub source: Source<'a, T>,
     /// The columns of these splits.
     pub similarities: Option<MatMut<'a, T>>,
-    /// For every split: the probes' states, their sums, and scratch.
+    /// For each split in equal shares: the probes' states, their sums, and scratch.
     pub states: &'a mut [State<T>],
     pub sums: &'a mut [T],
     pub scores: &'a mut [T],
@@ -354,7 +356,7 @@ impl<T: Element> Divide for SplitTask<'_, T> {
 }
 
 impl<T: Element> SplitTask<'_, T> {
-    /// Recalls from the one split that is left.
+    /// Recalls from the task's only split, which is what `divide` leaves.
     pub fn run(self, shared: &Shared<'_, T>) {
         let patterns = self.plan.splits::<T>().nth(self.splits.start).expect("a split of the plan");
         let scratch = TileScratch { scores: self.scores, list: self.list, panels: &mut [] };

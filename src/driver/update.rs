@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! for each block of patterns:
-//!     weights = those given, or from scores, or from dots(probes, block)
+//!     weights = given, or from given scores, or from dots(probes, block)
 //!     outer(weights, Z, block)                                   # the block is still in L2
 //! ```
 //!
-//! With few probes and patterns that come from memory, a block of the first half and one of the second
-//! are updated in turns, pattern by pattern: memory is read and written in two streams at once. On a Zen 5
-//! core that is 64 GB/s where one stream is 41, and where two neighbouring rows at a time are 37.
+//! With few probes and patterns that come from memory, a block of the first half of the patterns
+//! and one of the second are updated together, one pattern of each at a time, so that memory is
+//! read and written in two streams at once. On a Zen 5 core this reaches 64 GB/s, against 41 for
+//! one stream and 37 for two neighbouring rows at a time.
 
 use std::ops::Range;
 
@@ -26,11 +27,11 @@ use crate::simd::{Element, Kernel, Simd};
 /// Where the weights of some rows of Z come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a, T> {
-    /// They are given: a row for each row of Z, a column for each pattern.
+    /// Given: a row for each row of Z, a column for each pattern.
     Weights(MatRef<'a, T>),
-    /// From given similarities and the softmax that recall has found for each row.
+    /// From given similarities and the softmax state that recall has found for each row.
     Scores(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
-    /// From padded probes, whose similarities are computed again.
+    /// From padded probes, whose similarities are computed again, and their softmax states.
     Probes(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
 }
 
@@ -42,7 +43,7 @@ impl<'a, T: Element> Source<'a, T> {
         }
     }
 
-    /// The same for some of the patterns.
+    /// The same source for some of the patterns.
     pub fn of(self, patterns: Range<usize>) -> Self {
         match self {
             Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
@@ -54,39 +55,40 @@ impl<'a, T: Element> Source<'a, T> {
     }
 }
 
-/// An update of some of the patterns, block by block: weights, then outer products. The weights are
-/// never all there unless they are given, and a pattern is read and written once.
+/// An update of some of the patterns, block by block: weights, then outer products. Weights that
+/// are not given are stored for a block at a time only, and each pattern is read and written once.
 pub struct Learn<'a, T> {
     /// The weights of the first rows of Z, and those of the rows after them.
     pub sources: [Option<Source<'a, T>>; 2],
-    /// Which patterns take part; all without.
+    /// Which patterns take part; `None` means all.
     pub keep: Option<&'a [bool]>,
     /// Z: padded.
     pub vectors: MatRef<'a, T>,
     /// M: padded.
     pub patterns: MatMut<'a, T>,
-    /// The patterns' squared norms, kept true.
+    /// The patterns' squared norms; updated with them.
     pub norms: &'a mut [T],
-    /// ΔM (not padded); written when there.
+    /// ΔM, not padded; written if present.
     pub delta: Option<MatMut<'a, T>>,
-    /// The factors.
+    /// The factors of the update.
     pub step: Step<T>,
-    /// Whether no factor of 0 meets what is not finite (see [`Outer::plain`]).
+    /// Whether no factor of 0 is multiplied by a value that is not finite (see [`Outer::plain`]).
     pub plain: bool,
     /// Most patterns in a block.
     pub block: usize,
-    /// Whether patterns are to be prefetched.
+    /// Whether patterns are prefetched.
     pub prefetches: bool,
-    /// Whether both halves of the patterns are to be streamed at once.
+    /// Whether both halves of the patterns are streamed at once.
     pub streams: bool,
-    /// Scratch, for two blocks: a weight for each row of Z and each pattern, `scores_stride` vectorize.
+    /// Scratch for the weights of two blocks: rows `scores_stride` elements apart, one for each row
+    /// of Z, with a column for each pattern.
     pub weights: &'a mut [T],
-    /// Scratch, for two blocks: a list of the patterns.
+    /// Scratch for lists of the patterns of two blocks.
     pub list: &'a mut [u32],
 }
 
-/// Where the second of two streams begins, if there can be two: a level whose registers hold few tiles
-/// has its hands full with one.
+/// The first pattern of the second of two streams. `None` if there are too few patterns for two, or
+/// if the level has so few registers that one stream keeps it busy.
 #[inline(always)]
 fn half<T: Element>(patterns: usize, streams: usize) -> Option<usize> {
     let half = patterns / T::LANES / 2 * T::LANES;
@@ -103,7 +105,7 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
             Some(half) => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
             None => [Some(self), None],
         };
-        // A block of each stream at a time, while there are any.
+        // One block of each stream at a time.
         let blocks = |learn: &Self| blocks::<T>(learn.patterns.rows(), learn.block);
         let mut blocks = streams.each_ref().map(|stream| stream.as_ref().map(blocks));
         loop {
@@ -125,8 +127,8 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
 }
 
 impl<'a, T: Element> Learn<'a, T> {
-    /// The update of the first `at` patterns, with the first `share.0` of `share.1` partial_vectors of the scratch,
-    /// and that of the others, with the rest.
+    /// Splits the update after `at` patterns. The first part gets the first `share.0` of `share.1`
+    /// equal parts of the scratch, the second part gets the rest.
     #[inline(always)]
     pub fn split(self, at: usize, share: (usize, usize)) -> (Self, Self) {
         let all = 0..self.patterns.rows();
@@ -163,12 +165,14 @@ impl<'a, T: Element> Learn<'a, T> {
         )
     }
 
-    /// The update of a block of patterns: with its weights, but not done yet.
+    /// Computes the weights of a block of patterns and returns its update, which is still to be
+    /// run.
     #[inline(always)]
     fn block<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) -> Outer<'_, T> {
-        // A few rows of weights are read where they are. Many would come from as many pages, and a line
-        // of each for every tile of patterns, from sets of L1 that a stride of 4 KiB makes one.
-        // Of masked patterns the weights are 0, whatever is given.
+        // A few rows of given weights are read in place. Many rows lie in as many pages, and each
+        // tile of patterns reads a line of every row, all in one set of L1 if the stride is a
+        // multiple of 4 KiB. With a mask the weights are copied too, as those of masked patterns
+        // are set to 0.
         let given = match self.sources {
             [Some(Source::Weights(given)), None]
                 if given.rows() <= FEW_PROBES && given.stride() >= 0 && self.keep.is_none() =>
@@ -182,7 +186,7 @@ impl<'a, T: Element> Learn<'a, T> {
             let scratch = std::mem::take(&mut self.weights);
             let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
             let mut rest = MatMut::with_stride(&mut *scratch, rows, cols, stride)
-                .expect("scratch is made to measure");
+                .expect("scratch has room for these rows");
             for source in self.sources.iter().flatten() {
                 let (mut upper, lower) = rest.split_at_row(source.rows());
                 rest = lower;
@@ -194,7 +198,7 @@ impl<'a, T: Element> Learn<'a, T> {
         Outer {
             weights: given.unwrap_or_else(|| {
                 MatRef::with_stride(self.weights, rows, cols, stride)
-                    .expect("scratch is made to measure")
+                    .expect("scratch has room for these rows")
             }),
             vectors: self.vectors,
             patterns: self.patterns.rows_mut(block.clone()),
@@ -207,7 +211,7 @@ impl<'a, T: Element> Learn<'a, T> {
         }
     }
 
-    /// The weights of a block of patterns for the rows of one source.
+    /// Computes the weights of a block of patterns for the rows of one source.
     #[inline(always)]
     fn weigh<S: Simd<T>>(
         &self,

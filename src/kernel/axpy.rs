@@ -1,13 +1,13 @@
-//! Sums of weighted rows: the product that `combine` and `outer` share.
+//! Sums of weighted rows (axpy): the product that projection and learning share.
 //!
 //! ```text
 //! acc[i][g] = init[i][g] + Σ_k w(i, k) * V[k, g]        # i < P destinations, g < G vectors
 //! ```
 //!
-//! For recall the destinations are probes and k runs over patterns; for learning the destinations
-//! are patterns and k runs over probes. The coefficient w(i, k) lies at `at[i] + k * along`, so that
-//! neither needs its weights transposed. Rows can be picked by a list: a gather of whole rows
-//! costs nothing, which is how rows of weight zero are left out.
+//! In recall the destinations are probes and k runs over patterns; in learning the destinations are
+//! patterns and k runs over probes. The coefficient w(i, k) is at `at[i] + k * along`, so neither
+//! needs its weights transposed. Rows can be selected by a list, which is how rows of weight zero
+//! are left out: gathering whole rows costs nothing.
 
 use std::ops::Range;
 
@@ -20,24 +20,24 @@ use crate::simd::{Element, Simd};
 /// The coefficients of a sum of rows for `P` destinations.
 #[derive(Clone, Copy)]
 pub(crate) struct Weights<T, const P: usize> {
-    /// Each destination's coefficient of row 0.
+    /// For each destination, a pointer to the coefficient of row 0.
     pub at: [*const T; P],
-    /// From one row's coefficient to the next one's.
+    /// Elements from the coefficient of one row to that of the next.
     pub along: usize,
 }
 
-/// Which rows are summed, in which order.
+/// Which rows are summed, and in which order.
 pub(crate) trait Rows: Copy {
-    /// How many.
+    /// Number of rows.
     fn count(self) -> usize;
-    /// The index of the k-th.
+    /// Index of the k-th row.
     ///
     /// # Safety
-    /// `k < count()`
+    /// `k < self.count()`.
     unsafe fn index(self, k: usize) -> usize;
 }
 
-/// The first so many.
+/// Rows `0..self`.
 impl Rows for usize {
     #[inline(always)]
     fn count(self) -> usize {
@@ -49,7 +49,7 @@ impl Rows for usize {
     }
 }
 
-/// Those on a list.
+/// The listed rows.
 impl Rows for &[u32] {
     #[inline(always)]
     fn count(self) -> usize {
@@ -57,18 +57,18 @@ impl Rows for &[u32] {
     }
     #[inline(always)]
     unsafe fn index(self, k: usize) -> usize {
-        // SAFETY: the caller promises that k is in range.
+        // SAFETY: `k < self.len()` by the precondition of `index`.
         unsafe { *self.get_unchecked(k) as usize }
     }
 }
 
-/// Rows further on in memory that will be needed next: the summing of rows leaves the memory idle,
-/// as its rows are in L2.
+/// What to prefetch while rows are summed: rows further on that will be needed next. The summed
+/// rows are in L2, so memory is idle meanwhile.
 #[derive(Clone)]
 pub(crate) struct Ahead {
-    /// Rows from one that is summed to the one to prefetch.
+    /// Prefetch distance in rows: from the one that is summed to the one that is prefetched.
     pub rows: usize,
-    /// For which of the summed rows.
+    /// The summed rows for which this is done.
     pub share: Range<usize>,
 }
 
@@ -76,18 +76,20 @@ impl Ahead {
     /// Nothing to prefetch.
     pub const NONE: Self = Self { rows: 0, share: 0..0 };
 
-    /// The same, or nothing.
+    /// `self` if `wanted`, else `NONE`.
     fn of(&self, wanted: bool) -> Self {
         if wanted { self.clone() } else { Self::NONE }
     }
 }
 
-/// One register tile of a sum of rows. With `SKIPS`, a coefficient of exactly 0 leaves its row out,
-/// whatever that holds; without, the caller knows that all rows are finite or that no coefficient is 0.
+/// One register tile of a sum of rows. With `SKIPS`, a coefficient of exactly 0 leaves out its row,
+/// whatever the row holds. Without, 0 times an infinity or NaN is NaN: use it where all rows are
+/// finite or no coefficient is 0.
 ///
 /// # Safety
-/// Rows `rows` of `from` have `G` vectors from `d` on, and `weights` has a coefficient for each
-/// of them and each of `P` destinations.
+/// For every index `k` of `rows`, with `from` = (pointer, stride):
+/// - `G` vectors are readable at `pointer + k * stride`;
+/// - a coefficient is readable at `weights.at[i] + k * weights.along` for every `i < P`.
 #[inline(always)]
 pub(crate) unsafe fn sum_rows<
     T: Element,
@@ -106,7 +108,8 @@ pub(crate) unsafe fn sum_rows<
 ) -> [[S::Vec; G]; P] {
     let (from, stride) = from;
     for k in 0..rows.count() {
-        // SAFETY: the caller promises the row, its width and its coefficients.
+        // SAFETY: `k < rows.count()`. The row's `G` vectors and its `P` coefficients are readable
+        // by the preconditions of `sum_rows`.
         unsafe {
             let k = rows.index(k);
             let row = from.add(k * stride);
@@ -136,13 +139,13 @@ pub(crate) unsafe fn sum_rows<
     acc
 }
 
-/// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for a vector of
-/// probes and a chunk of d. Where rescale[b] is 0, what was there before is not read.
+/// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for some probes and
+/// one chunk of d. Where rescale[b] is 0, the old contents of `retrieved` are not read.
 ///
-/// `rows` names the patterns whose weight is not zero for all probes.
+/// `rows` are the patterns to be summed: at least all that have a weight for some probe.
 ///
 /// # Safety
-/// Every index of `rows` is that of a row of `patterns`.
+/// Every index of `rows` is below `patterns.rows()`.
 #[inline(always)]
 pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     simd: S,
@@ -167,7 +170,10 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
         };
         let mut retrieved = retrieved.rows_mut(tile.clone());
         let (first, width) = (chunk.start, chunk.len());
-        // SAFETY: shapes are checked above; the caller promises that the rows exist.
+        // SAFETY:
+        // - The shapes are asserted above, and `tile` selects `P` rows of each operand.
+        // - `first + at + G <= chunk.end`, which is at most the vectors of a row.
+        // - The indices of `rows` are rows of `patterns`, by the precondition of `combine`.
         for_tile_size!(simd, tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
             for_each_strip!(width, P, |at, G| {
                 sum.piece::<S, P, G>(simd, (first + at) * T::LANES, &mut retrieved)
@@ -185,9 +191,13 @@ struct Combine<'a, T, R> {
 }
 
 impl<T: Element, R: Rows> Combine<'_, T, R> {
+    /// One register tile: `P` probes by `G` vectors from column `d` on.
+    ///
     /// # Safety
-    /// There are `P` probes, the shapes are those that [`combine`] checks, and `d` begins `G` lane
-    /// width.
+    /// - `weights`, `rescale` and `retrieved` have `P` rows, and the shapes that [`combine`]
+    ///   asserts.
+    /// - Every index of `rows` is below `patterns.rows()`.
+    /// - `d + G * LANES <= patterns.cols()`.
     #[inline(always)]
     unsafe fn piece<S: Simd<T>, const P: usize, const G: usize>(
         &self,
@@ -199,12 +209,14 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
         let (at, across) = (self.weights.as_ptr(), self.weights.forward_stride());
         let weights =
             Weights { at: std::array::from_fn(|i| at.wrapping_add(i * across)), along: 1 };
-        // SAFETY: rows i < P of the destination and all rows of the patterns have these width.
+        // SAFETY: by the preconditions of `piece`, rows `i < P` of `retrieved` and all indexed rows
+        // of the patterns have the columns `d..d + G * LANES`, `rescale` has `P` entries, and the
+        // weights have a column for every pattern.
         unsafe {
             let mut acc = [[simd.splat(T::ZERO); G]; P];
             for (i, acc) in acc.iter_mut().enumerate() {
                 let scale = *self.rescale.get_unchecked(i);
-                // Nothing of what was retrieved so far counts, or nothing was.
+                // The old contents do not count, or were never written.
                 if scale == T::ZERO {
                     continue;
                 }

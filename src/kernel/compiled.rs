@@ -1,13 +1,13 @@
-//! Kernels that are called by themselves, as machine code.
+//! Compiled entry points of the kernels that are called directly.
 
 use crate::kernel::norms::{FeatureSquares, Finite, SquaredNorms};
 use crate::simd::compiled::compiled;
 
 compiled! {
-    /// Norms of patterns.
+    /// Squared norms of patterns.
     squared_norms(SquaredNorms);
-    /// Norms of features.
+    /// Squared norms of features.
     feature_squares(FeatureSquares);
-    /// Whether rows are finite.
+    /// Whether all elements of some rows are finite.
     finite(Finite) -> bool;
 }

@@ -1,22 +1,24 @@
-//! Similarities: every probe of a vector with every pattern of a block.
+//! Scores: the dot product of every probe of a block with every pattern of a block.
 //!
 //! ```text
-//! for each chunk of d that keeps the probes in L1:
-//!     for each panel of LANES patterns:
-//!         for each tile of Q patterns:
-//!             acc[P][Q] = 0
-//!             for each vector g of the chunk:
-//!                 acc[i][j] += X[i, g] * M[j, g]          # P·Q multiply-adds for P + Q loads
-//!             fold acc[i][0..Q] onto one another          # log2 Q steps of the horizontal sums
-//!         scores[i][panel] += the remaining steps, for all tiles at once
+//! for each chunk of d that keeps a probe tile in L1:
+//!     for each tile of P probes:
+//!         for each panel of LANES patterns:
+//!             for each tile of Q patterns:
+//!                 acc[P][Q] = 0
+//!                 for each vector g of the chunk:
+//!                     acc[i][j] += X[i, g] * M[j, g]      # P·Q multiply-adds for P + Q loads
+//!                 fold acc[i][0..Q] onto one another      # log2 Q steps of the horizontal sums
+//!             scores[i][panel] += the remaining steps, for all tiles at once
 //! ```
 //!
-//! 1. Lanes run over d, so a pattern's row is read as it lies and nothing is packed. The price, a
-//!    horizontal sum for each score, is made small by folding the sums of a panel into one another
-//!    (`add_all`): about one addition for a score instead of four with their shuffles.
-//! 2. A row of the last, incomplete panel stands in for those that are missing: no row is read
-//!    beyond the last, and the surplus scores are copies of the last pattern's.
-//! 3. Chunks depend on D and the type alone, so that the order of every sum does too.
+//! 1. Lanes run over d, so the rows of the patterns are read in place and nothing is packed. The
+//!    price is a horizontal sum for each score. Folding the sums of a panel into one another
+//!    (`add_all`) makes it small: about one addition for a score instead of four with their
+//!    shuffles.
+//! 2. If the last panel is incomplete, the last pattern fills it: no row is read beyond the last,
+//!    and the surplus scores are copies of the last pattern's.
+//! 3. Chunks depend on D and the type alone, and therefore the order of every sum does too.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -28,15 +30,15 @@ use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, MAX_LANES, Simd};
 
-/// Bytes of a probe in one chunk: six probes of this length and the patterns that stream past them
-/// stay in 32 to 48 KiB of L1.
+/// Most bytes of a probe in one chunk. A tile of six probes of this length and the patterns that
+/// stream past them fit in 32 to 48 KiB of L1.
 const CHUNK_BYTES: usize = 4096;
 
-/// scores[b][n] = x_b · m_n for a vector of probes, one chunk of d after another: the first one sets the
-/// scores, the others add theirs.
+/// scores[b][n] = x_b · m_n over one chunk of d. The first chunk sets the scores; later ones add to
+/// them.
 ///
-/// `scores` has a column for each pattern, rounded up to whole vectors; the surplus repeats the
-/// last pattern's.
+/// `scores` has a column for each pattern, rounded up to whole vectors. The surplus columns repeat
+/// the score of the last pattern.
 #[inline(always)]
 pub(crate) fn dots<T: Element, S: Simd<T>>(
     simd: S,
@@ -51,19 +53,20 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     for tile in evenly(probes.rows(), S::MR) {
         let probes = probes.subrows(tile.clone());
         let block = Block { probes, patterns, chunk: chunk.clone() };
-        // SAFETY: shapes are checked above, and the chunk lies within the width.
+        // SAFETY: the shapes and `chunk.end <= width` are asserted above, and `tile` selects the
+        // same rows of the probes and the scores.
         unsafe { block.dispatch(simd, &mut scores.rows_mut(tile)) };
     }
 }
 
-/// The chunks of d, in vectors.
+/// Splits the `width` vectors of a row into even chunks.
 #[inline(always)]
 pub(crate) fn chunks<T: Element>(
     width: usize,
 ) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
     const { assert!(CHUNK_BYTES >= 16 * size_of::<f64>()) };
     let most = CHUNK_BYTES / size_of::<T>() / T::LANES;
-    // Most rows are one chunk, which need not be divided.
+    // Most rows are a single chunk: no division is needed.
     let pieces = if width <= most { 1 } else { width.div_ceil(most) };
     (0..pieces).map(
         #[inline(always)]
@@ -78,20 +81,24 @@ pub(crate) fn chunks<T: Element>(
 struct Block<'a, T> {
     probes: MatRef<'a, T>,
     patterns: MatRef<'a, T>,
-    /// Vectors.
+    /// In vectors.
     chunk: Range<usize>,
 }
 
 impl<T: Element> Block<'_, T> {
-    /// Picks the tile: as many probes as there are, and patterns for the rest of the registers.
+    /// Chooses the register tile: all probes, and as many patterns as the registers allow.
     ///
     /// # Safety
-    /// `chunk` lies within the rows of both matrices; `scores` has the shape that [`dots`] asks for.
+    /// - `chunk` is within the rows of both matrices.
+    /// - `scores` has a row for each probe, and a column for each pattern, rounded up to whole
+    ///   vectors.
     #[inline(always)]
     unsafe fn dispatch<S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
-        // SAFETY: passed on; there are `P` probes.
+        // SAFETY: the chunk and the shape of `scores` are as `panels` requires, by the
+        // preconditions of `dispatch`; `for_tile_size` makes `P` the number of probes.
         for_tile_size!(simd, self.probes.rows(), S::MR, |P| unsafe {
-            // One probe leaves registers for more patterns, whose loads it waits for.
+            // A single probe leaves registers for twice as many patterns, whose loads are what it
+            // waits for.
             match if P == 1 { 2 * S::NR } else { S::NR } {
                 8 => self.panels::<S, P, 8>(simd, scores),
                 4 => self.panels::<S, P, 4>(simd, scores),
@@ -101,8 +108,13 @@ impl<T: Element> Block<'_, T> {
         });
     }
 
+    /// All panels of the block, with register tiles of `P` probes by `Q` patterns.
+    ///
     /// # Safety
-    /// As for `dispatch`, and there are `P` probes.
+    /// - There are `P` probes.
+    /// - `chunk` is within the rows of both matrices.
+    /// - `scores` has a row for each probe, and a column for each pattern, rounded up to whole
+    ///   vectors.
     #[inline(always)]
     unsafe fn panels<S: Simd<T>, const P: usize, const Q: usize>(
         &self,
@@ -113,8 +125,8 @@ impl<T: Element> Block<'_, T> {
         let first = self.chunk.start == 0;
         let (to, to_stride) = (scores.as_mut_ptr(), scores.stride());
         for panel in (0..patterns.rows()).step_by(T::LANES) {
-            // Tiles' sums, half folded. Not initialised: that would be a memset for every panel.
-            let mut partial_vectors = [[const { MaybeUninit::<S::Vec>::uninit() }; MAX_LANES]; P];
+            // The folded sums of each tile. Left uninitialised to avoid a memset for every panel.
+            let mut partial_sums = [[const { MaybeUninit::<S::Vec>::uninit() }; MAX_LANES]; P];
             let tiles = T::LANES / Q;
             for at in 0..tiles {
                 let rows = std::array::from_fn(|j| {
@@ -123,19 +135,20 @@ impl<T: Element> Block<'_, T> {
                 });
                 let (probes, chunk) = (&self.probes, self.chunk.clone());
                 let probes = (probes.as_ptr(), probes.forward_stride());
-                // SAFETY: the rows exist, and the caller promises the rest.
+                // SAFETY: `row < patterns.rows()` by the `min` above; `P` probes exist and the
+                // chunk is within all rows, by the preconditions of `panels`.
                 let mut sums = unsafe { tile::<T, S, P, Q>(simd, probes, rows, chunk) };
-                for (partial_vectors, sums) in partial_vectors.iter_mut().zip(&mut sums) {
-                    partial_vectors[at].write(add_all(simd, sums, 0));
+                for (partial_sums, sums) in partial_sums.iter_mut().zip(&mut sums) {
+                    partial_sums[at].write(add_all(simd, sums, 0));
                 }
             }
-            for (i, partial_vectors) in partial_vectors.iter_mut().enumerate() {
-                // SAFETY: the first `tiles` partial_vectors have been written; row i < P of the scores has a
-                // whole vector at `panel`.
+            for (i, partial_sums) in partial_sums.iter_mut().enumerate() {
+                // SAFETY: the loop above has written the first `tiles` sums; row `i < P` of the
+                // scores has a whole vector at `panel`, by the preconditions of `panels`.
                 unsafe {
-                    let partial_vectors = partial_vectors.as_mut_ptr().cast::<S::Vec>();
-                    let partial_vectors = std::slice::from_raw_parts_mut(partial_vectors, tiles);
-                    let sums = simd.unfold(add_all(simd, partial_vectors, Q.ilog2() as usize));
+                    let partial_sums = partial_sums.as_mut_ptr().cast::<S::Vec>();
+                    let partial_sums = std::slice::from_raw_parts_mut(partial_sums, tiles);
+                    let sums = simd.unfold(add_all(simd, partial_sums, Q.ilog2() as usize));
                     let to = to.add(i * to_stride + panel);
                     let sums = if first { sums } else { simd.add(simd.load(to), sums) };
                     simd.store(to, sums);
@@ -145,10 +158,13 @@ impl<T: Element> Block<'_, T> {
     }
 }
 
-/// The dot products of `P` probes with `Q` patterns over one chunk of d, in lanes.
+/// The micro-kernel: dot products of `P` probes with `Q` patterns over one chunk of d, before their
+/// horizontal sums.
 ///
 /// # Safety
-/// There are `P` probes, and the chunk lies within them and within the rows that begin at `patterns`.
+/// The vectors of `chunk` are readable in each of
+/// - the `P` probes, which begin `stride` elements apart;
+/// - the `Q` rows that begin at `patterns`.
 #[inline(always)]
 pub(crate) unsafe fn tile<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     simd: S,
@@ -159,7 +175,7 @@ pub(crate) unsafe fn tile<T: Element, S: Simd<T>, const P: usize, const Q: usize
     let mut acc = [[simd.splat(T::ZERO); Q]; P];
     for vector in chunk {
         let d = vector * T::LANES;
-        // SAFETY: vector `vector` of every row exists.
+        // SAFETY: `vector` is in `chunk`, which every row has by the preconditions of `tile`.
         unsafe {
             let m = patterns.map(
                 #[inline(always)]

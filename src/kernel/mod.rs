@@ -1,17 +1,18 @@
-//! Micro-kernels: register tiles, which know nothing of policy.
+//! Micro-kernels: register tiles, without any policy.
 //!
-//! | module | computes | accumulators of a tile |
+//! | module | computes | accumulators of a register tile |
 //! | --- | --- | --- |
 //! | [`dot`] | scores[b][n] = Σ_d X[b,d] M[n,d] | probes x patterns |
-//! | [`packed_dot`] | the same, of many probes with short patterns | probes x panels of patterns |
+//! | [`packed_dot`] | the same, for many probes and short patterns | probes x panels of patterns |
 //! | [`axpy`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x vectors of d |
-//! | [`rank1`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], and decay | patterns x vectors of d |
+//! | [`rank1`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], with decay | patterns x vectors of d |
 //! | [`norms`] | squared norms of patterns, and of features | |
 //! | [`rows`] | scaling and adding rows | |
 //!
-//! Each is written once, over [`Simd`](crate::simd::Simd), and is `#[inline(always)]` so that it is compiled
-//! for the level that runs it. They take *padded* matrices, whose number of columns is a whole number of
-//! vectors (the padding is zeros), check that once, and then run on pointers without bounds checks.
+//! Each is written once, over [`Simd`](crate::simd::Simd), and is `#[inline(always)]`, so that it
+//! is compiled for the level that runs it. Kernels take *padded* matrices, whose number of columns
+//! is a multiple of LANES (the padding is zeros). They assert this once and then use pointers
+//! without bounds checks.
 
 pub(crate) mod axpy;
 pub(crate) mod compiled;

@@ -1,4 +1,4 @@
-//! Row chores around the streams: norms, merging, finishing.
+//! Squared norms of patterns and of features, and a test for rows that are finite.
 
 use crate::matrix::MatRef;
 use crate::simd::reduce::sum;
@@ -9,7 +9,7 @@ use crate::simd::{Element, Kernel, Simd};
 pub struct SquaredNorms<'a, T> {
     /// Padded rows.
     pub rows: MatRef<'a, T>,
-    /// One for each row.
+    /// One entry per row.
     pub norms: &'a mut [T],
 }
 
@@ -25,7 +25,7 @@ impl<T: Element> Kernel<T> for SquaredNorms<'_, T> {
     }
 }
 
-/// x in the lanes where |x| is at least `least` or x is not a number, 0 in the others.
+/// x in the lanes where |x| >= `least` or x is NaN, 0 in the others.
 #[inline(always)]
 pub(crate) fn drop_below<T: Element, S: Simd<T>>(simd: S, x: S::Vec, least: T) -> S::Vec {
     let zero = simd.splat(T::ZERO);
@@ -33,29 +33,29 @@ pub(crate) fn drop_below<T: Element, S: Simd<T>>(simd: S, x: S::Vec, least: T) -
     simd.select(simd.lt(x, simd.splat(least)), from_below, x)
 }
 
-/// sum + x², where a square below the normal range counts as 0: arithmetic with such numbers is up to a
-/// hundred times slower on some machines.
+/// sum + x², where a square below the normal range counts as 0: arithmetic with subnormal numbers
+/// is up to a hundred times slower on some machines.
 #[inline(always)]
 fn add_square<T: Element, S: Simd<T>>(simd: S, x: S::Vec, sum: S::Vec) -> S::Vec {
     let x = drop_below(simd, x, T::LEAST_ROOT);
     simd.mul_add(x, x, sum)
 }
 
-/// A squared norm below this is *small*: squares below the normal range may have a part in it.
+/// Whether a squared norm is *small*: squares below the normal range may have contributed to it.
 ///
-/// The squared norm of a row is the sum of its squares, but where that sum without the squares below the
-/// normal range is small: then it is the latter. This is a function of the row alone, of which the usual
-/// case needs nothing but a comparison, and the sum that nobody wants to wait for is not formed for rows
-/// that have been small before.
+/// The squared norm of a row is the sum of its squares, unless the sum without the squares below
+/// the normal range is small; then it is that sum. It is a function of the row alone. The usual
+/// case costs one comparison, and for rows that were small before, the slow sum with subnormal
+/// squares is tried last.
 #[inline(always)]
 pub(crate) fn is_small<T: Element>(squared_norm: T) -> bool {
     squared_norm < T::SMALL_NORM
 }
 
-/// Whether a sum of squares is the squared norm for certain.
+/// Whether a sum of all squares is certain to be the squared norm.
 #[inline(always)]
 pub(crate) fn is_large<T: Element>(sum: T) -> bool {
-    // What the squares below the normal range add is less than the threshold itself.
+    // The squares below the normal range add up to less than the threshold itself.
     sum >= T::SMALL_NORM + T::SMALL_NORM
 }
 
@@ -70,32 +70,33 @@ pub(crate) fn squared_norm<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> T {
     if is_small(normal) { normal } else { all }
 }
 
-/// The squared norm of a padded row that is probably small.
+/// The squared norm of a padded row that is probably small: the same result, tried in the other
+/// order.
 #[inline(always)]
 pub(crate) fn squared_norm_of_small<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> T {
     let normal = sum_of_squares::<T, S, true>(simd, row);
     if is_small(normal) { normal } else { sum_of_squares::<T, S, false>(simd, row) }
 }
 
-/// The sum of the squares of a padded row, in the order of a dot product; with `NORMAL`, without squares
-/// below the normal range.
+/// The sum of the squares of a padded row, in the order of a dot product. With `NORMAL`, squares
+/// below the normal range are left out.
 #[inline(always)]
 fn sum_of_squares<T: Element, S: Simd<T>, const NORMAL: bool>(simd: S, row: &[T]) -> T {
     assert!(row.len().is_multiple_of(T::LANES));
     let mut acc = simd.splat(T::ZERO);
     for at in (0..row.len()).step_by(T::LANES) {
-        // SAFETY: the row is whole vectors.
+        // SAFETY: the row is a whole number of vectors, as asserted above.
         let m = unsafe { simd.load(row.as_ptr().add(at)) };
         acc = if NORMAL { add_square(simd, m, acc) } else { simd.mul_add(m, m, acc) };
     }
     sum(simd, acc)
 }
 
-/// Adds the squares of the features over some patterns: squares[d] += Σ_n M[n,d]².
+/// Adds up the squares of each feature over some patterns: squares[d] += Σ_n M[n,d]².
 pub struct FeatureSquares<'a, T> {
     /// Padded rows.
     pub rows: MatRef<'a, T>,
-    /// One for each padded column.
+    /// One entry per padded column.
     pub squares: &'a mut [T],
 }
 
@@ -108,7 +109,8 @@ impl<T: Element> Kernel<T> for FeatureSquares<'_, T> {
         assert_eq!(self.squares.len(), self.rows.cols());
         for row in self.rows.iter() {
             for at in (0..row.len()).step_by(T::LANES) {
-                // SAFETY: the row is whole vectors, and there are as many squares.
+                // SAFETY: the row is a whole number of vectors, which `vectors_of` has checked, and
+                // `squares` has as many elements, as asserted above.
                 unsafe {
                     let to = self.squares.as_mut_ptr().add(at);
                     let m = simd.load(row.as_ptr().add(at));
@@ -135,9 +137,9 @@ impl<T: Element> Kernel<T> for Finite<'_, T> {
         let mut acc = zero;
         for row in self.rows.iter() {
             for at in (0..row.len()).step_by(T::LANES) {
-                // SAFETY: the row is whole vectors.
+                // SAFETY: the row is a whole number of vectors, which `vectors_of` has checked.
                 let x = unsafe { simd.load(row.as_ptr().add(at)) };
-                // 0 x is not a number where x is not finite.
+                // 0 x is NaN if x is not finite.
                 acc = simd.mul_add(x, zero, acc);
             }
         }

@@ -1,11 +1,12 @@
-//! Similarities of many probes with short patterns: lanes over patterns instead of over d.
+//! Scores of many probes with short patterns: lanes run over patterns instead of over d.
 //!
-//! Horizontal sums are a third of the work of [`dots`](super::dots) at D = 64. Where a block of patterns
-//! meets many probes it pays to transpose it, panel by panel of LANES patterns; sums are then vertical:
+//! At D = 64, horizontal sums are a third of the work of [`dots`](super::dot::dots). Where a block
+//! of patterns is scored with many probes, it pays to transpose it in panels of LANES patterns.
+//! Sums are then vertical:
 //!
 //! ```text
 //! panel[r][g][n] = M[n, LANES g + r]                       # residue r of d, lane n
-//! for each tile of P probes and Q panels:
+//! for each register tile of P probes and Q panels:
 //!     for each residue r below LANES / 2:
 //!         a[i][q], b[i][q] = 0
 //!         for each vector g of d:
@@ -15,8 +16,8 @@
 //!     scores[i][panel q] = part[0..LANES / 2], halves onto one another
 //! ```
 //!
-//! A residue is what a lane is in `dots`, and the partial_vectors are added in the order of its folds: the
-//! scores have the same bits.
+//! Residue r here is lane r of `dots`, and the partial sums are added in the order in which `dots`
+//! folds its lanes: the scores have the same bits.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -27,7 +28,7 @@ use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, MAX_LANES, Simd};
 
-/// Writes the panels of some patterns. The last pattern stands in for those that the last panel lacks.
+/// Packs patterns into panels. If the last panel is incomplete, the last pattern fills it.
 #[inline(always)]
 pub(crate) fn transpose<T: Element, S: Simd<T>>(
     simd: S,
@@ -43,7 +44,7 @@ pub(crate) fn transpose<T: Element, S: Simd<T>>(
             let mut square = [simd.splat(T::ZERO); MAX_LANES];
             for (n, row) in square[..T::LANES].iter_mut().enumerate() {
                 let n = (first + n).min(patterns.rows() - 1);
-                // SAFETY: pattern n exists, and has a vector g.
+                // SAFETY: `n < patterns.rows()` by the `min` above, and `g < width`.
                 *row = unsafe {
                     simd.load(patterns.as_ptr().add(n * patterns.forward_stride() + g * T::LANES))
                 };
@@ -57,14 +58,16 @@ pub(crate) fn transpose<T: Element, S: Simd<T>>(
                 step *= 2;
             }
             for (r, column) in square[..T::LANES].iter().enumerate() {
-                // SAFETY: the panel has a vector for every r and g.
+                // SAFETY: `r < LANES` and `g < width`, and the panel has `size`, which is
+                // `width * LANES * LANES`, elements.
                 unsafe { simd.store(panel.as_mut_ptr().add((r * width + g) * T::LANES), *column) };
             }
         }
     }
 }
 
-/// scores[b][n] = x_b · m_n, from the panels of the patterns; `scores` as for [`dots`](super::dots::dots).
+/// scores[b][n] = x_b · m_n, from the panels of the patterns. `scores` is as for
+/// [`dots`](super::dot::dots).
 #[inline(always)]
 pub(crate) fn dots<T: Element, S: Simd<T>>(
     simd: S,
@@ -80,13 +83,16 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
         let probes = probes.subrows(tile.clone());
         let mut scores = scores.rows_mut(tile);
         let panel_size = probes.cols() * T::LANES;
-        // SAFETY: there are `P` probes of `width` vectors and as many rows of scores, whose whole
-        // vectors are the panels.
+        // SAFETY:
+        // - `tile` selects `P` probes of `width` vectors and `P` rows of scores.
+        // - `n < cols`, a multiple of LANES, and the panels for all columns exist: both are
+        //   asserted above.
+        // - With two panels, `n + LANES < cols`, so that both exist.
         for_tile_size!(simd, probes.rows(), S::MR, |P| unsafe {
             let mut n = 0;
             while n < cols {
                 let from = (probes, panels.as_ptr().add(n / T::LANES * panel_size), width);
-                // A tile has two residues of as many sums each as one of `dots` has.
+                // A tile accumulates two residues at once: 2 x P x Q sums.
                 if S::PANELS == 2 && n + T::LANES < cols {
                     scores_of::<T, S, P, 2>(simd, from, &mut scores, n);
                     n += 2 * T::LANES;
@@ -99,11 +105,13 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
     }
 }
 
-/// The scores of `P` probes with `Q` panels of patterns, from column `n` on.
+/// The micro-kernel: the scores of `P` probes with `Q` panels of patterns, written from column `n`
+/// on.
 ///
 /// # Safety
-/// There are `P` probes of `width` vectors, `P` rows of scores with `Q` vectors from `n` on,
-/// and `Q` panels.
+/// - There are `P` probes of `width` vectors.
+/// - There are `P` rows of scores with `Q` vectors from column `n` on.
+/// - `Q` panels of `width * LANES` vectors are readable at `panels`.
 #[inline(always)]
 unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     simd: S,
@@ -114,15 +122,20 @@ unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     let half = T::LANES / 2;
     let size = width * T::LANES;
     let zero = simd.splat(T::ZERO);
-    // Not initialised: that would be a memset for every tile.
-    let mut partial_vectors = [[[const { MaybeUninit::<S::Vec>::uninit() }; Q]; P]; MAX_LANES / 2];
-    // The compiler is not to know that both lie side by side: it would load all of them before it uses any, which
-    // takes more registers than there are.
+    // Left uninitialised to avoid a memset for every tile.
+    let mut partial_sums = [[[const { MaybeUninit::<S::Vec>::uninit() }; Q]; P]; MAX_LANES / 2];
+    // `black_box` hides from the compiler that both residues are in the same row. It would load all
+    // elements before it uses any, which takes more registers than there are.
     let probes =
         (probes.as_ptr(), black_box(probes.as_ptr().wrapping_add(half)), probes.forward_stride());
-    // SAFETY: residues r and r + half of vector g < width exist in every probe and panel.
+    // SAFETY:
+    // - Residues `r` and `r + half` of vector `g < width` are in every probe and panel, by the
+    //   preconditions.
+    // - The first loop writes `partial_sums[r][i][q]` for all `r < half`, which the second one
+    //   reads.
+    // - Row `i < P` of the scores has vectors `q < Q` from `n` on, by the preconditions.
     unsafe {
-        for (r, part) in partial_vectors[..half].iter_mut().enumerate() {
+        for (r, part) in partial_sums[..half].iter_mut().enumerate() {
             let mut acc = [[[zero; Q]; P]; 2];
             for g in 0..width {
                 for (h, acc) in acc.iter_mut().enumerate() {
@@ -149,7 +162,7 @@ unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
         for i in 0..P {
             for q in 0..Q {
                 let mut sums = [zero; MAX_LANES / 2];
-                for (sum, part) in sums[..half].iter_mut().zip(&partial_vectors) {
+                for (sum, part) in sums[..half].iter_mut().zip(&partial_sums) {
                     *sum = part[i][q].assume_init();
                 }
                 let mut count = half;
@@ -183,7 +196,7 @@ mod tests {
         }
     }
 
-    /// What lies behind the last pattern is not read: that pattern stands in.
+    /// The last pattern fills the panel; nothing behind it is read.
     #[test]
     fn a_panel_has_its_patterns_and_then_the_last_one_again() {
         fn check<T: Element>() {
@@ -194,8 +207,7 @@ mod tests {
             for level in Level::available() {
                 let mut panels = vec![T::NAN; 2 * T::LANES * cols];
                 T::dispatch(level, Transpose(patterns, &mut panels));
-                // Panel by panel; in each the residues of d, of each its vectors, of each a lane for
-                // every pattern.
+                // The index order is panel, residue of d, vector of d, lane (pattern).
                 for (i, &x) in panels.iter().enumerate() {
                     let (panel, lane) = (i / (T::LANES * cols), i % T::LANES);
                     let place = i / T::LANES % cols;

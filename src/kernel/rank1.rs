@@ -1,26 +1,26 @@
-//! Plasticity: a batch of rank-1 updates of the patterns, decay in the same pass.
+//! Learning: a batch of rank-1 updates of the patterns, with decay in the same pass.
 //!
 //! ```text
-//! for each piece of G vectors of d:
-//!     for each tile of P patterns:
-//!         acc[i][g] = Σ_b weights[b][i] Z[b, g]                # sum_rows, for all b
-//!         ΔM[i, g] = share acc[i][g]                           # kept when asked for
+//! for each column strip of G vectors of d:
+//!     for each register tile of P patterns:
+//!         acc[i][g] = Σ_b weights[b][i] Z[b, g]                # sum_rows, over all b
+//!         ΔM[i, g] = share acc[i][g]                           # written if asked for
 //!         M[i, g] = M + η ΔM - λ M - λ₁ sign(M)                # one read, one write
 //! norm[i] = |M[i]|²
 //! ```
 //!
-//! 1. With λ = λ₁ = 0, a pattern that no probe weighs is neither read nor written.
-//! 2. A weight of exactly 0 contributes nothing, and neither does a rate or a decay of 0, whatever they
-//!    are multiplied by. In a tile of patterns 0 times an infinity would be NaN: where Z is not finite, patterns are
-//!    updated one by one, each from the rows of Z that it has a weight for.
-//! 3. What decays below the normal range becomes 0: patterns of subnormal numbers, which nothing but decay
-//!    makes, would make every later recall slower, by up to a hundred times.
-//! 4. A piece of Z is in L1 for all patterns of a block but the first; whole rows of a batch of Z would
-//!    come from L2 for every tile of patterns.
-//! 5. With few probes there is little to do for an element of M but to bring it and take it away:
-//!    patterns are then updated one by one, each from its first element to its last, which is what
-//!    hardware prefetches best, and its norm comes from the registers that are stored; from memory,
-//!    two that lie far vectorize at a time.
+//! 1. With λ = λ₁ = 0, a pattern whose weight is 0 for every probe is neither read nor written.
+//! 2. A weight, rate or decay of exactly 0 contributes nothing, whatever it is multiplied by. In a
+//!    tile of patterns, 0 times an infinity would be NaN. So where Z is not finite, patterns are
+//!    updated one by one, each from the rows of Z for which its weight is not 0.
+//! 3. An element that decays below the normal range becomes 0. Only decay produces subnormal
+//!    patterns, and they would make every later recall slower, by up to a hundred times.
+//! 4. A column strip of Z stays in L1 for all patterns of a block but the first. Whole rows of a
+//!    batch of Z would be read from L2 for every tile of patterns.
+//! 5. With few probes, an update is bound by reading and writing M. Patterns are then updated one
+//!    by one, each from its first element to its last: hardware prefetches this order best, and the
+//!    norm is computed from the registers that are stored. Where the patterns come from memory, two
+//!    that are far apart are updated at a time.
 
 use crate::kernel::axpy::{Ahead, Weights, sum_rows};
 use crate::kernel::norms::{is_large, is_small, squared_norm, squared_norm_of_small};
@@ -31,13 +31,13 @@ use crate::simd::tail::vectors_of;
 use crate::simd::tile::{for_each_strip, for_tile_size, summed_rows};
 use crate::simd::{Element, Simd};
 
-/// Probes up to which patterns are updated one by one.
+/// The largest number of probes for which patterns are updated one by one.
 pub(crate) const FEW_PROBES: usize = 4;
 
 /// The factors of an update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step<T> {
-    /// ΔM is this times the sum of outer products: 1 / B.
+    /// 1 / B: ΔM is the sum of outer products times this.
     pub share: T,
     /// η
     pub rate: T,
@@ -47,17 +47,17 @@ pub struct Step<T> {
     pub l1: T,
 }
 
-/// Which decay an update has.
+/// The kind of decay of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Decay {
     None,
-    /// λ alone.
+    /// Only λ.
     Proportional,
     /// λ (which may be 0) and λ₁.
     Both,
 }
 
-/// Does `$work` with `$decay` a constant: in a function of its own for each that there is.
+/// Runs `$work` with `$decay` as a constant, in a separate function for each kind of decay.
 macro_rules! for_each_decay {
     ($simd:ident, $found:expr, |$decay:ident| $work:expr) => {
         match $found {
@@ -85,30 +85,31 @@ macro_rules! for_each_decay {
 
 /// M += rate share Pᵀ Z - decay M - l1 sign(M), for a block of patterns.
 pub(crate) struct Outer<'a, T> {
-    /// P: a row for each vector, a column for each pattern (and perhaps more).
+    /// P: one row per row of Z; at least one column per pattern.
     pub weights: MatRef<'a, T>,
-    /// Z: padded.
+    /// Z, padded.
     pub vectors: MatRef<'a, T>,
-    /// M: padded.
+    /// M, padded.
     pub patterns: MatMut<'a, T>,
-    /// The patterns' squared norms, kept true.
+    /// The patterns' squared norms, updated with the patterns.
     pub norms: &'a mut [T],
-    /// ΔM (not padded); written when there.
+    /// ΔM (not padded), if asked for.
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
     pub step: Step<T>,
-    /// Whether no factor of 0 meets what is not finite: the rate is not 0, Z is finite, and M is where λ
-    /// alone is 0.
+    /// Whether no factor of 0 is multiplied by a number that is not finite: the rate is not 0, Z is
+    /// finite, and M is finite if λ = 0 and λ₁ ≠ 0.
     pub plain: bool,
-    /// Scratch: a list of the patterns.
+    /// Scratch for the list of patterns that change: [`list_len`] entries.
     pub list: &'a mut [u32],
-    /// Patterns from one that is updated to one that will be needed next, to be prefetched; 0
-    /// for none.
+    /// Prefetch distance in patterns, from the one that is updated to the one that is prefetched; 0
+    /// for no prefetch.
     pub ahead: usize,
 }
 
 impl<'a, T: Element> Outer<'a, T> {
-    /// The patterns that change.
+    /// Checks the shapes and lists the patterns that change: all of them if there is decay or ΔM is
+    /// asked for, otherwise those with a weight.
     #[inline(always)]
     fn enlist<S: Simd<T>>(&mut self, simd: S) -> &'a [u32] {
         let count = self.patterns.rows();
@@ -129,7 +130,7 @@ impl<'a, T: Element> Outer<'a, T> {
         &list[..listed]
     }
 
-    /// Which decay there is.
+    /// The kind of decay that the factors ask for.
     #[inline(always)]
     fn decay(&self) -> Decay {
         match (self.step.decay != T::ZERO, self.step.l1 != T::ZERO) {
@@ -139,8 +140,9 @@ impl<'a, T: Element> Outer<'a, T> {
         }
     }
 
-    /// Updates the patterns that `enlist` has listed, one by one. With `SKIPS`, factors of 0 are left out.
-    /// `decay` is passed for the sake of callers who know it: the loop has no branch for it then.
+    /// Updates the patterns that `enlist` has listed, one by one. With `SKIPS`, factors of 0 are
+    /// skipped. `decay` is an argument so that the loop has no branch for it where the caller
+    /// passes a constant.
     #[inline(always)]
     fn one_by_one<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, list: &[u32], decay: Decay) {
         const P: usize = 1;
@@ -148,12 +150,13 @@ impl<'a, T: Element> Outer<'a, T> {
         for one in list.chunks(P) {
             let n = one[0] as usize;
             if is_small(self.norms[n]) {
-                // SAFETY: `enlist` has checked the shapes, and the list names patterns.
+                // SAFETY: `enlist` has asserted the shapes and listed rows of `patterns` only.
                 unsafe { self.small::<S, SKIPS>(simd, one) };
                 continue;
             }
             let mut squares = simd.splat(T::ZERO);
-            // SAFETY: `enlist` has checked the shapes, and the list names patterns.
+            // SAFETY: `enlist` has asserted the shapes and listed rows of `patterns` only;
+            // `at + G <= width` in `for_each_strip`.
             for_each_strip!(width, P, |at, G| unsafe {
                 self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, Some(&mut squares)));
             });
@@ -161,10 +164,12 @@ impl<'a, T: Element> Outer<'a, T> {
         }
     }
 
-    /// Updates one pattern that is probably small: the squares that make a norm are chosen afterwards.
+    /// Updates one pattern that is probably small. Its norm is computed afterwards from the stored
+    /// row, because it may have to leave out squares below the normal range.
     ///
     /// # Safety
-    /// As for `piece`.
+    /// - `one` has one entry, which is below `self.patterns.rows()`.
+    /// - The shapes are those that `enlist` asserts.
     #[inline(always)]
     unsafe fn small<S: Simd<T>, const SKIPS: bool>(&mut self, simd: S, one: &[u32]) {
         simd.vectorize(
@@ -172,7 +177,8 @@ impl<'a, T: Element> Outer<'a, T> {
             move || {
                 const P: usize = 1;
                 let (width, decay) = (vectors_of(&self.vectors), self.decay());
-                // SAFETY: the caller promises the pattern, which has these vectors.
+                // SAFETY: `one` is a row of `patterns` and the shapes are those of `enlist`, by the
+                // preconditions of `small`; `at + G <= width` in `for_each_strip`.
                 for_each_strip!(width, P, |at, G| unsafe {
                     self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, None));
                 });
@@ -181,7 +187,7 @@ impl<'a, T: Element> Outer<'a, T> {
         );
     }
 
-    /// Updates them piece by piece of d, a tile of them at a time.
+    /// Updates the listed patterns by column strips of d, and within a strip by register tiles.
     #[inline(always)]
     fn piece_by_piece<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
         let (width, decay) = (vectors_of(&self.vectors), self.decay());
@@ -193,7 +199,8 @@ impl<'a, T: Element> Outer<'a, T> {
                     continue;
                 }
                 let this = &mut *self;
-                // SAFETY: `enlist` has checked the shapes, and the list names patterns.
+                // SAFETY: `enlist` has asserted the shapes and listed rows of `patterns` only; a
+                // tile has `P` of them, and `at + G <= width` in `for_each_strip`.
                 for_tile_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
                     for tile in list.chunks_exact(P) {
                         this.piece::<S, P, G, false>(simd, tile, at * T::LANES, (decay, None));
@@ -211,7 +218,8 @@ impl<'a, T: Element> Outer<'a, T> {
         );
     }
 
-    /// Sets the norm of pattern `n`, given the sum of its squares.
+    /// Sets the norm of pattern `n` from the sum of its squares, and sums again if that may be
+    /// small.
     #[inline(always)]
     fn set_norm<S: Simd<T>>(&mut self, simd: S, n: usize, squares: T) {
         self.norms[n] = squares;
@@ -223,7 +231,8 @@ impl<'a, T: Element> Outer<'a, T> {
         }
     }
 
-    /// Sets the norm of pattern `n`, given what it was.
+    /// Computes the norm of pattern `n`. The old norm only decides which of the two sums is tried
+    /// first.
     #[inline(always)]
     fn find_norm<S: Simd<T>>(&mut self, simd: S, n: usize) {
         let row = self.patterns.row_mut(n);
@@ -233,11 +242,12 @@ impl<'a, T: Element> Outer<'a, T> {
         };
     }
 
-    /// Updates `G` vectors from `d` on of `P` patterns.
+    /// Updates one register tile: `P` patterns by `G` vectors from column `d` on.
     ///
     /// # Safety
-    /// `tile` names `P` patterns, `d` begins `G` vectors, and the shapes are those that
-    /// `enlist` checks.
+    /// - The first `P` entries of `tile` are below `self.patterns.rows()`.
+    /// - `d + G * LANES <= self.patterns.cols()`.
+    /// - The shapes are those that `enlist` asserts.
     #[inline(always)]
     unsafe fn piece<S: Simd<T>, const P: usize, const G: usize, const SKIPS: bool>(
         &mut self,
@@ -250,10 +260,13 @@ impl<'a, T: Element> Outer<'a, T> {
         let rows: [usize; P] = std::array::from_fn(|i| tile[i] as usize);
         let patterns = self.patterns.as_mut_ptr();
         let Step { share, rate, decay, l1 } = self.step;
-        // SAFETY: all of it lies in rows that the caller promises.
+        // SAFETY: by the preconditions of `piece`,
+        // - every `n` is a row of M, a column of the weights and, if there is ΔM, a row of it;
+        // - M and Z have the columns `d..d + G * LANES`, and the weights a row for each row of Z;
+        // - what is stored to ΔM ends at its last column, by `lanes`.
         unsafe {
             if P > 1 && self.ahead > 0 {
-                // The sums leave the memory idle.
+                // Z is in the caches, so memory is idle while the sums are formed.
                 for at in rows.map(|n| patterns.wrapping_add((n + self.ahead) * stride + d)) {
                     for g in 0..G {
                         simd.prefetch(at.wrapping_add(g * T::LANES));
@@ -297,7 +310,7 @@ impl<'a, T: Element> Outer<'a, T> {
                         learned = simd.flush(learned);
                     }
                     simd.store(at, learned);
-                    // In the order of a squared norm computed afresh.
+                    // The order of summation of `squared_norm`: the bits are the same.
                     if let Some(squares) = &mut squares {
                         **squares = simd.mul_add(learned, learned, **squares);
                     }
@@ -307,8 +320,8 @@ impl<'a, T: Element> Outer<'a, T> {
     }
 }
 
-/// One update; or two in turns, piece by piece of a pattern of either. (Pattern by pattern, one of them
-/// would fill the machine's window of instructions.)
+/// Applies one update, or two at once: a pattern of each, alternating by column strips. (If they
+/// alternated by whole patterns, one pattern would fill the out-of-order window.)
 #[inline(always)]
 pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_, T>>; 2]) {
     let mut lists: [&[u32]; 2] = [&[]; 2];
@@ -324,7 +337,9 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
         let pairs = lists[0].chunks(1).zip(lists[1].chunks(1));
         for_each_decay!(simd, a.decay(), |decay| {
             for (of_a, of_b) in pairs {
-                // SAFETY: `enlist` has checked the shapes, and the lists name patterns.
+                // SAFETY: `enlist` has asserted the shapes of both and listed rows of their
+                // patterns only; `chunks(1)` gives one of each. `Learn` splits one update by rows,
+                // so both have the same number of columns.
                 unsafe { side_by_side(simd, (&mut *a, of_a), (&mut *b, of_b), decay) };
             }
         });
@@ -333,8 +348,8 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
     for (update, list) in updates.iter_mut().zip(lists) {
         let Some(update) = update else { continue };
         match (update.plain, update.vectors.rows() <= FEW_PROBES) {
-            // In a function of its own, as is what follows for small patterns: what is rare is not to cost
-            // the tiles of the usual case their registers.
+            // A separate function, as for small patterns, so that the rare case takes no registers
+            // from the tiles of the usual one.
             (false, _) => simd.vectorize(
                 #[inline(always)]
                 move || update.one_by_one::<S, true>(simd, list, update.decay()),
@@ -347,10 +362,12 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
     }
 }
 
-/// Updates one pattern of each.
+/// Updates one pattern of `a` and one of `b`, alternating by column strips.
 ///
 /// # Safety
-/// `enlist` has listed these patterns, one of each.
+/// - `of_a` and `of_b` have one entry each, from the list that `enlist` returned for `a` and for
+///   `b`.
+/// - `a` and `b` have the same number of columns.
 #[inline(always)]
 unsafe fn side_by_side<T: Element, S: Simd<T>>(
     simd: S,
@@ -361,7 +378,8 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     const P: usize = 1;
     let (n_a, n_b) = (of_a[0] as usize, of_b[0] as usize);
     if is_small(a.norms[n_a]) || is_small(b.norms[n_b]) {
-        // SAFETY: the caller promises the patterns.
+        // SAFETY: `enlist` has asserted the shapes and listed both patterns, by the precondition of
+        // `side_by_side`.
         unsafe {
             a.small::<S, false>(simd, of_a);
             b.small::<S, false>(simd, of_b);
@@ -369,10 +387,13 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
         return;
     }
     let (mut squares_a, mut squares_b) = (simd.splat(T::ZERO), simd.splat(T::ZERO));
-    // Both are as long as Z.
+    // The patterns of both updates are as long as the rows of Z.
     let width = vectors_of(&a.vectors);
-    debug_assert_eq!(width, vectors_of(&b.vectors));
-    // SAFETY: passed on.
+    assert_eq!(width, vectors_of(&b.vectors));
+    // SAFETY:
+    // - `enlist` has asserted the shapes and listed both patterns, by the precondition of
+    //   `side_by_side`;
+    // - `at + G <= width` in `for_each_strip`, and `width` is that of both, by the same.
     for_each_strip!(width, P, |at, G| unsafe {
         a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, (decay, Some(&mut squares_a)));
         b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, (decay, Some(&mut squares_b)));
@@ -381,7 +402,7 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     b.set_norm(simd, n_b, sum(simd, squares_b));
 }
 
-/// factor sign(m) for every lane, 0 at 0.
+/// factor sign(m) in every lane, with sign(0) = 0.
 #[inline(always)]
 fn sign<T: Element, S: Simd<T>>(simd: S, m: S::Vec, factor: T) -> S::Vec {
     let zero = simd.splat(T::ZERO);
@@ -389,7 +410,7 @@ fn sign<T: Element, S: Simd<T>>(simd: S, m: S::Vec, factor: T) -> S::Vec {
     simd.select(simd.lt(m, zero), simd.splat(-factor), positive)
 }
 
-/// Lists all of the patterns.
+/// Lists all patterns.
 fn fill(list: &mut [u32], count: usize) -> usize {
     list[..count].iter_mut().zip(0..).for_each(|(entry, n)| *entry = n);
     count

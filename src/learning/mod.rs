@@ -1,4 +1,4 @@
-//! Local learning: the update rules, as batches of outer products.
+//! Local learning: the learning rules, as batches of outer products.
 //!
 //! With P = softmax(β X Mᵀ), X̂ = P M and B probes,
 //!
@@ -7,7 +7,7 @@
 //! | delta | Pᵀ (X - X̂) / B |
 //! | contrastive (Movellan 1991) | (Pᵀ X - P⁻ᵀ X⁻) / B, P⁻ = softmax(β X⁻ Mᵀ) |
 //!
-//! where X⁻ = X̂, or what further recalls make of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).
+//! where X⁻ = X̂ or the result of further recalls of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).
 
 use std::str::FromStr;
 
@@ -30,14 +30,14 @@ use crate::separation::active::list_len;
 use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
 
-/// Which rule changes the patterns.
+/// The rule by which the patterns learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum UpdateRule {
     /// The error of recall: ΔM = Pᵀ (X - X̂) / B.
     #[default]
     Delta,
-    /// The positive phase against the negative one: ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B.
+    /// The difference of the positive and the negative phase: ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B.
     Contrastive,
 }
 
@@ -57,14 +57,14 @@ impl FromStr for UpdateRule {
     }
 }
 
-/// The factors of an update: M ← M + η ΔM - λ M - λ₁ sign(M).
+/// The rates of a learning step: M ← M + η ΔM - λ M - λ₁ sign(M).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Update<T> {
     /// η, the learning rate.
     pub eta: T,
-    /// λ, the decay. Not scaled by η.
+    /// λ, the decay rate. It is not scaled by η.
     pub reg_lambda: T,
-    /// λ₁, the decay towards 0 at a constant rate.
+    /// λ₁, the decay towards 0 by a constant amount. It is not scaled by η.
     pub l1_lambda: T,
 }
 
@@ -76,7 +76,7 @@ impl<T: Element> Default for Update<T> {
 }
 
 impl<T: Element> Update<T> {
-    /// Refuses factors that are not finite.
+    /// An error unless all rates are finite.
     pub(crate) fn check(&self) -> Result<()> {
         let named =
             [("eta", self.eta), ("reg_lambda", self.reg_lambda), ("l1_lambda", self.l1_lambda)];
@@ -90,7 +90,7 @@ impl<T: Element> Update<T> {
     }
 }
 
-/// How recall changes the patterns.
+/// Learning from recall: a rule and its rates.
 ///
 /// ```
 /// use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
@@ -98,7 +98,7 @@ impl<T: Element> Update<T> {
 /// let mut memory = Memory::from_rows(MatRef::new(&[0.5_f32, 0.0, 0.0, 0.5], 2, 2)?)?;
 /// let probe = [1.0, 0.0];
 /// let probes = MatRef::new(&probe, 1, 2)?;
-/// let (retrieval, mut workspace) = (Retrieval::new(8.0)?, Workspace::new());
+/// let (retrieval, mut workspace) = (Retrieval::new(8.0), Workspace::new());
 /// for _ in 0..50 {
 ///     let mut retrieved = [0.0; 2];
 ///     let retrieved = MatMut::new(&mut retrieved, 1, 2)?;
@@ -112,32 +112,32 @@ impl<T: Element> Update<T> {
 pub struct Plasticity<T> {
     /// The rule.
     pub rule: UpdateRule,
-    /// Its factors.
+    /// The rates.
     pub update: Update<T>,
-    /// β of the contrastive rule's negative phase; that of the recall without.
+    /// β of the negative phase of the contrastive rule. `None` means the β of the recall.
     pub negative_beta: Option<T>,
-    /// The contrastive rule's X⁻ is the result of so many recalls, the first of which is X̂.
+    /// The number of recalls after which the result is X⁻ of the contrastive rule. 1 means X⁻ = X̂.
     pub negative_steps: usize,
 }
 
 impl<T: Element> Default for Plasticity<T> {
-    /// The delta rule with η = 1 and no decay; one negative step.
+    /// The delta rule with η = 1, no decay, and one negative step.
     fn default() -> Self {
         let (rule, update) = (UpdateRule::default(), Update::default());
         Self { rule, update, negative_beta: None, negative_steps: 1 }
     }
 }
 
-/// What an update learns from where the memory weights are given.
+/// What to learn from, if the memory weights are given.
 #[derive(Debug)]
 pub struct LearningInput<'a, T> {
     /// X (B x D).
     pub probes: MatRef<'a, T>,
     /// X̂ (B x D).
     pub retrieved: MatRef<'a, T>,
-    /// P (B x N). Those of masked patterns count as 0, whatever they are.
+    /// P (B x N). Weights of masked patterns count as 0, whatever they are.
     pub memory_weights: MatRef<'a, T>,
-    /// Where ΔM (N x D) is to be kept.
+    /// Where to write ΔM (N x D), if wanted.
     pub delta: Option<MatMut<'a, T>>,
 }
 
@@ -151,11 +151,11 @@ impl<T: Element> Plasticity<T> {
         self.negative_beta.map_or(Ok(()), |beta| beta_of(beta).map(drop))
     }
 
-    /// Learns from a recall of this memory: one read and one write of the patterns (and, for the
-    /// contrastive rule, one read for each negative step). Memory weights are computed again, block by
-    /// block. ΔM (N x D) is written to `delta` if that is there.
+    /// Learns from a recall of this memory. The patterns are read and written once (and, for the
+    /// contrastive rule, read once more for each negative step); memory weights are computed again,
+    /// block by block. ΔM (N x D) is written to `delta`, if given.
     ///
-    /// A masked pattern does not learn: it decays alone, and its row of ΔM is 0, whatever the probes are.
+    /// A masked pattern does not learn, but it decays. Its row of ΔM is 0, whatever the probes are.
     ///
     /// ```
     /// # use hopfield_kernels::{
@@ -163,7 +163,7 @@ impl<T: Element> Plasticity<T> {
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
     /// let (mut recall, mut workspace) = (Recall::new(), Workspace::new());
     /// let (probes, outputs) = (MatRef::new(&[0.9, 0.2], 1, 2)?, Outputs::default());
-    /// Retrieval::new(16.0)?.recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
+    /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
     ///
     /// let rule = Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() };
     /// let mut delta = [0.0; 4];
@@ -174,9 +174,9 @@ impl<T: Element> Plasticity<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoRecall`] unless `recall` is one of this memory as it is now, [`Error::Shape`] for a
-    /// `delta` that does not fit, [`Error::Parameter`] for factors that are not finite or no negative step.
-    /// Nothing has changed then.
+    /// [`Error::NoRecall`] unless `recall` is one of this memory as it is now, [`Error::Shape`] for
+    /// a `delta` that does not fit, [`Error::Parameter`] for rates that are not finite or no
+    /// negative step. Nothing has changed then.
     pub fn learn(
         &self,
         recall: &Recall<T>,
@@ -190,8 +190,8 @@ impl<T: Element> Plasticity<T> {
         self.apply((recall, Positive::Probes), delta, memory, workspace)
     }
 
-    /// Learns from memory weights that are given, as by a recall that has recorded them. `retrieval` says
-    /// how the contrastive rule's negative phase recalls, and which patterns are masked.
+    /// Learns from given memory weights, such as those that a recall has written. `retrieval` has
+    /// the mask, and the parameters of recall in the negative phase of the contrastive rule.
     ///
     /// ```
     /// # use hopfield_kernels::{
@@ -203,15 +203,15 @@ impl<T: Element> Plasticity<T> {
     ///     memory_weights: MatRef::new(&[1.0, 0.0], 1, 2)?,
     ///     delta: None,
     /// };
-    /// let (retrieval, mut workspace) = (Retrieval::new(16.0)?, Workspace::new());
+    /// let (retrieval, mut workspace) = (Retrieval::new(16.0), Workspace::new());
     /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut workspace)?;
     /// assert_eq!(memory.to_rows(), [0.9, 0.2, 0.0, 1.0]);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`] for factors
-    /// that are not finite or no negative step. Nothing has changed then.
+    /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`]
+    /// for rates that are not finite or no negative step. Nothing has changed then.
     pub fn learn_from(
         &self,
         retrieval: &Retrieval<'_, T>,
@@ -223,6 +223,7 @@ impl<T: Element> Plasticity<T> {
         let LearningInput { probes, retrieved, memory_weights, delta } = input;
         let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
         expect_shape("probes", probes.shape(), (batch, dim))?;
+        retrieval.check_parameters()?;
         if let Some(keep) = retrieval.mask() {
             expect_length("mask", keep.len(), patterns)?;
         }
@@ -242,16 +243,16 @@ impl<T: Element> Plasticity<T> {
         result
     }
 
-    /// Recalls and learns at once, for online learning: the patterns are read once to recall, and
-    /// read and written once to learn. The B x N similarities are kept in between
-    /// where they are few enough, and computed again where not.
+    /// Recalls and learns in one call, for online learning. The patterns are read once for recall,
+    /// and read and written once for learning. The B x N similarities are kept from the one to the
+    /// other if they are few enough; otherwise they are computed again.
     ///
     /// ```
     /// # use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
     /// let (mut retrieved, mut workspace) = ([0.0; 2], Workspace::new());
     /// // The second pattern takes no part: it is not recalled and does not learn.
-    /// let retrieval = Retrieval::new(16.0)?.with_gain(0.5)?.with_mask(&[true, false]);
+    /// let retrieval = Retrieval::new(16.0).with_gain(0.5).with_mask(&[true, false]);
     /// Plasticity::default().recall_and_learn(
     ///     &retrieval,
     ///     MatRef::new(&[0.0, 2.0], 1, 2)?,
@@ -297,7 +298,7 @@ impl<T: Element> Plasticity<T> {
         result
     }
 
-    /// The update itself, from operands that have been checked.
+    /// The learning step itself; its operands have been checked.
     fn apply(
         &self,
         (recall, positive): (&Recall<T>, Positive<'_, T>),
@@ -318,13 +319,13 @@ impl<T: Element> Plasticity<T> {
         learning.reserve(product([3, batch, plan.stride]), batch as u64, 0)?;
         let (rows, negative_states) = (batch * plan.stride, &mut learning.states[..batch]);
         let mut floats = &mut learning.floats[..];
-        // Z: for the delta rule X - X̂, for the contrastive one X and then -X⁻.
+        // Z is X - X̂ for the delta rule, and X followed by -X⁻ for the contrastive one.
         let vectors = take(&mut floats, 2 * rows);
         let negative = take(&mut floats, rows);
         let negative_phase = self.negative_beta.map_or(retrieval, |beta| retrieval.with_beta(beta));
         let (z, z_negative) = vectors.split_at_mut(rows);
         if contrastive {
-            // Its recalls use the first part of Z as scratch.
+            // The recalls of the negative phase use the first part of Z as scratch.
             pad(retrieved, negative, plan.stride);
             let phase = (&mut *negative, &mut *z, &mut *negative_states);
             self.negative(&negative_phase, phase, memory, workspace)?;
@@ -358,7 +359,8 @@ impl<T: Element> Plasticity<T> {
         Ok(())
     }
 
-    /// The negative phase: turns X̂ into X⁻ and finds its softmax. `other` is as large as X̂.
+    /// The negative phase: turns X̂ (`negative`) into X⁻ and computes its softmax states. `other`
+    /// is scratch of the size of X̂.
     fn negative(
         &self,
         phase: &Retrieval<'_, T>,
@@ -382,26 +384,26 @@ impl<T: Element> Plasticity<T> {
     }
 }
 
-/// Where the weights of the positive phase come from.
+/// The source of the memory weights of the positive phase.
 enum Positive<'a, T> {
     Weights(MatRef<'a, T>),
     Scores(MatRef<'a, T>),
     Probes,
 }
 
-/// Refuses a ΔM that is not N x D.
+/// An error unless ΔM is N x D.
 fn check_delta<T: Element>(delta: &Option<MatMut<'_, T>>, memory: &Memory<T>) -> Result<()> {
     let expected = (memory.patterns(), memory.dim());
     delta.as_ref().map_or(Ok(()), |delta| expect_shape("delta", delta.shape(), expected))
 }
 
-/// The ΔM of no probes.
+/// Sets ΔM to that of an empty batch: zeros.
 fn clear<T: Element>(delta: Option<MatMut<'_, T>>) {
     let Some(mut delta) = delta else { return };
     (0..delta.rows()).for_each(|n| delta.row_mut(n).fill(T::ZERO));
 }
 
-/// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), with P given.
+/// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), where P (`weights`) and Z (`vectors`) are given.
 pub(crate) fn update<T: Element>(
     memory: &mut Memory<T>,
     weights: MatRef<'_, T>,
@@ -431,14 +433,14 @@ pub(crate) fn update<T: Element>(
 struct Batch<'a, T> {
     sources: [Option<Source<'a, T>>; 2],
     keep: Option<&'a [bool]>,
-    /// Z: padded.
+    /// Z, padded.
     vectors: MatRef<'a, T>,
-    /// B
+    /// B.
     batch: usize,
 }
 
 impl<T: Element> Batch<'_, T> {
-    /// Adds the batch to the patterns.
+    /// Applies the batch and the decay to the patterns.
     fn apply(
         self,
         factors: Update<T>,
@@ -452,7 +454,7 @@ impl<T: Element> Batch<'_, T> {
         }
         let level = workspace.level()?;
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
-        // A rate of 0 learns nothing: where ΔM is not asked for, it is not computed.
+        // With a rate of 0 nothing is learned, so ΔM is computed only if it is asked for.
         let learns = factors.eta != T::ZERO;
         let (sources, vectors) = match learns || delta.is_some() {
             true => (self.sources, self.vectors),
@@ -465,7 +467,7 @@ impl<T: Element> Batch<'_, T> {
         let rows = vectors.rows();
         let threads = plan.threads::<T>(rows.max(1), workspace.parallelism());
         let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows.max(1), threads);
-        // Two blocks may be at hand at a time.
+        // A task may work on two blocks at a time.
         let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
         workspace.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
         let (patterns, norms) = memory.padded_mut();
@@ -487,7 +489,7 @@ impl<T: Element> Batch<'_, T> {
             block,
             prefetches: plan.prefetches::<T>(rows),
             streams,
-            // What has been reserved fits into the address space.
+            // `reserve` has made room for this, so it fits into `usize`.
             weights: &mut workspace.memory.floats[..weights as usize],
             list: &mut workspace.memory.list[..pieces * 2 * list_len(block)],
         };
@@ -498,9 +500,9 @@ impl<T: Element> Batch<'_, T> {
     }
 }
 
-/// The update of some of the patterns.
+/// The learning step of some of the patterns.
 struct LearnTask<'a, T> {
-    /// Tasks that this is to become.
+    /// The number of tasks into which this is divided.
     pieces: usize,
     learn: Learn<'a, T>,
 }

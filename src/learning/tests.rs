@@ -1,10 +1,11 @@
-//! Shares of an update, kept similarities, two streams.
+//! The division of learning into tasks, kept similarities, and two streams of patterns.
 
 use std::sync::Mutex;
 
 use super::*;
 
-/// Patterns of each task, when 100 of them, 7 vectors of `f32`, are to be so many.
+/// The number of patterns of each task, when 100 patterns, 7 vectors of `f32`, become `pieces`
+/// tasks.
 fn shares(pieces: usize) -> Vec<usize> {
     let mut memory = Memory::<f32>::zeros(100, 3).expect("a small memory");
     let (patterns, norms) = memory.padded_mut();
@@ -33,14 +34,14 @@ fn shares(pieces: usize) -> Vec<usize> {
 }
 
 #[test]
-fn tasks_have_equal_shares_of_whole_lane_groups() {
+fn tasks_have_equal_shares_of_whole_vectors() {
     assert_eq!(shares(1), [100]);
     assert_eq!(shares(2), [48, 52]);
     assert_eq!(shares(3), [32, 32, 36]);
     assert_eq!(shares(7), [16, 16, 16, 16, 16, 16, 4]);
 }
 
-/// Learns once from so many probes of ones, by patterns of zeros.
+/// Learns once from probes of ones, starting with patterns of zeros.
 fn learn_from_ones(
     (probes, patterns, dim): (usize, usize, usize),
 ) -> (Memory<f32>, Workspace<f32>) {
@@ -49,7 +50,7 @@ fn learn_from_ones(
     let mut workspace = Workspace::new();
     Plasticity::default()
         .recall_and_learn(
-            &Retrieval::new(1.0).expect("finite"),
+            &Retrieval::new(1.0),
             MatRef::new(&ones, probes, dim).expect("rows"),
             MatMut::new(&mut retrieved, probes, dim).expect("rows"),
             &mut memory,
@@ -61,7 +62,7 @@ fn learn_from_ones(
 
 #[test]
 fn similarities_that_are_few_are_kept_for_learning() {
-    // Up to 32 MiB of them.
+    // At most 32 MiB are kept.
     for (probes, kept) in [(2, 2 << 12), (2048, 2048 << 12), (2049, 0)] {
         let (_, workspace) = learn_from_ones((probes, 1 << 12, 1));
         assert_eq!(workspace.kept.len(), kept, "{probes}");
@@ -74,7 +75,7 @@ fn two_streams_learn_from_a_few_probes() {
     for probes in [1, 2, 3, 4, 5] {
         let (memory, workspace) = learn_from_ones((probes, patterns, 64));
         assert!(Plan::new::<f32>(patterns, 64).is_large::<f32>());
-        // All patterns weigh the same, and what they retrieve is 0.
+        // All patterns have the same weight, and the retrieved probes are 0.
         let eta = Plasticity::<f32>::default().update.eta;
         let expected = eta / patterns as f32;
         let rows = memory.to_rows();

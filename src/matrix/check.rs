@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// Refuses a matrix of another shape.
+/// An error if a matrix does not have the expected shape.
 pub(crate) fn expect_shape(
     operand: &'static str,
     found: (usize, usize),
@@ -11,7 +11,7 @@ pub(crate) fn expect_shape(
     if found == expected { Ok(()) } else { Err(Error::Shape { operand, expected, found }) }
 }
 
-/// Refuses a vector of another length.
+/// An error if a vector does not have the expected length.
 pub(crate) fn expect_length(operand: &'static str, found: usize, expected: usize) -> Result<()> {
     if found == expected { Ok(()) } else { Err(Error::Length { operand, expected, found }) }
 }

@@ -1,11 +1,11 @@
-//! `MatRef` and `MatMut`: the only door from slices to pointers.
+//! `MatRef` and `MatMut`: the only boundary between slices and pointers.
 //!
-//! A matrix is rows of consecutive elements, a fixed stride apart. The checks here are what every
-//! unsafe block further down relies on: each row `0..rows` has `cols` readable (and, through a
-//! `MatMut`, exclusively writable) elements, and the rows of a `MatMut` do not overlap.
+//! A matrix consists of rows of consecutive elements, a fixed stride apart. Every unsafe block that
+//! accesses rows relies on what is checked here: each row `0..rows` has `cols` readable (and,
+//! through a `MatMut`, exclusively writable) elements, and the rows of a `MatMut` do not overlap.
 //!
-//! The stride of a matrix without elements means nothing, so it is not checked. It is set to the number
-//! of columns, with which no row begins outside the slice.
+//! The stride of a matrix without elements has no meaning and is not checked. It is set to the
+//! number of columns, so that no row begins outside the slice.
 
 pub(crate) mod check;
 #[cfg(feature = "ndarray")]
@@ -30,8 +30,8 @@ use crate::error::{Error, Result};
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
-/// Rows may also follow one another backwards, or be one and the same: `ndarray` views with a negative
-/// row stride and broadcast ones (row stride 0) convert with the feature `ndarray`.
+/// The row stride may also be negative, or 0, which makes all rows the same: with the feature
+/// `ndarray`, reversed and broadcast views can be converted.
 #[derive(Debug)]
 pub struct MatRef<'a, T> {
     ptr: *const T,
@@ -41,7 +41,7 @@ pub struct MatRef<'a, T> {
     life: PhantomData<&'a [T]>,
 }
 
-/// A view of a row-major matrix that may be written.
+/// A mutable view of a row-major matrix.
 ///
 /// ```
 /// use hopfield_kernels::MatMut;
@@ -61,13 +61,17 @@ pub struct MatMut<'a, T> {
     life: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a `MatRef` is a shared slice with holes, and gives what `&[T]` gives.
+// SAFETY: a `MatRef` gives access to shared elements only, as `&[T]` does, and that is `Send` for
+// `T: Sync`.
 unsafe impl<T: Sync> Send for MatRef<'_, T> {}
-// SAFETY: as above.
+// SAFETY: a `MatRef` gives access to shared elements only, as `&[T]` does, and that is `Sync` for
+// `T: Sync`.
 unsafe impl<T: Sync> Sync for MatRef<'_, T> {}
-// SAFETY: a `MatMut` is an exclusive slice with holes, and gives what `&mut [T]` gives.
+// SAFETY: a `MatMut` gives exclusive access to its elements, as `&mut [T]` does, and that is `Send`
+// for `T: Send`.
 unsafe impl<T: Send> Send for MatMut<'_, T> {}
-// SAFETY: as above.
+// SAFETY: a `&MatMut` gives access to shared elements only, as `&&mut [T]` does, and that is `Sync`
+// for `T: Sync`.
 unsafe impl<T: Sync> Sync for MatMut<'_, T> {}
 
 impl<T> Clone for MatRef<'_, T> {
@@ -78,8 +82,8 @@ impl<T> Clone for MatRef<'_, T> {
 
 impl<T> Copy for MatRef<'_, T> {}
 
-/// The stride to use for a matrix in a slice of `len` elements; refuses rows that overlap and slices
-/// that are too short. `shares` says that rows may be one and the same (stride 0).
+/// The stride to use for a matrix in a slice of `len` elements. An error if rows overlap or the
+/// slice is too short. With `shares`, all rows may be the same (stride 0).
 fn checked(len: usize, rows: usize, cols: usize, stride: usize, shares: bool) -> Result<usize> {
     if rows == 0 || cols == 0 {
         return Ok(cols);
@@ -93,7 +97,8 @@ fn checked(len: usize, rows: usize, cols: usize, stride: usize, shares: bool) ->
     }
     let needed = (rows - 1).checked_mul(stride).and_then(|start| start.checked_add(cols));
     match needed {
-        // A slice has at most `isize::MAX` bytes. The stride of a single row may be anything.
+        // `needed <= len`, so strides and offsets fit into `isize`. The stride of a single row may
+        // be anything, and is replaced.
         Some(needed) if needed <= len => Ok(if rows == 1 { cols } else { stride }),
         _ => Err(Error::Slice {
             operand: "matrix",
@@ -122,7 +127,7 @@ impl<'a, T> MatRef<'a, T> {
         Self::with_stride(slice, rows, cols, cols)
     }
 
-    /// Views rows of `cols` elements that begin `stride` elements apart.
+    /// Views `rows` rows of `cols` elements, which begin `stride` elements apart.
     ///
     /// ```
     /// # use hopfield_kernels::MatRef;
@@ -132,21 +137,25 @@ impl<'a, T> MatRef<'a, T> {
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     ///
-    /// With a stride of 0 every row is the first one.
+    /// With a stride of 0, every row is the first one.
     ///
     /// # Errors
-    /// [`Error::Stride`] when rows overlap otherwise, [`Error::Slice`] when the slice is too short.
+    /// [`Error::Stride`] when rows overlap in any other way, [`Error::Slice`] when the slice is too
+    /// short.
     pub fn with_stride(slice: &'a [T], rows: usize, cols: usize, stride: usize) -> Result<Self> {
         let stride = checked(slice.len(), rows, cols, stride, true)? as isize;
         let ptr = slice.as_ptr();
         Ok(Self { ptr, rows, cols, stride, life: PhantomData })
     }
 
-    /// Views memory that is not one slice (the rows may have foreign elements between them).
+    /// Views memory that is not one slice: elements between the rows may belong to others.
     ///
     /// # Safety
-    /// For the lifetime `'a`, each of the `rows` rows that begin `stride` elements apart at `ptr`
-    /// is `cols` initialised elements that nobody writes.
+    /// For the lifetime `'a`:
+    /// - each of the `rows` rows, which begin at `ptr` and `stride` elements apart, has `cols`
+    ///   initialised elements;
+    /// - all of them are in one allocation;
+    /// - nothing writes to them.
     #[cfg(feature = "ndarray")]
     unsafe fn from_raw(ptr: *const T, rows: usize, cols: usize, stride: isize) -> Self {
         Self { ptr, rows, cols, stride, life: PhantomData }
@@ -162,13 +171,13 @@ impl<'a, T> MatRef<'a, T> {
         self.cols
     }
 
-    /// Elements from the start of one row to the start of the next: negative where rows follow one
-    /// another backwards.
+    /// Elements from the start of one row to the start of the next; negative if the next row comes
+    /// earlier in memory.
     pub fn stride(&self) -> isize {
         self.stride
     }
 
-    /// The stride of a matrix whose rows the kernels have laid out themselves, one after another.
+    /// The stride of a matrix that this crate has laid out, which is never negative.
     pub(crate) fn forward_stride(&self) -> usize {
         debug_assert!(self.stride >= 0, "rows of the crate's own follow one another");
         self.stride as usize
@@ -180,7 +189,8 @@ impl<'a, T> MatRef<'a, T> {
     /// When `index >= rows`.
     pub fn row(&self, index: usize) -> &'a [T] {
         assert!(index < self.rows, "row {index} of {}", self.rows);
-        // SAFETY: construction has checked that rows below `rows` have `cols` elements, shared for 'a.
+        // SAFETY: `index < rows` is asserted above, and the constructors guarantee that each row
+        // has `cols` elements, shared for `'a`.
         unsafe {
             let row = self.ptr.offset(index as isize * self.stride);
             std::slice::from_raw_parts(row, self.cols)
@@ -199,7 +209,7 @@ impl<'a, T> MatRef<'a, T> {
         (0..self.rows).map(move |index| self.row(index))
     }
 
-    /// Rows `range`.
+    /// The rows of `range`.
     ///
     /// ```
     /// # use hopfield_kernels::MatRef;
@@ -212,14 +222,15 @@ impl<'a, T> MatRef<'a, T> {
     /// When the range ends beyond the last row or before it starts.
     pub fn subrows(self, range: std::ops::Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.rows, "rows {range:?}");
-        // An empty range may begin one row past the end, where `ptr` must not follow.
+        // An empty range may begin one row past the end, which may be outside the slice.
         let offset = if range.is_empty() { 0 } else { range.start as isize * self.stride };
-        // SAFETY: a row that exists begins at this offset, or the offset is 0.
+        // SAFETY: the offset is 0, or that of row `range.start`, which exists because a range that
+        // is not empty ends at most at `rows`, as asserted above.
         let ptr = unsafe { self.ptr.offset(offset) };
         Self { ptr, rows: range.len(), ..self }
     }
 
-    /// Columns `range` of every row.
+    /// The columns of `range`, of every row.
     ///
     /// ```
     /// # use hopfield_kernels::MatRef;
@@ -232,9 +243,10 @@ impl<'a, T> MatRef<'a, T> {
     /// When the range ends beyond the last column or before it starts.
     pub fn subcols(self, range: std::ops::Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.cols, "columns {range:?}");
-        // Without rows there may be no element to point at.
+        // Without rows, the slice may be empty.
         let offset = if self.rows == 0 { 0 } else { range.start };
-        // SAFETY: within the first row or one past its end.
+        // SAFETY: the offset is 0, or at most `cols`, as asserted above: within the first row or
+        // one past its end.
         let ptr = unsafe { self.ptr.add(offset) };
         Self { ptr, cols: range.len(), ..self }
     }
@@ -244,7 +256,7 @@ impl<'a, T> MatRef<'a, T> {
         (self.rows, self.cols)
     }
 
-    /// The first row's first element; rows are `stride()` elements apart.
+    /// A pointer to the first element of the first row; rows begin `stride()` elements apart.
     pub(crate) fn as_ptr(&self) -> *const T {
         self.ptr
     }
@@ -259,7 +271,7 @@ impl<'a, T> MatMut<'a, T> {
         Self::with_stride(slice, rows, cols, cols)
     }
 
-    /// Views rows of `cols` elements that begin `stride` elements apart.
+    /// Views `rows` rows of `cols` elements, which begin `stride` elements apart.
     ///
     /// ```
     /// # use hopfield_kernels::MatMut;
@@ -285,11 +297,15 @@ impl<'a, T> MatMut<'a, T> {
         Ok(Self { ptr, rows, cols, stride, life: PhantomData })
     }
 
-    /// Views memory that is not one slice (the rows may have foreign elements between them).
+    /// Views memory that is not one slice: elements between the rows may belong to others.
     ///
     /// # Safety
-    /// For the lifetime `'a`, each of the `rows` rows that begin `stride` elements apart at `ptr`
-    /// is `cols` initialised elements that nobody else reads or writes, and rows do not overlap.
+    /// For the lifetime `'a`:
+    /// - each of the `rows` rows, which begin at `ptr` and `stride` elements apart, has `cols`
+    ///   initialised elements;
+    /// - all of them are in one allocation;
+    /// - nothing else reads or writes them;
+    /// - rows do not overlap.
     #[cfg(feature = "ndarray")]
     unsafe fn from_raw(ptr: *mut T, rows: usize, cols: usize, stride: usize) -> Self {
         Self { ptr, rows, cols, stride, life: PhantomData }
@@ -310,7 +326,7 @@ impl<'a, T> MatMut<'a, T> {
         self.stride
     }
 
-    /// The same matrix, to read.
+    /// A read-only view of the same matrix.
     ///
     /// ```
     /// # use hopfield_kernels::MatMut;
@@ -323,7 +339,7 @@ impl<'a, T> MatMut<'a, T> {
         MatRef { ptr, rows, cols, stride: stride as isize, life: PhantomData }
     }
 
-    /// The same matrix for a shorter time, so that it can be passed on and used again.
+    /// A view of the same matrix with a shorter lifetime: `self` can be used again afterwards.
     ///
     /// ```
     /// # use hopfield_kernels::MatMut;
@@ -341,18 +357,18 @@ impl<'a, T> MatMut<'a, T> {
         MatMut { ptr, rows, cols, stride, life: PhantomData }
     }
 
-    /// Row `index`, to write.
+    /// Row `index`, mutable.
     ///
     /// # Panics
     /// When `index >= rows`.
     pub fn row_mut(&mut self, index: usize) -> &mut [T] {
         assert!(index < self.rows, "row {index} of {}", self.rows);
-        // SAFETY: construction has checked that rows below `rows` have `cols` elements, and `self` is
-        // borrowed exclusively for as long as the slice lives.
+        // SAFETY: `index < rows` is asserted above, the constructors guarantee that each row has
+        // `cols` elements, and `self` is borrowed exclusively for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.add(index * self.stride), self.cols) }
     }
 
-    /// Rows `range`, for a shorter time.
+    /// The rows of `range`, with a shorter lifetime.
     ///
     /// ```
     /// # use hopfield_kernels::MatMut;
@@ -369,7 +385,7 @@ impl<'a, T> MatMut<'a, T> {
         upper.split_at_row(range.start).1
     }
 
-    /// The first `at` rows, and the others.
+    /// Splits the matrix into its first `at` rows and the rest.
     ///
     /// ```
     /// # use hopfield_kernels::MatMut;
@@ -386,9 +402,10 @@ impl<'a, T> MatMut<'a, T> {
     pub fn split_at_row(self, at: usize) -> (Self, Self) {
         assert!(at <= self.rows, "split at row {at} of {}", self.rows);
         let Self { ptr, rows, cols, stride, life } = self;
-        // An empty second half begins nowhere: one row past the end may lie outside the slice.
+        // An empty second part would begin one row past the end, which may be outside the slice.
         let offset = if at == rows { 0 } else { at * stride };
-        // SAFETY: row `at` exists, or the offset is 0. The halves share no row.
+        // SAFETY: the offset is 0, or that of row `at`, which exists because `at < rows`. The parts
+        // share no row.
         let below = unsafe { ptr.add(offset) };
         (
             Self { ptr, rows: at, cols, stride, life },
@@ -396,7 +413,7 @@ impl<'a, T> MatMut<'a, T> {
         )
     }
 
-    /// The first `at` columns, and the others.
+    /// Splits the matrix into its first `at` columns and the rest.
     ///
     /// ```
     /// # use hopfield_kernels::MatMut;
@@ -413,9 +430,10 @@ impl<'a, T> MatMut<'a, T> {
     pub fn split_at_col(self, at: usize) -> (Self, Self) {
         assert!(at <= self.cols, "split at column {at} of {}", self.cols);
         let Self { ptr, rows, cols, stride, life } = self;
-        // Without rows there may be no element to point at.
+        // Without rows, the slice may be empty.
         let offset = if rows == 0 { 0 } else { at };
-        // SAFETY: within the first row or one past its end. The halves share no element.
+        // SAFETY: the offset is 0, or at most `cols`, as asserted above: within the first row or
+        // one past its end. The parts share no element.
         let right = unsafe { ptr.add(offset) };
         (
             Self { ptr, rows, cols: at, stride, life },
@@ -428,7 +446,7 @@ impl<'a, T> MatMut<'a, T> {
         (self.rows, self.cols)
     }
 
-    /// The first row's first element; rows are `stride()` elements apart.
+    /// A pointer to the first element of the first row; rows begin `stride()` elements apart.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut T {
         self.ptr
     }

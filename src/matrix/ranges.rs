@@ -1,18 +1,19 @@
 //! Ranges of rows, and products of sizes.
 
-/// Splits `count` into pieces of at most `most` whose sizes differ by at most one.
+/// Splits `0..count` into the fewest ranges of at most `most`, with lengths that differ by at most
+/// one.
 pub(crate) fn evenly(
     count: usize,
     most: usize,
 ) -> impl DoubleEndedIterator<Item = std::ops::Range<usize>> + ExactSizeIterator {
     let pieces = count.div_ceil(most.max(1));
-    // Mostly one, and a division takes as long as a few dozen multiply-adds.
+    // There is usually one range, and a division takes as long as a few dozen multiply-adds.
     let bound = move |piece| if pieces == 1 { piece * count } else { piece * count / pieces };
     (0..pieces).map(move |piece| bound(piece)..bound(piece + 1))
 }
 
-/// The product of some sizes, or the largest number where it is larger: for sizes that only decide
-/// something, and whose product need not fit into the address space.
+/// The product of some sizes, saturating. It need not fit into the address space: such products are
+/// only compared with thresholds, or checked before memory is reserved.
 pub(crate) fn product(sizes: impl IntoIterator<Item = usize>) -> u64 {
     sizes.into_iter().fold(1, |product: u64, size| product.saturating_mul(size as u64))
 }

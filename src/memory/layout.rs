@@ -1,22 +1,22 @@
-//! How rows lie in memory.
+//! The layout of rows in memory.
 
 use aligned_vec::{AVec, ConstAlign};
 
 use crate::simd::Element;
 
-/// A cache line: where every row begins.
+/// Bytes of a cache line. Every row begins on one.
 pub(crate) const LINE: usize = 64;
-/// Row strides that are a multiple of this put all rows into the same L1 sets.
+/// Row strides that are a multiple of this map the same column of all rows to the same L1 set.
 const PAGE: usize = 4096;
 
 pub(crate) type Aligned<T> = AVec<T, ConstAlign<LINE>>;
 
-/// Columns of a padded row: whole vectors.
+/// Columns of a padded row: `dim` rounded up to whole vectors.
 pub(crate) fn padded_cols<T: Element>(dim: usize) -> usize {
     dim.next_multiple_of(T::LANES)
 }
 
-/// Elements from one padded row to the next: whole vectors, and one more where the stride would
+/// Elements from one padded row to the next: whole vectors, and one vector more if the stride would
 /// be a multiple of 4096 bytes.
 pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
     let cols = padded_cols::<T>(dim);
@@ -24,8 +24,8 @@ pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
     cols + if clash { T::LANES } else { 0 }
 }
 
-/// Elements from row to row of scratch memory, for so many vectors or one more: an odd number of
-/// lines, so that the same columns of many rows lie in all the sets of L1.
+/// Elements from one row of scratch to the next, for rows of `groups` vectors: an odd number of
+/// cache lines, so that the same column of many rows is spread over all sets of L1.
 pub(crate) const fn scratch_stride<T: Element>(groups: usize) -> usize {
     (groups | 1) * T::LANES
 }

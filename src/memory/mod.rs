@@ -110,6 +110,26 @@ impl<T: Element> Memory<T> {
         Ok(memory)
     }
 
+    /// Stores patterns that follow one another in a slice, `dim` elements each.
+    ///
+    /// ```
+    /// # use hopfield_kernels::Memory;
+    /// let memory = Memory::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3)?;
+    /// assert_eq!((memory.patterns(), memory.pattern(1)), (2, &[4.0, 5.0, 6.0][..]));
+    /// assert!(Memory::from_slice(&[1.0, 2.0, 3.0], 2).is_err());
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when the slice or `dim` is 0, [`Error::Length`] when a pattern is not whole.
+    pub fn from_slice(patterns: &[T], dim: usize) -> Result<Self> {
+        let Some(count) = patterns.len().checked_div(dim) else {
+            return Err(Error::Empty { operand: "features of a pattern" });
+        };
+        expect_length("patterns", patterns.len(), count * dim)?;
+        Self::from_rows(MatRef::new(patterns, count, dim)?)
+    }
+
     /// Stores the columns of a D x N matrix, as ngc-learn has it.
     ///
     /// # Errors
@@ -224,7 +244,7 @@ impl<T: Element> Memory<T> {
     /// ```
     pub fn as_mat(&self) -> MatRef<'_, T> {
         MatRef::with_stride(&self.rows, self.patterns, self.dim, self.stride)
-            .expect("rows are made to measure")
+            .expect("`zeros` has made room for these rows")
     }
 
     /// A copy of the patterns, row after row (N x D).
@@ -296,7 +316,7 @@ impl<T: Element> Memory<T> {
         self.changed();
         let cols = padded_cols::<T>(self.dim);
         let rows = MatMut::with_stride(&mut self.rows, self.patterns, cols, self.stride);
-        (rows.expect("rows are made to measure"), &mut self.norms)
+        (rows.expect("`zeros` has made room for these rows"), &mut self.norms)
     }
 
     /// Sets to zero what a mask of connections (N x D, row after row) leaves out.
@@ -333,12 +353,59 @@ impl<T: Element> Memory<T> {
     }
 }
 
+/// Arrays of N patterns of D elements. Neither may be 0, which is found when this is compiled.
+///
+/// ```
+/// use hopfield_kernels::Memory;
+///
+/// let memory = Memory::from([[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+/// assert_eq!((memory.patterns(), memory.dim()), (2, 3));
+/// ```
+impl<T: Element, const N: usize, const D: usize> From<[[T; D]; N]> for Memory<T> {
+    fn from(patterns: [[T; D]; N]) -> Self {
+        const { assert!(N > 0 && D > 0, "a memory has patterns, and patterns have features") };
+        let mut memory = Self::zeros(N, D).expect("an array is no larger than memory");
+        for (n, pattern) in patterns.iter().enumerate() {
+            memory.row_mut(n).copy_from_slice(pattern);
+        }
+        // Any level will do where the environment names one that there is not.
+        memory.refresh_norms(Level::detect().unwrap_or_else(|_| Level::best()));
+        memory
+    }
+}
+
+/// Patterns in vectors of their own, all as long as the first.
+///
+/// ```
+/// use hopfield_kernels::Memory;
+///
+/// let memory = Memory::try_from(vec![vec![1.0, 2.0], vec![3.0, 4.0]])?;
+/// assert_eq!(memory.to_rows(), [1.0, 2.0, 3.0, 4.0]);
+/// let refused = Memory::try_from(vec![vec![1.0, 2.0], vec![3.0]]).unwrap_err();
+/// assert_eq!(refused.to_string(), "pattern: expected 2 elements, got 1");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+impl<T: Element> TryFrom<Vec<Vec<T>>> for Memory<T> {
+    type Error = Error;
+
+    fn try_from(patterns: Vec<Vec<T>>) -> Result<Self> {
+        let mut memory = Self::zeros(patterns.len(), patterns.first().map_or(0, Vec::len))?;
+        let level = Level::detect()?;
+        for (n, pattern) in patterns.iter().enumerate() {
+            expect_length("pattern", pattern.len(), memory.dim)?;
+            memory.row_mut(n).copy_from_slice(pattern);
+        }
+        memory.refresh_norms(level);
+        Ok(memory)
+    }
+}
+
 /// Patterns whose squares are summed at a time, so that the sum over all of them is less deep.
 const FEATURE_BLOCK: usize = 512;
 
 fn padded<T: Element>(rows: &[T], patterns: usize, dim: usize, stride: usize) -> MatRef<'_, T> {
     MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)
-        .expect("rows are made to measure")
+        .expect("`zeros` has made room for these rows")
 }
 
 /// The highest of 0 and those values that are kept, or NaN where there is one: nothing is higher.

@@ -1,4 +1,4 @@
-//! Where patterns lie: on cache lines, and on huge pages when there are many.
+//! Storage of patterns: aligned to cache lines, and on huge pages if it is large.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,10 +7,10 @@ use aligned_vec::AVec;
 use crate::memory::layout::{Aligned, LINE};
 use crate::simd::Element;
 
-/// Bytes from which huge pages are asked for. Streaming through 4 KiB pages stops the hardware's prefetch
-/// at every one of them, misses the TLB, and is as fast as the pages that the process happened to get
-/// lie well or badly in the caches: from one process to the next, a probe's recall from 3 MB took 34 to
-/// 41 microseconds.
+/// Bytes from which huge pages are requested. With 4 KiB pages, hardware prefetch stops at the end
+/// of every page, the TLB misses, and the speed of a stream depends on how the physical pages of
+/// the process happen to map to the caches: the recall of one probe from 3 MB took 34 to 41 µs from
+/// one process to the next.
 #[cfg(target_os = "linux")]
 const MANY: usize = 1 << 20;
 
@@ -18,7 +18,7 @@ const MANY: usize = 1 << 20;
 #[cfg(target_os = "linux")]
 const HUGE: usize = 2 << 20;
 
-/// A fixed number of elements that begin on a cache line.
+/// A fixed number of elements, aligned to a cache line.
 #[derive(Debug)]
 pub(crate) enum Storage<T> {
     Heap(Aligned<T>),
@@ -26,18 +26,18 @@ pub(crate) enum Storage<T> {
     Pages(Pages),
 }
 
-/// Whether the allocator has room for so many elements: it would end the process where it is asked in
-/// earnest and has not.
+/// Whether the allocator can provide `count` elements. The real allocation that follows would abort
+/// the process if it failed.
 pub(crate) fn granted<T>(count: usize) -> bool {
     let mut room = Vec::<T>::new();
     let granted = room.try_reserve_exact(count).is_ok();
-    // Nobody uses the room: without this, the compiler may leave out the question and assume a yes.
+    // Without this, the compiler may remove the unused allocation and assume that it succeeds.
     std::hint::black_box(&mut room);
     granted
 }
 
 impl<T: Element> Storage<T> {
-    /// So many zeros.
+    /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
         #[cfg(target_os = "linux")]
         if len * size_of::<T>() >= MANY
@@ -71,15 +71,15 @@ impl<T: Element> DerefMut for Storage<T> {
     }
 }
 
-/// How many of so many bytes lie on huge pages, the last of which is taken whole: all of them, where that
-/// takes at most half as much memory again, or what fills huge pages.
+/// Bytes for which huge pages are requested, out of `bytes`. All, rounded up to a whole huge page,
+/// if that adds at most half as much memory; otherwise only what fills whole huge pages.
 #[cfg(target_os = "linux")]
 fn on_huge_pages(bytes: usize) -> usize {
     let all = bytes.next_multiple_of(HUGE);
     if all - bytes <= bytes / 2 { all } else { bytes / HUGE * HUGE }
 }
 
-/// Bytes that begin on a huge page, where there are some.
+/// A mapping whose bytes begin at a huge-page boundary.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(crate) struct Pages {
@@ -90,11 +90,12 @@ pub(crate) struct Pages {
 #[cfg(target_os = "linux")]
 impl Pages {
     fn zeros(bytes: usize) -> std::io::Result<Self> {
-        // A page more than they fill: a map may begin anywhere. What is not touched takes no memory.
+        // One huge page more than the bytes fill, because a map may begin at any page. Pages that
+        // are never touched take no memory.
         let room = bytes.checked_next_multiple_of(HUGE).and_then(|room| room.checked_add(HUGE));
         let map = memmap2::MmapMut::map_anon(room.ok_or(std::io::ErrorKind::OutOfMemory)?)?;
         let start = map.as_ptr().addr().next_multiple_of(HUGE) - map.as_ptr().addr();
-        // Advice: without huge pages these are as good as any others. Miri knows of no advice.
+        // This is only advice, and an error is harmless. Miri does not support it.
         if !cfg!(miri) {
             let _ = map.advise_range(memmap2::Advice::HugePage, start, on_huge_pages(bytes));
         }

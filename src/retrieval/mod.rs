@@ -1,15 +1,18 @@
 //! Recall: X̂ = softmax(β X Mᵀ) M, and everything that the same pass over the patterns can tell.
 
 mod recall;
+mod settle;
 mod workspace;
 
 pub use recall::Recall;
+pub use settle::{Settled, Status, Stop};
 pub use workspace::Workspace;
 
 use crate::driver::blocking::Plan;
 use crate::driver::energy::SubMemory;
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
+use crate::driver::scratch::grow;
 use crate::driver::tasks::{Job, Shared};
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
@@ -43,7 +46,7 @@ use crate::simd::{Element, beta_of};
 /// let (mut retrieved, mut best) = ([f32::NAN; 2], [0]);
 ///
 /// let mut workspace = Workspace::new();
-/// Retrieval::new(16.0)?.run(
+/// Retrieval::new(16.0).run(
 ///     MatRef::new(&probes, 1, 2)?,
 ///     &memory,
 ///     Outputs {
@@ -67,25 +70,18 @@ pub struct Retrieval<'k, T> {
 }
 
 impl<'k, T: Element> Retrieval<'k, T> {
-    /// With inverse temperature `beta`.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless `beta` is finite and above 0.
-    pub fn new(beta: T) -> Result<Self> {
-        Ok(Self { beta: beta_of(beta)?, gain: T::ONE, keep: None, plain_similarities: false })
+    /// With inverse temperature `beta`, which has to be finite and above 0: calls check it.
+    pub fn new(beta: T) -> Self {
+        Self { beta, gain: T::ONE, keep: None, plain_similarities: false }
     }
 
     /// Recalls from the patterns multiplied by `gain`: similarities, retrieved probes and energies
     /// are those of `gain M`, which is never formed. (ngc-learn's `resist_scale`.)
     ///
-    /// # Errors
-    /// [`Error::Parameter`] unless `gain` is finite and above 0.
-    pub fn with_gain(self, gain: T) -> Result<Self> {
-        if !(gain > T::ZERO && gain.is_finite()) {
-            let expected = "a finite number above 0";
-            return Err(Error::Parameter { name: "gain", expected, found: gain.to_f64() });
-        }
-        Ok(Self { gain, ..self })
+    /// The gain has to be finite and above 0: calls check it.
+    #[must_use]
+    pub fn with_gain(self, gain: T) -> Self {
+        Self { gain, ..self }
     }
 
     /// Recalls from those of the N patterns alone that have `true`. The weight of the others is
@@ -95,13 +91,74 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Self { keep: Some(keep), ..self }
     }
 
+    /// Replaces every probe (B x D, row after row) by what is recalled from it.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Memory, Retrieval};
+    ///
+    /// let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
+    /// let mut probe = [0.9, 0.2];
+    /// Retrieval::new(16.0).apply(&memory, &mut probe)?;
+    /// assert!(probe[0] > 0.9999 && probe[1] < 0.0001);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless `probes` is a whole number of rows of D elements, and as for
+    /// [`run`](Self::run). The probes have not changed then.
+    pub fn apply(&self, memory: &Memory<T>, probes: &mut [T]) -> Result<()> {
+        self.apply_with(memory, probes, &mut Workspace::new())
+    }
+
+    /// [`apply`](Self::apply), with a workspace.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{Memory, Retrieval, Workspace};
+    /// let memory = Memory::from([[1.0, 2.0], [3.0, 4.0]]);
+    /// let (mut probes, mut workspace) = ([2.0, 3.0, 1.0, 1.0], Workspace::new());
+    /// for _ in 0..10 {
+    ///     Retrieval::new(8.0).apply_with(&memory, &mut probes, &mut workspace)?;
+    /// }
+    /// assert_eq!(probes, [3.0, 4.0, 3.0, 4.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply).
+    pub fn apply_with(
+        &self,
+        memory: &Memory<T>,
+        probes: &mut [T],
+        workspace: &mut Workspace<T>,
+    ) -> Result<()> {
+        let batch = self.check_rows(probes, memory)?;
+        let mut copy = std::mem::take(&mut workspace.probes);
+        let result = (|| {
+            grow!(copy, probes.len() as u64, T::ZERO);
+            copy[..probes.len()].copy_from_slice(probes);
+            let retrieved = Some(MatMut::new(probes, batch, memory.dim())?);
+            let outputs = Outputs { retrieved, ..Outputs::default() };
+            self.run(MatRef::new(&copy, batch, memory.dim())?, memory, outputs, workspace)
+        })();
+        workspace.probes = copy;
+        result
+    }
+
+    /// The number of rows of D elements; refuses a remainder.
+    fn check_rows(&self, probes: &[T], memory: &Memory<T>) -> Result<usize> {
+        let (batch, dim) = (probes.len() / memory.dim(), memory.dim());
+        expect_length("probes", probes.len(), batch * dim)?;
+        Ok(batch)
+    }
+
     /// Recalls, and writes what `outputs` has room for.
     ///
     /// Outputs are only written: what they held before has no influence.
     ///
     /// # Errors
-    /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Level`] as
-    /// [`Workspace::level`] says. Nothing has been written then.
+    /// [`Error::Parameter`] unless β and the gain are finite and above 0, [`Error::Shape`] and
+    /// [`Error::Length`] for operands that do not fit, [`Error::Level`] as [`Workspace::level`] says.
+    /// Nothing has been written then.
     pub fn run(
         &self,
         probes: MatRef<'_, T>,
@@ -142,7 +199,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// let to = Some(MatMut::new(&mut retrieved, 1, 2)?);
     /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
     /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
-    /// Retrieval::new(16.0)?.recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
+    /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
     ///
     /// Plasticity::default().learn(&recall, &mut memory, None, &mut workspace)?;
     /// assert!(memory.pattern(0)[1] > 0.19, "the nearest pattern has moved to the probe");
@@ -175,6 +232,16 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Ok(())
     }
 
+    /// Refuses an inverse temperature and a gain outside their domains.
+    pub(crate) fn check_parameters(&self) -> Result<()> {
+        beta_of(self.beta)?;
+        if self.gain > T::ZERO && self.gain.is_finite() {
+            return Ok(());
+        }
+        let expected = "a finite number above 0";
+        Err(Error::Parameter { name: "gain", expected, found: self.gain.to_f64() })
+    }
+
     /// Refuses operands that do not fit one another.
     fn check(
         &self,
@@ -183,6 +250,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         outputs: &Outputs<'_, T>,
     ) -> Result<()> {
         let (patterns, dim) = (memory.patterns(), memory.dim());
+        self.check_parameters()?;
         expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
         if let Some(keep) = self.keep {
             expect_length("mask", keep.len(), patterns)?;

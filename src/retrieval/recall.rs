@@ -1,4 +1,4 @@
-//! What a recall leaves behind for learning.
+//! The record of a recall, for learning.
 
 use crate::driver::blocking::Plan;
 use crate::driver::scratch::{grow, pad};
@@ -10,15 +10,15 @@ use crate::retrieval::Retrieval;
 use crate::separation::state::State;
 use crate::simd::Element;
 
-/// A recall that can be learned from: the probes and what was retrieved for them, their softmax's state,
-/// the inverse temperature and the mask, and which state of which memory they were recalled from.
+/// The record of a recall from which a memory can learn: the probes and the retrieved probes, their
+/// softmax states, the inverse temperature, the gain and the mask, and the version of the memory.
 ///
-/// [`Retrieval::recall`] fills it, [`Plasticity::learn`](crate::Plasticity::learn) takes it. It holds
-/// copies, so that probes may change meanwhile; the memory may not: learning from a recall of another
-/// memory, or of the same one before it changed, is an error. A copy of a memory counts as the same until
-/// either changes.
+/// [`Retrieval::recall`] fills it and [`Plasticity::learn`](crate::Plasticity::learn) uses it. It
+/// holds copies, so the probes may change in between. The memory may not: learning from a recall of
+/// another memory, or of the same one before it changed, is an error. A clone of a memory counts as
+/// the same memory until either changes.
 ///
-/// It takes 2 B D elements, which are kept from one recall to the next.
+/// It holds 2 B D elements, whose allocation is reused by the next recall.
 ///
 /// ```
 /// use hopfield_kernels::{
@@ -27,7 +27,7 @@ use crate::simd::Element;
 /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
 /// let (mut recall, mut workspace) = (Recall::new(), Workspace::new());
 /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
-/// Retrieval::new(16.0)?.recall(
+/// Retrieval::new(16.0).recall(
 ///     probes, &memory, Outputs::default(), &mut recall, &mut workspace)?;
 /// assert_eq!(recall.probes(), 1);
 ///
@@ -40,14 +40,14 @@ use crate::simd::Element;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Recall<T> {
-    /// Padded rows, `Plan::stride` apart, of probes and of what was retrieved for them.
+    /// Padded rows, `Plan::stride` apart: X and X̂.
     rows: [Aligned<T>; 2],
     states: Vec<State<T>>,
     batch: usize,
     beta: T,
     gain: T,
     keep: Option<Vec<bool>>,
-    /// The state of the memory; none before the first recall.
+    /// The version of the memory; `None` before the first recall.
     memory: Option<Version>,
 }
 
@@ -58,7 +58,7 @@ impl<T: Element> Default for Recall<T> {
 }
 
 impl<T: Element> Recall<T> {
-    /// Empty: there is nothing to learn from.
+    /// An empty record, from which nothing can be learned.
     pub fn new() -> Self {
         Self {
             rows: [Aligned::new(0), Aligned::new(0)],
@@ -76,12 +76,12 @@ impl<T: Element> Recall<T> {
         self.batch
     }
 
-    /// Forgets what was recalled. The allocations are kept.
+    /// Clears the record but keeps its allocations.
     pub(crate) fn forget(&mut self) {
         (self.batch, self.memory) = (0, None);
     }
 
-    /// Makes room for so many probes of dimension `dim`.
+    /// Clears the record and makes room for `batch` probes of dimension `dim`.
     pub(crate) fn reserve(&mut self, batch: usize, dim: usize) -> Result<()> {
         self.forget();
         let stride = row_stride::<T>(dim);
@@ -92,15 +92,15 @@ impl<T: Element> Recall<T> {
         Ok(())
     }
 
-    /// Where the retrieved probes go.
+    /// X̂, to be written by the recall.
     pub(crate) fn retrieved_mut(&mut self, dim: usize) -> MatMut<'_, T> {
         let stride = row_stride::<T>(dim);
         MatMut::with_stride(&mut self.rows[1], self.batch, dim, stride)
             .expect("`reserve` has made room for these rows")
     }
 
-    /// Keeps what is to be learned from besides the retrieved probes, which are there: X and the state of
-    /// the softmax of each probe (none where memory weights are given).
+    /// Completes the record after X̂ has been written. `states` has the softmax state of each
+    /// probe, or is empty if memory weights are given.
     pub(crate) fn keep(
         &mut self,
         retrieval: &Retrieval<'_, T>,
@@ -126,7 +126,7 @@ impl<T: Element> Recall<T> {
         self.memory = Some(memory.version());
     }
 
-    /// Refuses to be learned from by a memory that is not the one that was recalled from, as it was then.
+    /// An error unless the recall was from this memory as it is now.
     pub(crate) fn check(&self, memory: &Memory<T>) -> Result<()> {
         let found = match self.memory {
             Some(version) if version == memory.version() => return Ok(()),
@@ -140,7 +140,7 @@ impl<T: Element> Recall<T> {
         })
     }
 
-    /// How the probes were recalled.
+    /// The parameters of the recall.
     pub(crate) fn retrieval(&self) -> Retrieval<'_, T> {
         Retrieval {
             beta: self.beta,
@@ -150,7 +150,7 @@ impl<T: Element> Recall<T> {
         }
     }
 
-    /// Padded X and X̂.
+    /// X and X̂, padded.
     pub(crate) fn rows(&self, plan: Plan) -> [MatRef<'_, T>; 2] {
         self.rows.each_ref().map(|rows| {
             MatRef::with_stride(rows, self.batch, plan.cols, plan.stride)
@@ -158,13 +158,13 @@ impl<T: Element> Recall<T> {
         })
     }
 
-    /// The softmax's state of each probe.
+    /// The softmax state of each probe.
     pub(crate) fn states(&self) -> &[State<T>] {
         &self.states
     }
 }
 
-/// Elements from row to row of what is kept: as in all scratch memory for rows of this dimension.
+/// Elements from one row of the record to the next: as in all scratch for rows of this dimension.
 fn row_stride<T: Element>(dim: usize) -> usize {
     scratch_stride::<T>(padded_cols::<T>(dim) / T::LANES)
 }

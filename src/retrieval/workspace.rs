@@ -31,6 +31,8 @@ pub struct Workspace<T> {
     /// What is recalled and learned from in one call, and its similarities.
     pub(crate) recall: Recall<T>,
     pub(crate) kept: Vec<T>,
+    /// A copy of probes that are replaced by what is recalled from them.
+    pub(crate) probes: Vec<T>,
 }
 
 impl<T: Element> Default for Workspace<T> {
@@ -49,6 +51,7 @@ impl<T: Element> Workspace<T> {
             learning: Scratch::default(),
             recall: Recall::new(),
             kept: Vec::new(),
+            probes: Vec::new(),
         }
     }
 

@@ -1,11 +1,12 @@
-//! ActiveColumns: the patterns whose weight is not 0, which are all that has to be combined.
+//! Active columns: the patterns of a score tile whose weight is not 0. Only these are projected.
 //!
 //! ```text
-//! bits[b][vector] = weights[b][vector] != 0                    # for each probe and vector of patterns
-//! list = the patterns that some probe weighs
+//! bits[b][vector] = weights[b][vector] != 0    # for each probe and vector of patterns
+//! list = compress-store of the patterns with a bit in some bits[b]
 //! ```
 //!
-//! Lists are made of bits without a branch for a pattern: which of them survive cannot be predicted.
+//! Lists are made from bits without a branch per pattern, because which patterns are
+//! active cannot be predicted.
 
 use std::ops::Range;
 
@@ -15,13 +16,13 @@ use crate::simd::tail::{for_each_partial_vector, load};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, MAX_LANES, MIN_LANES, Simd};
 
-/// A bit for each pattern of a block, by vectors.
+/// One bit for each pattern of a block, grouped by vectors.
 pub(crate) type Bits = [u16; MAX_BLOCK / MIN_LANES];
 
-/// For each probe of a vector, a bit for each pattern of a block.
+/// The [`Bits`] of each probe of a tile.
 pub(crate) struct ActiveColumns([Bits; PROBE_TILE]);
 
-/// Room for a list of the active among so many patterns: whole vectors are written.
+/// Length of a list for `patterns` entries: a compress-store writes whole vectors.
 pub(crate) const fn list_len(patterns: usize) -> usize {
     patterns.next_multiple_of(MAX_LANES) + MAX_LANES
 }
@@ -29,13 +30,13 @@ pub(crate) const fn list_len(patterns: usize) -> usize {
 impl ActiveColumns {
     pub const NONE: Self = Self([[0; _]; PROBE_TILE]);
 
-    /// Some probes' bits.
+    /// The bits of some probes.
     #[inline(always)]
     pub fn of(&mut self, probes: Range<usize>) -> &mut [Bits] {
         &mut self.0[probes]
     }
 
-    /// How many patterns of `range` some of these probes weigh.
+    /// Number of patterns of `range` that are active for at least one of these probes.
     #[inline(always)]
     pub fn count<T: Element>(&self, probes: Range<usize>, range: Range<usize>) -> usize {
         vectors::<T>(range)
@@ -43,7 +44,7 @@ impl ActiveColumns {
             .sum()
     }
 
-    /// Lists the patterns of `range` that some of these probes weigh.
+    /// Lists the patterns of `range` that are active for at least one of these probes.
     #[inline(always)]
     pub fn list<'a, T: Element, S: Simd<T>>(
         &self,
@@ -66,13 +67,13 @@ impl ActiveColumns {
     }
 }
 
-/// The vectors with patterns of a range.
+/// The vectors that contain patterns of `range`.
 #[inline(always)]
 fn vectors<T: Element>(range: Range<usize>) -> Range<usize> {
     range.start / T::LANES..range.end.div_ceil(T::LANES)
 }
 
-/// Notes which weights are not 0: a bit for each.
+/// Sets a bit for each weight of `range` that is not 0.
 #[inline(always)]
 pub(crate) fn find<T: Element, S: Simd<T>>(
     simd: S,
@@ -100,7 +101,7 @@ pub(crate) fn every(range: Range<usize>, list: &mut [u32]) -> &[u32] {
     list
 }
 
-/// Lists the first `count` patterns that have a weight in some row; how many there are.
+/// Lists those of the first `count` patterns that have a weight in some row. Returns their number.
 #[inline(always)]
 pub(crate) fn weighed<T: Element, S: Simd<T>>(
     simd: S,

@@ -1,4 +1,4 @@
-//! Scores become weights: the exponential of the softmax, over part of some rows.
+//! The exponential of the softmax over a score tile: scores become weights.
 
 use std::ops::Range;
 
@@ -8,24 +8,27 @@ use crate::simd::exp2::powers;
 use crate::simd::tail::{kept, partial_vectors};
 use crate::simd::{Element, Simd};
 
-/// What may make weights of several rows 0: see [`exp_tile_rows`].
+/// What can make weights of several rows 0; see [`exp_tile_rows`].
 pub(crate) struct Cuts<'a, T> {
-    /// Which scores take part; all without.
+    /// Which patterns are not masked; `None` if all are.
     pub keep: Option<&'a [bool]>,
-    /// For each row and section: scores below this weigh nothing.
+    /// The cutoff of each row and section: lower scores have weight 0.
     pub cutoffs: &'a [[T; MAX_BLOCK / SECTION]],
-    /// For each row and vector: gets a bit for each score that is neither masked nor below the cutoff.
+    /// For each row and vector, receives a bit for each score that is neither masked nor below the
+    /// cutoff.
     pub bits: &'a mut [Bits],
 }
 
-/// exp2(scale (score - shift)) for the scores in `range` of `P` rows side by side, in place. Returns the sums
-/// with theirs added: of weights and, with `ENTROPY`, of weight log2 weight. Without `CUTS`, the caller knows that no
-/// weight is 0.
+/// Replaces the scores in `range` of `P` adjacent rows by exp2(scale (score - shift)). Returns
+/// `sums` plus the row sum and, with `ENTROPY`, the entropy sum Σ weight log2 weight of each row.
+/// Without `CUTS`, the caller knows that no weight is 0.
 ///
-/// The chain of an exponential is long: rows one by one, each a loop of few vectors, wait for it.
+/// An exponential is a long chain of dependent instructions. Rows are interleaved because a row by
+/// itself has few vectors, and its loop is bound by the latency of that chain.
 ///
 /// # Safety
-/// There are `P` rows, and the whole vectors around the range are readable and writable in each.
+/// - `rows` points to `P` rows that begin `stride` elements apart.
+/// - In each of them, the whole vectors around `range` are readable and writable.
 #[inline(always)]
 pub(crate) unsafe fn exp_tile_rows<
     T: Element,
@@ -44,7 +47,8 @@ pub(crate) unsafe fn exp_tile_rows<
     let (zero, scale) = (simd.splat(T::ZERO), simd.splat(scale));
     assert!(!CUTS || cuts.cutoffs.len() == P && cuts.bits.len() == P);
     for part in partial_vectors::<T>(range) {
-        // SAFETY: the caller promises these vectors.
+        // SAFETY: `part.at` begins one of the whole vectors around `range`, which are readable and
+        // writable in rows 0 to `P` by the precondition.
         unsafe {
             let at = rows.add(part.at);
             let mut scores = [zero; P];
@@ -59,18 +63,18 @@ pub(crate) unsafe fn exp_tile_rows<
             if CUTS {
                 let kept = cuts.keep.map(|keep| kept::<T, S>(simd, keep, &part));
                 for b in 0..P {
-                    // Not "keep where score >= cutoff": a NaN must not be dropped.
+                    // Not `score >= cutoff`: a NaN must not be dropped.
                     let cutoff = simd.splat(cuts.cutoffs[b][part.at / SECTION]);
                     let dropped = simd.lt(scores[b], cutoff);
-                    let mut survive = !simd.bits(dropped) & part.bits();
+                    let mut active = !simd.bits(dropped) & part.bits();
                     weights[b] = simd.select(dropped, zero, weights[b]);
                     t[b] = simd.select(dropped, zero, t[b]);
                     if let Some(kept) = kept {
                         weights[b] = simd.select(kept, weights[b], zero);
                         t[b] = simd.select(kept, t[b], zero);
-                        survive &= simd.bits(kept);
+                        active &= simd.bits(kept);
                     }
-                    cuts.bits[b][part.at / T::LANES] = survive as u16;
+                    cuts.bits[b][part.at / T::LANES] = active as u16;
                 }
             }
             let mut written = weights;

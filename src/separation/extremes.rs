@@ -1,4 +1,4 @@
-//! The highest and the lowest scores of a row, or of part of one, and where they are.
+//! The highest and the lowest score of a row or of a section, and the position of the highest.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::simd::reduce::reduce;
 use crate::simd::tail::{for_each_partial_vector, kept, load, partial_vectors};
 use crate::simd::{Element, Simd};
 
-/// Takes the scores of a section that are not masked into the highest and the lowest of each lane.
+/// Updates the running maximum and minimum of each lane with the unmasked scores of a section.
 #[inline(always)]
 pub(crate) fn extremes<T: Element, S: Simd<T>>(
     simd: S,
@@ -36,13 +36,13 @@ pub(crate) fn extremes<T: Element, S: Simd<T>>(
     );
 }
 
-/// The highest of some lanes.
+/// The maximum of the lanes.
 #[inline(always)]
 pub(crate) fn highest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Vec) -> T {
     reduce(simd, lanes, |a, b| if b > a { b } else { a })
 }
 
-/// The lowest of some lanes.
+/// The minimum of the lanes.
 #[inline(always)]
 pub(crate) fn lowest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Vec) -> T {
     reduce(simd, lanes, |a, b| if b < a { b } else { a })
@@ -56,7 +56,7 @@ pub(crate) fn extremes_of_row<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> (T,
     (highest_of(simd, high), lowest_of(simd, low))
 }
 
-/// Where the first score of a section is that is not masked and not below `high`.
+/// The position of the first unmasked score of a section that is not below `high`.
 #[inline(always)]
 pub(crate) fn position<T: Element, S: Simd<T>>(
     simd: S,

@@ -1,9 +1,9 @@
 //! The separation: similarities become memory weights.
 //!
-//! | module | holds |
+//! | module | contains |
 //! | --- | --- |
-//! | [`online`] | the online softmax, over a block of scores at a time |
-//! | [`state`] | what is known of one probe's softmax, and how two such states merge |
+//! | [`online`] | the online softmax, one block of scores at a time |
+//! | [`state`] | the state of one probe's softmax, and how two such states merge |
 //! | [`exp_tile`] | the exponential over a score tile |
 //! | [`active`] | the columns of a score tile that have a weight |
 //! | [`extremes`] | the highest and the lowest scores |

@@ -1,31 +1,33 @@
-//! The separation function: similarities become memory weights, one segment of patterns at a time.
+//! The online softmax of one block of patterns: scores become weights, one segment at a time.
 //!
-//! The streaming softmax (Milakov & Gimelshein 2018, arXiv 1805.02867) with a shift that rises
-//! lazily. Weights need not be relative to the highest score so far: it is enough that none of them
-//! overflows. So, pattern by pattern,
+//! This is the streaming softmax (Milakov & Gimelshein 2018, arXiv 1805.02867) with a lazily
+//! updated running maximum, the *shift*. Weights need not be relative to the highest score so far;
+//! it is enough that none of them overflows. Pattern by pattern:
 //!
 //! ```text
-//! if there is no shift yet: the highest score of the section of patterns rises
-//! otherwise, if scale (score[n] - shift) > RESCALE_THRESHOLD: score[n] rises
-//!     rescale = exp2(scale (shift - what rises))     # of the row_sum, and of what was retrieved
-//!     shift = what rises
+//! new = shift
+//! if there is no shift yet: new = the highest score of the section of patterns
+//! otherwise, if scale (score[n] - shift) > RESCALE_THRESHOLD: new = score[n]
+//! if new > shift:
+//!     rescale = exp2(scale (shift - new))    # of the row sum, the entropy sum and the projection
+//!     shift = new
 //! weight[n] = exp2(scale (score[n] - shift)), 0 below the cutoff
-//! row_sum += weight[n]                                      # in lanes, over a block of patterns
+//! row_sum += weight[n]                       # in lanes, over a block of patterns
 //! ```
 //!
-//! where scale = β log2 e. The difference is taken before the product with the scale: near the
-//! shift, where weights matter, it is exact. The cutoff lies a fixed number of bits below the highest
-//! score of the sections before, or below the shift where that is higher.
+//! Here scale = β log2 e. The difference is taken before the product with the scale, so it is exact
+//! near the shift, where weights matter. The cutoff lies a fixed number of bits below the highest
+//! score of the sections before, or below the shift if that is higher.
 //!
-//! 1. A pattern's weight depends on the patterns of the sections before it and on those before it in
-//!    its own. So it makes no difference how many of them are seen at once: one probe takes a few rows
-//!    at a time, which are still in L1 when they are combined, many probes a block. The bits are the
-//!    same.
-//! 2. Scores of a *bounded* probe are certain to be so near to 0 that 0 can be the shift, for good, and no
-//!    weight is below the cutoff ([`SoftmaxParams::bound`]). Then there is nothing to look for before the
-//!    exponentials, but where the best pattern is wanted.
-//! 3. Between two rises lies a *segment*, which is separated by lanes. The shift rises once for
-//!    every RESCALE_THRESHOLD bits of the scores' range at most: a segment is a block, nearly always.
+//! 1. A weight depends on earlier sections and on its own section, but not on how many patterns are
+//!    processed at once. The one-probe driver takes a strip of rows, which are still in L1 when
+//!    they are projected; the driver for many probes takes a block. The bits are the same.
+//! 2. The scores of a *bounded* probe are certain to be so close to 0 that the shift stays 0 and no
+//!    weight is below the cutoff ([`SoftmaxParams::bound`]): a max-free softmax. Its scores are not
+//!    scanned before the exponentials unless the best pattern is wanted.
+//! 3. The patterns between two changes of the shift are a *segment*, which is processed by vectors.
+//!    The shift changes at most once per RESCALE_THRESHOLD bits of the range of the scores, so a
+//!    segment is nearly always a whole block.
 
 use crate::separation::exp_tile::exp_tile_rows;
 use std::mem::MaybeUninit;
@@ -44,24 +46,24 @@ use crate::simd::tail::{for_each_partial_vector, partial_vectors};
 use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, Simd};
 
-/// One probe and one block of patterns: what the separation keeps from segment to segment.
+/// The online softmax of one probe over one block of patterns: what is kept between segments.
 pub(crate) struct Separation<'k, T, G> {
     params: SoftmaxParams<T>,
-    /// Bits that a score may exceed the shift by.
+    /// The shift changes when a score exceeds it by more than this many bits.
     rescale_threshold: T,
-    /// Whether extremes of scores are looked for: no weight depends on those of a bounded probe.
+    /// Whether scores are scanned. No weight depends on the extremes of a bounded probe's scores.
     scans: bool,
-    /// Which of the block's patterns take part; all without.
+    /// Which of the block's patterns are not masked; `None` if all are.
     keep: Option<&'k [bool]>,
-    /// The highest score before the block, and with that of its sections that are done.
+    /// The row max before the block, and the row max including the sections that are done.
     before: T,
     row_max: T,
-    /// The block's highest and lowest score, and the highest of each section, as far as they have been
-    /// looked at.
+    /// The highest and the lowest score of the block, and the highest of each section; NaN until
+    /// scanned.
     high: T,
     low: T,
     highs: [T; MAX_BLOCK / SECTION],
-    /// The next pattern at which the shift may new_shift.
+    /// The next pattern at which the shift may change.
     next: usize,
     /// The block's share of the state's sums, in lanes.
     row_sum: G,
@@ -69,7 +71,7 @@ pub(crate) struct Separation<'k, T, G> {
 }
 
 impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
-    /// At the beginning of a block.
+    /// Starts a block.
     #[inline(always)]
     pub fn begin<S: Simd<T, Vec = G>>(
         simd: S,
@@ -94,8 +96,9 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         }
     }
 
-    /// Looks at the block's scores once they are all there, and while they are: finds the row_max and
-    /// the best pattern. `first` is the index of the block's first pattern.
+    /// Scans the block's scores, once all are computed and before weights overwrite them: finds the
+    /// extremes, and updates the row max and the best pattern. `first` is the index of the block's
+    /// first pattern.
     #[inline(always)]
     pub fn scan<S: Simd<T, Vec = G>>(
         &mut self,
@@ -110,16 +113,18 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         }
         let keep = self.keep;
         let lowest = simd.splat(T::NEG_INFINITY);
-        // Only of sections that are there: sixteen registers of nothing cost short blocks 1%.
+        // Only sections that exist are initialised: filling all sixteen costs short blocks 1%.
         let mut highs = [const { MaybeUninit::uninit() }; MAX_BLOCK / SECTION];
         let (mut all, mut low) = (lowest, simd.splat(-T::NEG_INFINITY));
         for (start, to) in (0..row.len()).step_by(SECTION).zip(&mut highs) {
             let mut high = lowest;
             if keep.is_none() && start + SECTION <= row.len() {
-                // Most sections are whole. A chain for each: one through all would be waited for.
+                // Most sections are complete. Each gets its own chain of minima, because a single
+                // chain through all of them is bound by latency.
                 let mut section_low = simd.splat(-T::NEG_INFINITY);
                 for at in (start..start + SECTION).step_by(T::LANES) {
-                    // SAFETY: the section lies within the row.
+                    // SAFETY: `start + SECTION <= row.len()` is checked above, and `SECTION` is a
+                    // multiple of `LANES`.
                     let scores = unsafe { simd.load(row.as_ptr().add(at)) };
                     high = simd.max(high, scores);
                     section_low = simd.min(section_low, scores);
@@ -134,17 +139,18 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         }
         (self.high, self.low) = (highest_of(simd, all), lowest_of(simd, low));
         let rises = self.high > state.row_max;
-        // Dense weights have no use for more, unless there is a new row_max to be found.
+        // Dense weights need no maxima per section, except to find the best pattern of a new row
+        // max.
         if !rises && self.is_dense(state) {
             return;
         }
         for to in &mut highs[row.len().div_ceil(SECTION)..] {
             to.write(lowest);
         }
-        // Not by `map`, which is a call, compiled without the level's features, and a copy.
-        // SAFETY: all have been written.
+        // Not `highs.map(..)`, which copies and is a call compiled without the level's features.
+        // SAFETY: the first loop wrote the sections of the row, the second one the others.
         let highs = unsafe { &mut *(&raw mut highs).cast::<[G; MAX_BLOCK / SECTION]>() };
-        // The lanes of as many sections at once as there are lanes.
+        // Reduces `LANES` sections at a time.
         for (highs, to) in
             highs.chunks_exact_mut(T::LANES).zip(self.highs.chunks_exact_mut(T::LANES))
         {
@@ -155,7 +161,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
                 #[inline(always)]
                 |a, b| simd.max(a, b),
             );
-            // SAFETY: the chunk has `LANES` elements.
+            // SAFETY: `chunks_exact_mut(LANES)` yields `LANES` elements.
             unsafe { simd.store(to.as_mut_ptr(), simd.unfold(highest)) };
         }
         if rises {
@@ -167,7 +173,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         }
     }
 
-    /// Looks at one section.
+    /// Scans one section: finds its highest score.
     #[inline(always)]
     pub fn scan_section<S: Simd<T, Vec = G>>(&mut self, simd: S, row: &[T], section: Range<usize>) {
         if !self.scans {
@@ -179,7 +185,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         self.highs[at] = highest_of(simd, high);
     }
 
-    /// The section with pattern `n` is done.
+    /// Takes the section of pattern `n` into the row max, once it is done.
     #[inline(always)]
     pub fn end_section(&mut self, n: usize) {
         let high = self.highs[n / SECTION];
@@ -188,14 +194,15 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         }
     }
 
-    /// Whether no weight of the block can be 0, for certain.
+    /// Whether it is certain that no weight of the block is 0.
     #[inline(always)]
     pub fn is_dense(&self, state: &State<T>) -> bool {
-        // The state's row_max is that of the scan: no cutoff will be higher.
+        // After the scan, the state's row max includes this block, so no cutoff is higher than
+        // this.
         self.keep.is_none() && self.low >= state.cutoff(state.row_max, self.params)
     }
 
-    /// What the shift rises to at pattern `n`, whose score is given, where it does.
+    /// The new shift, if the shift changes at pattern `n`, which has this score.
     #[inline(always)]
     pub fn new_shift(&self, n: usize, score: T, state: &State<T>) -> Option<T> {
         let to = if state.is_new() { self.highs[n / SECTION] } else { score };
@@ -203,19 +210,20 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         (t > self.rescale_threshold).then_some(to)
     }
 
-    /// The lanes, as bits, in which the shift rises: t = scale (score - shift) exceeds the rescale_threshold.
+    /// The lanes, as bits, in which t = scale (score - shift) exceeds the rescale threshold.
     #[inline(always)]
     pub fn exceeding<S: Simd<T, Vec = G>>(&self, simd: S, t: G) -> u32 {
         simd.bits(simd.lt(simd.splat(self.rescale_threshold), t))
     }
 
-    /// Raises the shift, and returns what was retrieved has to be multiplied by.
+    /// Moves the shift to `to` and rescales the sums. Returns the factor for the projection.
     #[inline(always)]
     pub fn rescale_to<S: Simd<T, Vec = G>>(&mut self, simd: S, to: T, state: &mut State<T>) -> T {
         let t = (state.shift - to) * self.params.scale;
         let rescale = exp2_one(simd, t);
         state.shift = to;
-        // Nothing has come before the first pattern; what weighs nothing now has no warmth either.
+        // Before the first pattern, t is -∞ and both sums are 0. If `rescale` is 0, earlier weights
+        // vanish, and so do their entropy terms.
         let t = if rescale == T::ZERO { T::ZERO } else { t };
         state.entropy_sum = rescale * (state.entropy_sum + t * state.row_sum);
         state.row_sum = rescale * state.row_sum;
@@ -226,11 +234,11 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         rescale
     }
 
-    /// A segment begins at pattern `from` of a block that has been surveyed: raises the shift where it
-    /// rises there, and returns what was retrieved has to be multiplied by, and the pattern at which
-    /// this probe's segment ends.
+    /// Starts the segment at pattern `from` of a scanned block: moves the shift if it changes
+    /// there. Returns the factor for the projection, and the pattern at which this probe's segment
+    /// ends.
     ///
-    /// `row` has whole vectors, of which `count` elements are scores.
+    /// `row` is padded to whole vectors; its first `count` elements are scores.
     #[inline(always)]
     pub fn segment<S: Simd<T, Vec = G>>(
         &mut self,
@@ -250,7 +258,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         (rescale, self.next)
     }
 
-    /// The first pattern of `range` at which the shift rises; its end, where it does not.
+    /// The first pattern of `range` at which the shift changes, or the end of the range.
     #[inline(always)]
     fn next_rescale<S: Simd<T, Vec = G>>(
         &self,
@@ -260,13 +268,14 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         state: &State<T>,
     ) -> usize {
         assert!(range.end.next_multiple_of(T::LANES) <= row.len());
-        // Not where a score is not a number.
+        // False if the maximum is NaN; the range is then searched.
         if (self.high - state.shift) * self.params.scale <= self.rescale_threshold {
             return range.end;
         }
         let (shift, scale) = (simd.splat(state.shift), simd.splat(self.params.scale));
         for part in partial_vectors::<T>(range.clone()) {
-            // SAFETY: the row has whole vectors.
+            // SAFETY: `range.end`, rounded up to whole vectors, is within the row, by the assertion
+            // above.
             let scores = unsafe { simd.load(row.as_ptr().add(part.at)) };
             let mut rises =
                 self.exceeding(simd, simd.mul(simd.sub(scores, shift), scale)) & part.bits();
@@ -281,7 +290,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         range.end
     }
 
-    /// For each section: scores below this weigh nothing.
+    /// For each section, the cutoff: lower scores have weight 0.
     #[inline(always)]
     fn cutoffs(&self, state: &State<T>) -> [T; MAX_BLOCK / SECTION] {
         let mut cutoffs = [T::ZERO; MAX_BLOCK / SECTION];
@@ -293,8 +302,8 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         cutoffs
     }
 
-    /// The weights of a segment of several probes, in place. Notes which patterns survive, unless they are `dense`:
-    /// known to survive all.
+    /// Turns a segment of several probes' scores into weights, in place. Records the active
+    /// patterns, unless the caller knows that all of them are (`dense`).
     #[inline(always)]
     pub fn exp_tile_rows<S: Simd<T, Vec = G>>(
         simd: S,
@@ -326,7 +335,10 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
                     }
                 }
                 let cuts = Cuts { keep, cutoffs: &cutoffs, bits };
-                // SAFETY: `P` rows have these vectors, as is checked above.
+                // SAFETY:
+                // - `P` is `tile.len()`, and `rows` are the `tile.len()` rows of the tile.
+                // - `range.end`, rounded up to whole vectors, is within their columns, by the
+                //   assertion above.
                 let sums: [(G, G); P] = unsafe {
                     match (dense, entropy_sum) {
                         (true, false) => exp_tile_rows::<T, S, P, false, false>(
@@ -350,13 +362,13 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
         }
     }
 
-    /// Scores below this weigh nothing.
+    /// The cutoff: lower scores have weight 0.
     #[inline(always)]
     pub fn cutoff(&self, state: &State<T>) -> T {
         state.cutoff(self.row_max, self.params)
     }
 
-    /// Adds weights that are there, as [`exp_tile_rows`](Self::exp_tile_rows) does with those that it makes.
+    /// Adds given weights to the row sum, in the order of [`exp_tile_rows`](Self::exp_tile_rows).
     #[inline(always)]
     pub fn add<S: Simd<T, Vec = G>>(&mut self, simd: S, weights: &[T], range: Range<usize>) {
         assert!(range.end.next_multiple_of(T::LANES) <= weights.len());
@@ -364,7 +376,8 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
             range,
             #[inline(always)]
             |part| {
-                // SAFETY: the weights are whole vectors.
+                // SAFETY: `range.end`, rounded up to whole vectors, is within the weights, by the
+                // assertion above.
                 let weights = unsafe { simd.load(weights.as_ptr().add(part.at)) };
                 let whole = part.is_full::<T>();
                 let weights = if whole { weights } else { part.only(simd, weights) };
@@ -376,7 +389,7 @@ impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
     /// Adds the block's sums to the state's.
     #[inline(always)]
     pub fn end<S: Simd<T, Vec = G>>(&self, simd: S, state: &mut State<T>) {
-        // A score of -inf would weigh nothing and hide that the probe is not a number any more.
+        // A score of -∞ would have weight 0, and nothing would show that the probe is not finite.
         let poison = if self.low == T::NEG_INFINITY { T::NAN } else { T::ZERO };
         state.row_sum = state.row_sum + sum(simd, self.row_sum) + poison;
         if self.params.entropy_sum {
@@ -391,7 +404,7 @@ mod tests {
     use crate::simd::Kernel;
     use crate::simd::Level;
 
-    /// What a shift of 0 rises to at a score, and whether the lanes say that it rises.
+    /// The new shift for a score when the shift is 0, and whether the test by lanes agrees.
     struct Rise<T>(T);
 
     impl<T: Element> Kernel<T> for Rise<T> {
@@ -410,9 +423,10 @@ mod tests {
         }
     }
 
-    /// One pattern and lanes of them have to agree, or one probe's bits were not those among many.
+    /// The scalar test and the test by lanes have to agree, or the one-probe driver would give
+    /// other bits than the driver for many probes.
     #[test]
-    fn the_reference_rises_beyond_the_headroom_and_not_at_it() {
+    fn the_shift_changes_beyond_the_threshold_and_not_at_it() {
         fn check<T: Element>() {
             let rescale_threshold = T::from_f64(RESCALE_THRESHOLD);
             let beyond = rescale_threshold + rescale_threshold * (T::ONE / T::from_f64(1e6));

@@ -3,6 +3,6 @@
 /// Patterns in the longest block: six rows of f32 scores are 12 KiB of L1.
 pub(crate) const MAX_BLOCK: usize = 512;
 
-/// Patterns of a section. A section is looked at as a whole before the next one begins, and the first
-/// one of a split before it is weighed.
+/// Patterns in a section. The row max that cutoffs depend on is updated between sections, and the
+/// first section of a split is scanned before its weights are computed.
 pub(crate) const SECTION: usize = 32;

@@ -1,4 +1,4 @@
-//! Memory weights that are all there: the softmax of whole rows.
+//! The softmax of whole rows: memory weights when all the scores are available.
 
 use crate::matrix::MatMut;
 use crate::separation::extremes::extremes_of_row;
@@ -8,7 +8,8 @@ use crate::simd::reduce::sum;
 use crate::simd::tail::{PartialVector, for_each_partial_vector};
 use crate::simd::{Element, Kernel, Simd};
 
-/// Turns the scores of one probe into memory weights, once its softmax is known: weight / row_sum.
+/// Turns the scores of one probe into memory weights, weight / row_sum, once its softmax is
+/// complete.
 #[inline(always)]
 pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     simd: S,
@@ -20,7 +21,7 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     let cutoff = state.cutoff(state.row_max, params);
     weigh(simd, row, cutoff, (state.shift, params.scale));
     multiply(simd, row, state.normaliser());
-    // Whatever the score, and even where the row_sum is not a number.
+    // Last, so that masked weights are 0 whatever their score, even if the row sum is NaN.
     mask(row, keep);
 }
 
@@ -51,31 +52,34 @@ impl<T: Element> Kernel<T> for Softmax<'_, T> {
     }
 }
 
-/// What the separation does block by block and the division, for a row that is all there. Scores of
-/// -inf are masked: they weigh nothing, as what is below the cutoff.
+/// The softmax of one row: the weights of the online softmax and the division, in one go. A score
+/// of -∞ is masked: its weight is 0, as if below the cutoff.
 #[inline(always)]
 fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], params: SoftmaxParams<T>) {
     let (high, _) = extremes_of_row(simd, row);
     if high == T::NEG_INFINITY {
-        // There is no highest score to subtract; a NaN need not have been taken for one.
+        // There is no highest score to subtract. NaNs may be among the scores: the maximum can miss
+        // them.
         let all_masked = row.iter().all(|&score| score == T::NEG_INFINITY);
         return row.fill(if all_masked { T::ZERO } else { T::NAN });
     }
-    // -inf is below it even where the depth is infinite.
+    // Not below -`MAX`, so that a score of -∞ is below it even if the depth is infinite.
     let cutoff = high - params.depth;
     let cutoff = if cutoff < -T::MAX { -T::MAX } else { cutoff };
     let mut row_sum = T::ZERO;
-    // Summed in blocks: the depth of a sum, and with it its error, is that of a block and the blocks.
+    // Summed in blocks: the error of a sum grows with its depth, which is now that of one block
+    // plus the number of blocks.
     for block in row.chunks_mut(SOFTMAX_BLOCK) {
         row_sum += weigh(simd, block, cutoff, (high, params.scale));
     }
     multiply(simd, row, T::ONE / row_sum);
 }
 
-/// Weights summed at a time.
+/// Weights in a block of the row sum.
 const SOFTMAX_BLOCK: usize = 4096;
 
-/// The weights of a row's scores, in place, and their sum. Scores below the cutoff weigh nothing.
+/// Turns a row's scores into weights, in place, and returns their sum. Scores below the cutoff have
+/// weight 0.
 #[inline(always)]
 fn weigh<T: Element, S: Simd<T>>(simd: S, row: &mut [T], cutoff: T, (shift, scale): (T, T)) -> T {
     let (zero, cutoff) = (simd.splat(T::ZERO), simd.splat(cutoff));
@@ -86,7 +90,8 @@ fn weigh<T: Element, S: Simd<T>>(simd: S, row: &mut [T], cutoff: T, (shift, scal
         0..len,
         #[inline(always)]
         |part| {
-            // SAFETY: these elements of the row.
+            // SAFETY: `part.at + part.end <= len` for the vectors of `0..len`, and all `LANES`
+            // lanes are accessed only if `part` is full.
             unsafe {
                 let at = row.add(part.at);
                 let scores = match part.is_full::<T>() {
@@ -94,7 +99,7 @@ fn weigh<T: Element, S: Simd<T>>(simd: S, row: &mut [T], cutoff: T, (shift, scal
                     false => simd.load_first(at, part.end),
                 };
                 let weights = power(simd, simd.mul(simd.sub(scores, shift), scale));
-                // Not "keep where score >= cutoff": a NaN must not be dropped.
+                // Not `score >= cutoff`: a NaN must not be dropped.
                 let weights = simd.select(simd.lt(scores, cutoff), zero, weights);
                 if part.is_full::<T>() {
                     row_sum = simd.add(row_sum, weights);
@@ -118,7 +123,8 @@ fn multiply<T: Element, S: Simd<T>>(simd: S, row: &mut [T], factor: T) {
         #[inline(always)]
         |part| {
             let PartialVector { at: d, end, .. } = part;
-            // SAFETY: these elements of the row.
+            // SAFETY: `part.at + part.end <= row.len()` for the vectors of `0..row.len()`, and all
+            // `LANES` lanes are accessed only if `part` is full.
             unsafe {
                 let at = at.add(d);
                 if part.is_full::<T>() {

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use super::features::with_features;
 use super::vector::Simd;
 
-/// Proof that AVX2 and FMA are there, and what came to every machine with them: POPCNT and BMI.
+/// Proof that AVX2 and FMA exist, and POPCNT and BMI, which all such machines have.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Avx2(());
 
@@ -22,17 +22,17 @@ impl Avx2 {
 
 with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
 
-/// The halves of a vector.
+/// The two halves of a vector.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<V>(V, V);
 
-/// Two vectors, from both of their lower halves and both of their upper ones.
+/// Two vectors, from their lower halves and from their upper halves.
 #[inline(always)]
 fn pairs<V>(low: (V, V), high: (V, V)) -> (Pair<V>, Pair<V>) {
     (Pair(low.0, high.0), Pair(low.1, high.1))
 }
 
-/// The methods of both element types, from the intrinsics' suffixes.
+/// The methods that both element types share, in terms of the intrinsics of each.
 macro_rules! common {
     (
         $t:ident, half: $half:literal, $integers:ident,
@@ -40,7 +40,8 @@ macro_rules! common {
         $add:ident $sub:ident $mul:ident $fmadd:ident $max:ident $min:ident
         $cmp:ident $blendv:ident $movemask:ident
     ) => {
-        // 6 vectors are 12 accumulators of 16 registers, and 12 multiply-adds for 10 loads.
+        // A 3 x 2 tile has 6 accumulators, which are 12 of 16 registers, and 12 multiply-adds for
+        // 10 loads.
         const MR: usize = 3;
         const NR: usize = 2;
         const PANELS: usize = 1;
@@ -62,12 +63,14 @@ macro_rules! common {
         }
         #[inline(always)]
         unsafe fn load(self, from: *const $t) -> Self::Vec {
-            // SAFETY: `self` proves avx2; the caller promises a vector of readable elements.
+            // SAFETY: `self` proves avx2. `LANES` elements at `from` are readable by the
+            // precondition of `Simd::load`.
             unsafe { Pair($loadu(from), $loadu(from.add($half))) }
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut $t, vector: Self::Vec) {
-            // SAFETY: `self` proves avx2; the caller promises a vector of writable elements.
+            // SAFETY: `self` proves avx2. `LANES` elements at `to` are writable by the precondition
+            // of `Simd::store`.
             unsafe {
                 $storeu(to, vector.0);
                 $storeu(to.add($half), vector.1);
@@ -76,8 +79,11 @@ macro_rules! common {
         #[inline(always)]
         unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Vec {
             let Pair(low, high) = <Self as Simd<$t>>::first(self, n);
-            // SAFETY: `self` proves avx2; lanes from `n` on are masked and not accessed. The upper
-            // half's address may lie beyond the elements, so it is computed without a promise.
+            // SAFETY:
+            // - `self` proves avx2.
+            // - Only the first `n` lanes are accessed, and `n` elements at `from` are readable by
+            //   the precondition of `Simd::load_first`.
+            // - The address of the upper half may lie outside the allocation, hence `wrapping_add`.
             unsafe {
                 Pair(
                     $maskload(from, $integers(low)),
@@ -88,7 +94,11 @@ macro_rules! common {
         #[inline(always)]
         unsafe fn store_first(self, to: *mut $t, vector: Self::Vec, n: usize) {
             let Pair(low, high) = <Self as Simd<$t>>::first(self, n);
-            // SAFETY: as for `load_first`.
+            // SAFETY:
+            // - `self` proves avx2.
+            // - Only the first `n` lanes are accessed, and `n` elements at `to` are writable by the
+            //   precondition of `Simd::store_first`.
+            // - The address of the upper half may lie outside the allocation, hence `wrapping_add`.
             unsafe {
                 $maskstore(to, $integers(low), vector.0);
                 $maskstore(to.wrapping_add($half), $integers(high), vector.1);
@@ -187,7 +197,7 @@ impl Simd<f32> for Avx2 {
     fn flush(self, a: Pair<__m256>) -> Pair<__m256> {
         // SAFETY: `self` proves avx2.
         unsafe {
-            // An exponent of 0 is that of zero and of what is below the normal range.
+            // The exponent is 0 for zero and for numbers below the normal range.
             let (zero, exponents) = (_mm256_setzero_si256(), _mm256_set1_epi32(0xff << 23));
             let (low, high) = (_mm256_castps_si256(a.0), _mm256_castps_si256(a.1));
             let low_is_0 = _mm256_cmpeq_epi32(_mm256_and_si256(low, exponents), zero);
@@ -355,7 +365,7 @@ impl Simd<f64> for Avx2 {
     fn flush(self, a: Pair<__m256d>) -> Pair<__m256d> {
         // SAFETY: `self` proves avx2.
         unsafe {
-            // An exponent of 0 is that of zero and of what is below the normal range.
+            // The exponent is 0 for zero and for numbers below the normal range.
             let (zero, exponents) = (_mm256_setzero_si256(), _mm256_set1_epi64x(0x7ff << 52));
             let (low, high) = (_mm256_castpd_si256(a.0), _mm256_castpd_si256(a.1));
             let low_is_0 = _mm256_cmpeq_epi64(_mm256_and_si256(low, exponents), zero);

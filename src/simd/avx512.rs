@@ -1,5 +1,5 @@
-//! AVX-512: a vector is one zmm register. Asks for `avx512f` alone (with the AVX2 and FMA that
-//! every such machine has), not for a CPU generation.
+//! AVX-512: a vector is one zmm register. The level requires `avx512f` alone (with the AVX2 and FMA
+//! that every such machine has), not a CPU generation.
 
 use std::arch::x86_64::*;
 
@@ -7,7 +7,7 @@ use super::avx2::Avx2;
 use super::features::with_features;
 use super::vector::Simd;
 
-/// Proof that AVX-512F is there.
+/// Proof that AVX-512F exists.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Avx512(());
 
@@ -19,7 +19,7 @@ impl Avx512 {
 
 with_features!(Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 
-/// The methods of both element types, from the intrinsics' suffixes.
+/// The methods that both element types share, in terms of the intrinsics of each.
 macro_rules! common {
     (
         $t:ident, mask: $mask:ident,
@@ -29,8 +29,8 @@ macro_rules! common {
     ) => {
         type Mask = $mask;
 
-        // 24 accumulators, 4 loads and a broadcast: 29 of 32 registers, and 24 multiply-adds for
-        // 10 loads.
+        // A 6 x 4 tile has 24 accumulators, 4 vectors of patterns and one of a probe: 29 of 32
+        // registers, and 24 multiply-adds for 10 loads.
         const MR: usize = 6;
         const NR: usize = 4;
         const PANELS: usize = 2;
@@ -51,24 +51,28 @@ macro_rules! common {
         }
         #[inline(always)]
         unsafe fn load(self, from: *const $t) -> Self::Vec {
-            // SAFETY: `self` proves avx512f; the caller promises a vector of readable elements.
+            // SAFETY: `self` proves avx512f. `LANES` elements at `from` are readable by the
+            // precondition of `Simd::load`.
             unsafe { $loadu(from) }
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut $t, vector: Self::Vec) {
-            // SAFETY: `self` proves avx512f; the caller promises a vector of writable elements.
+            // SAFETY: `self` proves avx512f. `LANES` elements at `to` are writable by the
+            // precondition of `Simd::store`.
             unsafe { $storeu(to, vector) }
         }
         #[inline(always)]
         unsafe fn load_first(self, from: *const $t, n: usize) -> Self::Vec {
             let mask = <Self as Simd<$t>>::first(self, n);
-            // SAFETY: `self` proves avx512f; lanes from `n` on are masked and not accessed.
+            // SAFETY: `self` proves avx512f. Only the first `n` lanes are accessed, and `n`
+            // elements at `from` are readable by the precondition of `Simd::load_first`.
             unsafe { $maskz_loadu(mask, from) }
         }
         #[inline(always)]
         unsafe fn store_first(self, to: *mut $t, vector: Self::Vec, n: usize) {
             let mask = <Self as Simd<$t>>::first(self, n);
-            // SAFETY: `self` proves avx512f; lanes from `n` on are masked and not accessed.
+            // SAFETY: `self` proves avx512f. Only the first `n` lanes are accessed, and `n`
+            // elements at `to` are writable by the precondition of `Simd::store_first`.
             unsafe { $mask_storeu(to, mask, vector) }
         }
         #[inline(always)]
@@ -128,7 +132,7 @@ macro_rules! common {
         #[inline(always)]
         fn append(self, list: &mut [u32], base: usize, bits: u32) -> usize {
             assert!(list.len() >= 16);
-            // SAFETY: `self` proves avx512f; 16 entries are there.
+            // SAFETY: `self` proves avx512f, and `list` has 16 entries by the assertion above.
             unsafe {
                 let places =
                     _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -151,8 +155,8 @@ macro_rules! common {
     };
 }
 
-/// The lanes of two vectors, `b`'s after `a`'s, that `exchange` puts into its first result and into
-/// its second.
+/// The lanes that `exchange` gathers for its first and for its second result, as indices into the
+/// lanes of `a` followed by those of `b`.
 macro_rules! exchanged {
     ($lanes:literal, $step:literal) => {{
         let mut from = [[0; $lanes]; 2];
@@ -182,7 +186,7 @@ impl Simd<f32> for Avx512 {
     fn flush(self, a: __m512) -> __m512 {
         // SAFETY: `self` proves avx512f.
         unsafe {
-            // An exponent of 0 is that of zero and of what is below the normal range.
+            // The exponent is 0 for zero and for numbers below the normal range.
             let exponents = _mm512_set1_epi32(0xff << 23);
             _mm512_maskz_mov_ps(_mm512_test_epi32_mask(_mm512_castps_si512(a), exponents), a)
         }
@@ -238,7 +242,7 @@ impl Simd<f32> for Avx512 {
         const FROM: [[[i32; 16]; 2]; 4] =
             [exchanged!(16, 1), exchanged!(16, 2), exchanged!(16, 4), exchanged!(16, 8)];
         let [first, second] = &FROM[step.ilog2() as usize];
-        // SAFETY: `self` proves avx512f; either array is a zmm.
+        // SAFETY: `self` proves avx512f, and each index array has the size of a zmm register.
         unsafe {
             let first = _mm512_loadu_si512(first.as_ptr().cast());
             let second = _mm512_loadu_si512(second.as_ptr().cast());
@@ -262,7 +266,7 @@ impl Simd<f64> for Avx512 {
     fn flush(self, a: __m512d) -> __m512d {
         // SAFETY: `self` proves avx512f.
         unsafe {
-            // An exponent of 0 is that of zero and of what is below the normal range.
+            // The exponent is 0 for zero and for numbers below the normal range.
             let exponents = _mm512_set1_epi64(0x7ff << 52);
             _mm512_maskz_mov_pd(_mm512_test_epi64_mask(_mm512_castpd_si512(a), exponents), a)
         }
@@ -310,7 +314,7 @@ impl Simd<f64> for Avx512 {
     fn exchange(self, step: usize, a: __m512d, b: __m512d) -> (__m512d, __m512d) {
         const FROM: [[[i64; 8]; 2]; 3] = [exchanged!(8, 1), exchanged!(8, 2), exchanged!(8, 4)];
         let [first, second] = &FROM[step.ilog2() as usize];
-        // SAFETY: `self` proves avx512f; either array is a zmm.
+        // SAFETY: `self` proves avx512f, and each index array has the size of a zmm register.
         unsafe {
             let first = _mm512_loadu_si512(first.as_ptr().cast());
             let second = _mm512_loadu_si512(second.as_ptr().cast());

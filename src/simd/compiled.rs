@@ -1,9 +1,10 @@
-//! Kernels as machine code of this crate.
+//! Kernels compiled to machine code in this crate.
 //!
-//! A generic function is compiled by the crate that calls it. What `compiled!` makes is compiled here, once for `f32`
-//! and once for `f64`, whatever the number of crates and of calls.
+//! A generic function is compiled in the crate that calls it. A function made by `compiled!` is
+//! compiled here, once for `f32` and once for `f64`, whatever the number of crates and calls that
+//! use it.
 
-/// Functions that run a kernel at a level.
+/// Defines functions that run a kernel at a level.
 macro_rules! compiled {
     ($($(#[$doc:meta])* $name:ident($kernel:ident) $(-> $output:ty)?;)*) => {$(
         $(#[$doc])*
@@ -19,8 +20,10 @@ macro_rules! compiled {
                 <f64 as $crate::simd::Lanes>::dispatch(level, kernel)
             }
             let kernel = std::mem::ManuallyDrop::new(kernel);
-            // SAFETY: `T` is the type that it is compared with, so that both kernels are of one type; and
-            // the copy takes the place of the original, which is not dropped.
+            // SAFETY:
+            // - `T` is the type that the `TypeId`s are compared with, so source and target of each
+            //   `transmute_copy` are the same type, up to the name of `T`.
+            // - The original is in a `ManuallyDrop`, so the copy alone is dropped.
             unsafe {
                 if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
                     single(level, std::mem::transmute_copy(&*kernel))

@@ -1,10 +1,10 @@
-//! What there is for `f32` and for `f64`, and how a kernel comes to run at a level.
+//! The constants of `f32` and `f64`, and how a kernel comes to run at a level.
 
 use super::lanes::Lanes;
 use super::level::{Kind, Level};
 use super::vector::{Kernel, Simd};
 
-/// Coefficients of f, f², ... for f32.
+/// Coefficients of f, f², ... for f32; see [`exp2`](super::exp2).
 const EXP2_F32: [f32; 6] = [
     std::f32::consts::LN_2,
     0.240_226_39,
@@ -14,7 +14,7 @@ const EXP2_F32: [f32; 6] = [
     0.000_151_514_1,
 ];
 
-/// Coefficients of f, f², ... for f64.
+/// Coefficients of f, f², ... for f64; see [`exp2`](super::exp2).
 const EXP2_F64: [f64; 11] = [
     0.693_147_180_559_945_4,
     0.240_226_506_959_101_3,
@@ -52,11 +52,11 @@ macro_rules! lanes {
     };
 }
 
-// Exponents of half the bias: 2^-63 and 2^-511.
+// `LEAST_ROOT` has half the bias as its exponent: 2^-63 and 2^-511.
 lanes!(f32, lanes: 16, exp2: &EXP2_F32, least_root: 0x2000_0000);
 lanes!(f64, lanes: 8, exp2: &EXP2_F64, least_root: 0x2000_0000_0000_0000);
 
-/// Runs a kernel with a token's lanes, compiled for the token's target features.
+/// Runs a kernel with a token, compiled with the token's target features.
 fn run<T, S: Simd<T>, K: Kernel<T>>(simd: S, kernel: K) -> K::Output {
     simd.vectorize(
         #[inline(always)]
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::simd::Element;
 
-    /// The places of some bits, in a list.
+    /// Positions of set bits, as a list.
     struct Append(u32);
 
     impl<T: Element> Kernel<T> for Append {

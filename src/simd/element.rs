@@ -7,9 +7,9 @@ use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 use super::lanes::Lanes;
 use crate::error::{Error, Result};
 
-/// `f32` or `f64`: what probes and patterns are made of.
+/// `f32` or `f64`: the type of the elements of probes and patterns.
 ///
-/// Sealed: the kernels exist for these two.
+/// This trait is sealed: kernels exist for these two types only.
 ///
 /// ```
 /// use hopfield_kernels::Element;
@@ -49,7 +49,7 @@ pub trait Element:
     const ONE: Self;
     /// The largest finite number.
     const MAX: Self;
-    /// Negative infinity, the lse of an empty sum.
+    /// Negative infinity, the log-sum-exp of an empty sum.
     const NEG_INFINITY: Self;
     /// Not a number.
     const NAN: Self;
@@ -111,7 +111,7 @@ macro_rules! element {
 element!(f32);
 element!(f64);
 
-/// Refuses an inverse temperature that is none.
+/// Checks an inverse temperature: it must be finite and above 0.
 pub(crate) fn beta_of<T: Element>(beta: T) -> Result<T> {
     if beta > T::ZERO && beta.is_finite() {
         return Ok(beta);

@@ -7,23 +7,24 @@
 //! 0 where 2^t would not be a normal number
 //! ```
 //!
-//! The coefficients are a minimax fit of the error in ulps on [-1/2, 1/2] with the constant term held
-//! at 1, then searched by ulps of each coefficient for the smallest worst case with fused Horner:
-//! 0.772 ulp for f32 (every float of [-126, 0]; `f32_is_within_an_ulp_everywhere`), 0.781 ulp for f64 (sampled). Where
-//! multiply-add is not fused both lose 0.3 ulp.
+//! The coefficients are a minimax fit of the error in ulps on [-1/2, 1/2] with the constant term
+//! held at 1, refined by a search over the neighbouring floats of each coefficient for the smallest
+//! maximum error with fused Horner: 0.772 ulp for f32 (every float of [-126, 0];
+//! `f32_is_within_an_ulp_everywhere`), 0.781 ulp for f64 (sampled). Without fused multiply-add both
+//! lose 0.3 ulp.
 
 use crate::simd::{Element, Simd};
 
-/// 2^t for every lane in which 2^t is a normal number; anything where it is not, but for NaN, which
-/// stays NaN.
+/// 2^t in every lane in which 2^t is a normal number. In other lanes the result is unspecified,
+/// except that NaN stays NaN.
 #[inline(always)]
 pub(crate) fn power<T: Element, S: Simd<T>>(simd: S, t: S::Vec) -> S::Vec {
     let [power] = powers(simd, [t]);
     power
 }
 
-/// The same for several vectors, step by step of all: a chain by itself waits for each of its steps, and the
-/// machine looks ahead at few chains that lie one behind the other.
+/// [`power`] of `K` vectors, interleaved step by step. A single chain is bound by the latency of
+/// its steps, and out-of-order execution overlaps only a few chains that follow one another.
 #[inline(always)]
 pub(crate) fn powers<T: Element, S: Simd<T>, const K: usize>(
     simd: S,
@@ -46,25 +47,25 @@ pub(crate) fn powers<T: Element, S: Simd<T>, const K: usize>(
     for (polynomial, f) in polynomials.iter_mut().zip(f) {
         *polynomial = simd.mul_add(*polynomial, f, simd.splat(T::ONE));
     }
-    // Multiplied, not added to the exponent: a NaN must stay one.
+    // A product, not an addition to the exponent: a NaN must stay NaN.
     for (polynomial, shifted) in polynomials.iter_mut().zip(shifted) {
         *polynomial = simd.mul(*polynomial, simd.pow2(shifted));
     }
     polynomials
 }
 
-/// 2^t for every lane; t must not be so high that 2^t is infinite. 0 where the result would not be a normal number.
+/// 2^t in every lane; 0 where 2^t is below the normal range. t must be so low that 2^t is finite.
 #[inline(always)]
 pub(crate) fn exp2<T: Element, S: Simd<T>>(simd: S, t: S::Vec) -> S::Vec {
     let flushed = simd.lt(t, simd.splat(T::EXP2_CUT));
     simd.select(flushed, simd.splat(T::ZERO), power(simd, t))
 }
 
-/// 2^t of one number, with the bits that a lane has.
+/// 2^t of one number, with the same bits as in a lane.
 #[inline(always)]
 pub(crate) fn exp2_one<T: Element, S: Simd<T>>(simd: S, t: T) -> T {
     let mut lanes = [T::ZERO; super::MAX_LANES];
-    // SAFETY: the array holds the widest vector.
+    // SAFETY: `lanes` has `MAX_LANES` elements, and `LANES <= MAX_LANES`.
     unsafe { simd.store(lanes.as_mut_ptr(), exp2(simd, simd.splat(t))) };
     lanes[0]
 }
@@ -84,7 +85,7 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd<T>>(self, simd: S) {
             for vector in self.0.chunks_exact_mut(T::LANES) {
-                // SAFETY: the chunk is a whole vector.
+                // SAFETY: `chunks_exact_mut(LANES)` yields `LANES` elements.
                 unsafe {
                     let t = simd.load(vector.as_ptr());
                     simd.store(vector.as_mut_ptr(), exp2(simd, t));
@@ -93,15 +94,15 @@ mod tests {
         }
     }
 
-    /// The largest error over some arguments, in ulps of the result.
+    /// The largest error over the arguments, in ulps of the result.
     fn worst<T: Element>(level: Level, arguments: &[T]) -> f64 {
         let mut results = arguments.to_vec();
         results.resize(arguments.len().next_multiple_of(T::LANES), T::ZERO);
         T::dispatch(level, Exp2(&mut results));
         let error = |(t, result): (&T, &T)| {
             let (t, result) = (t.to_f64(), result.to_f64());
-            // 2^t = 2^n + 2^n (2^f - 1): f64's own exp2 is within an ulp, so f64 results are held
-            // against one that is twice as precise where it matters.
+            // 2^t = 2^n + 2^n (2^f - 1): the exp2 of f64 is itself only within an ulp, so f64
+            // results are compared with a reference that is twice as precise where it matters.
             let n = t.round_ties_even();
             let (scale, tail) = (n.exp2(), ((t - n) * std::f64::consts::LN_2).exp_m1());
             let ulp = (scale * (1.0 + tail)).log2().floor().exp2() * T::ulp_of_one();
@@ -120,7 +121,8 @@ mod tests {
         }
     }
 
-    /// Within an ulp with fused multiply-add; without, two roundings more of half the last step.
+    /// Within an ulp with fused multiply-add. Without it there are two more roundings, of half the
+    /// last step each.
     fn bound(level: Level) -> f64 {
         if level.has_fused_multiply_add() { 1.0 } else { 1.1 }
     }
@@ -155,7 +157,8 @@ mod tests {
     #[test]
     fn f64_is_within_an_ulp_on_a_million_points() {
         for level in Level::available() {
-            // Weyl sequences: all of the range, and where the polynomial works hardest.
+            // Weyl sequences over the whole range, and over [-1, 0], where the polynomial matters
+            // most.
             let golden = 0.618_033_988_749_894_9;
             let points = (0..1_000_000_u32).map(|i| {
                 let x = (f64::from(i) * golden).fract();

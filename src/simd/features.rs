@@ -1,10 +1,10 @@
 //! Functions compiled for an instruction set.
 
-/// Gives a token its `vectorize`: compiles work for the token's target features.
+/// Gives a token its `vectorize`, which compiles work with the token's target features.
 macro_rules! with_features {
     ($token:ident, $features:literal) => {
         impl $token {
-            /// As [`Simd::vectorize`] has it.
+            /// See [`Simd::vectorize`].
             #[inline(always)]
             pub(super) fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
                 #[inline(never)]
@@ -12,7 +12,7 @@ macro_rules! with_features {
                 fn featured<R>(work: impl FnOnce() -> R) -> R {
                     work()
                 }
-                // SAFETY: a token exists only where detection has found these features.
+                // SAFETY: a token is only created by `detect`, after it has found these features.
                 unsafe { featured(work) }
             }
         }

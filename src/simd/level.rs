@@ -1,4 +1,4 @@
-//! Levels: which instruction sets there are, and which one a call uses.
+//! Levels: the instruction sets that exist, and the one that a call uses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +9,11 @@ use super::portable::Portable;
 use super::{avx2::Avx2, avx512::Avx512};
 use crate::error::{Error, Result};
 
-/// A way to hold a vector that this machine can run.
+/// An instruction set that this machine can run.
 ///
-/// There is no way to make a `Level` of instructions that the machine lacks, so that holding one is
-/// the proof that its kernels can run. Results are the same bits at every level with fused
-/// multiply-add (all but `portable` on x86-64).
+/// A `Level` for instructions that the machine lacks cannot be created, so holding one proves that
+/// its kernels can run. All levels with fused multiply-add (all but `portable` on x86-64) give the
+/// same bits.
 ///
 /// ```
 /// use hopfield_kernels::Level;
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Level(pub(super) Kind);
 
-/// A level's token.
+/// The token of a level.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     #[cfg(target_arch = "x86_64")]
@@ -41,10 +41,10 @@ pub(super) enum Kind {
 }
 
 impl Level {
-    /// The environment variable that forces a level on every call that does not name one.
+    /// The environment variable that sets the level of every call that does not name one.
     pub const VARIABLE: &'static str = "HOPFIELD_KERNELS_LEVEL";
 
-    /// The levels of this machine, the best first.
+    /// The levels of this machine, best first.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let wide = [Avx512::detect().map(Kind::Avx512), Avx2::detect().map(Kind::Avx2)];
@@ -53,12 +53,12 @@ impl Level {
         wide.into_iter().flatten().chain([Kind::Portable(Portable::new())]).map(Self)
     }
 
-    /// The level that calls use when none is forced: the one that the environment variable
-    /// [`VARIABLE`](Self::VARIABLE) names, or the machine's best. Found once, then remembered.
+    /// The level of calls that do not name one: the level that the environment variable
+    /// [`VARIABLE`](Self::VARIABLE) names, or the machine's best. It is detected once.
     ///
     /// # Errors
-    /// [`Error::Level`] when the variable names a level that does not exist or that this machine
-    /// lacks: a forced level never falls back to another.
+    /// [`Error::Level`] if the variable names a level that does not exist or that this machine
+    /// lacks: a forced level never falls back to another one.
     pub fn detect() -> Result<Self> {
         static DETECTED: OnceLock<Result<Level>> = OnceLock::new();
         DETECTED.get_or_init(|| Self::choose(std::env::var_os(Self::VARIABLE))).clone()
@@ -67,8 +67,13 @@ impl Level {
     fn choose(forced: Option<std::ffi::OsString>) -> Result<Self> {
         match forced {
             Some(name) if !name.is_empty() => name.to_string_lossy().parse(),
-            _ => Ok(Self::available().next().unwrap_or(Self(Kind::Portable(Portable::new())))),
+            _ => Ok(Self::best()),
         }
+    }
+
+    /// The best level of this machine.
+    pub(crate) fn best() -> Self {
+        Self::available().next().unwrap_or(Self(Kind::Portable(Portable::new())))
     }
 
     /// `avx512`, `avx2` or `portable`.
@@ -82,7 +87,7 @@ impl Level {
         }
     }
 
-    /// Whether a b + c is rounded once. Levels that agree in this agree in every bit.
+    /// Whether a b + c is rounded once. Levels that agree in this give the same bits.
     pub fn has_fused_multiply_add(self) -> bool {
         match self.0 {
             #[cfg(target_arch = "x86_64")]

@@ -1,19 +1,21 @@
-//! Lanes: the one vector type that the kernels are written over.
+//! The vector type over which all kernels are written, and how kernels reach an instruction set.
 //!
-//! A *vector* is 16 x f32 or 8 x f64, whatever the machine's registers are: one zmm, two ymm, or
-//! what `wide` makes of it. Because the vector never changes, neither does the order of any sum, and
-//! every level with fused multiply-add computes the same bits. A *level* says how a vector is held.
+//! A *vector* is 16 x f32 or 8 x f64 at every level: one zmm register, two ymm registers, or what
+//! `wide` makes of it. Because its width never changes, neither does the order of any sum, and all
+//! levels with fused multiply-add compute the same bits. A *level* is an instruction set that
+//! implements the vector.
 //!
-//! How code reaches an instruction set (the whole safety argument of dispatch):
+//! This is the whole safety argument of dispatch:
 //!
-//! 1. A token (`Avx512`, `Avx2`, `Portable`) can only be had from [`Level`], which makes one only
-//!    after run-time detection. Holding it proves that its instructions exist.
-//! 2. `Lanes::dispatch` takes the token out of the level and calls [`Kernel::run`] inside a function
-//!    compiled with the token's target features, [`Simd::vectorize`]. It has the only `unsafe` call of that kind.
-//! 3. Everything below is `#[inline(always)]` and so ends up inside that function, or inside another that a
-//!    kernel makes by `vectorize`. A kernel must not call through any other function that is not: it would be
-//!    compiled without the features (and, for closures given to other crates, is: rayon is therefore
-//!    called outside of kernels only).
+//! 1. A token (`Avx512`, `Avx2`, `Portable`) can only be obtained from [`Level`], which creates one
+//!    only after run-time detection. Holding a token proves that its instructions exist.
+//! 2. `Lanes::dispatch` takes the token out of the level and calls [`Kernel::run`] inside
+//!    [`Simd::vectorize`], a function compiled with the token's target features. Only `vectorize`
+//!    makes an `unsafe` call of that kind.
+//! 3. Everything below is `#[inline(always)]`, so it ends up inside that function or inside another
+//!    one that a kernel creates with `vectorize`. A kernel must not call through any function that
+//!    is not inlined: that function would be compiled without the features. This happens to
+//!    closures that are passed to other crates, so rayon is called outside of kernels only.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -1,13 +1,13 @@
-//! The portable level: lanes by `wide`, for whatever the target's baseline is (SSE2, NEON, simd128).
+//! The portable level: vectors from `wide`, for the target's baseline (SSE2, NEON, simd128).
 //!
-//! `wide` is told the instruction set at build time and cannot follow run-time detection, so this
-//! is the level for machines and targets that have no other.
+//! `wide` selects its instructions at build time and cannot use run-time detection, so this level
+//! serves machines and targets that have no other.
 
 use wide::{f32x16, f64x8};
 
 use super::vector::Simd;
 
-/// Needs no proof: its instructions are the target's baseline.
+/// The token needs no proof: its instructions are the target's baseline.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Portable(());
 
@@ -18,7 +18,7 @@ impl Portable {
 }
 
 impl Portable {
-    /// As [`Simd::vectorize`] has it.
+    /// See [`Simd::vectorize`].
     #[inline(never)]
     pub(super) fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
         work()
@@ -31,7 +31,7 @@ macro_rules! lanes {
             type Vec = $vector;
             type Mask = $vector;
 
-            // A vector is four registers of SSE2's sixteen (NEON has thirty-two).
+            // A vector takes four of the sixteen registers of SSE2 (NEON has thirty-two).
             const MR: usize = 2;
             const NR: usize = 1;
             const PANELS: usize = 1;
@@ -51,25 +51,29 @@ macro_rules! lanes {
             }
             #[inline(always)]
             unsafe fn load(self, from: *const $t) -> $vector {
-                // SAFETY: the caller promises a vector of readable elements.
+                // SAFETY: `LANES` elements at `from` are readable by the precondition of
+                // `Simd::load`.
                 $vector::new(unsafe { from.cast::<[$t; $lanes]>().read_unaligned() })
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut $t, vector: $vector) {
-                // SAFETY: the caller promises a vector of writable elements.
+                // SAFETY: `LANES` elements at `to` are writable by the precondition of
+                // `Simd::store`.
                 unsafe { to.cast::<[$t; $lanes]>().write_unaligned(vector.to_array()) }
             }
             #[inline(always)]
             unsafe fn load_first(self, from: *const $t, n: usize) -> $vector {
                 let mut lanes = [0.0; $lanes];
-                // SAFETY: the caller promises `n` readable elements; `n` is checked by the slice.
+                // SAFETY: `n` elements at `from` are readable by the precondition of
+                // `Simd::load_first`; slicing `lanes` panics if it has fewer.
                 unsafe { from.copy_to_nonoverlapping(lanes[..n].as_mut_ptr(), n) };
                 $vector::new(lanes)
             }
             #[inline(always)]
             unsafe fn store_first(self, to: *mut $t, vector: $vector, n: usize) {
                 let lanes = vector.to_array();
-                // SAFETY: the caller promises `n` writable elements; `n` is checked by the slice.
+                // SAFETY: `n` elements at `to` are writable by the precondition of
+                // `Simd::store_first`; slicing `lanes` panics if it has fewer.
                 unsafe { to.copy_from_nonoverlapping(lanes[..n].as_ptr(), n) };
             }
             #[inline(always)]
@@ -119,7 +123,7 @@ macro_rules! lanes {
             #[inline(always)]
             fn flush(self, a: $vector) -> $vector {
                 let normal = a.abs().simd_ge(<$vector>::splat($t::MIN_POSITIVE));
-                // Not "0 where it is less": a NaN must stay one.
+                // Not "0 if it is less": a NaN must stay NaN.
                 (normal | a.simd_ne(a)).bitselect(a, $vector::ZERO)
             }
             #[inline(always)]
@@ -132,7 +136,7 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn halves(self, stage: usize, a: $vector, b: $vector) -> ($vector, $vector) {
-                /// For items of `2 HALF` lanes: those of `a`, then those of `b`.
+                /// For items of `2 HALF` lanes: first those of `a`, then those of `b`.
                 #[inline(always)]
                 fn both<const HALF: usize>(a: $vector, b: $vector) -> ($vector, $vector) {
                     let (a, b) = (a.to_array(), b.to_array());
@@ -145,7 +149,7 @@ macro_rules! lanes {
                     }
                     ($vector::new(lower), $vector::new(upper))
                 }
-                // A constant for each stage, so that the lanes are shuffled and not indexed.
+                // `HALF` is a constant for each stage, so that lanes are shuffled and not indexed.
                 match stage {
                     0 => both::<{ $lanes / 2 }>(a, b),
                     1 => both::<{ $lanes / 4 }>(a, b),

@@ -1,14 +1,14 @@
-//! Sums (and the like) over the lanes of vectors.
+//! Sums and other reductions of the lanes of vectors.
 
 use super::element::Element;
 use super::lanes::MAX_LANES;
 use super::vector::Simd;
 
-/// `LANES` sums at once (or what else `join` makes of two vectors): lane i of the result is the sum of
-/// the lanes of `vectors[i]`.
+/// `LANES` sums at once: lane i of the result is the sum of the lanes of `vectors[i]`, once
+/// [`Simd::unfold`] has restored the order. `join` may be another operation than addition.
 ///
-/// A horizontal sum of one vector wastes most of the lanes of each step. Here every step works on
-/// two vectors and fills all lanes (for 16 lanes, 15 additions for 16 sums):
+/// A horizontal sum of one vector leaves most lanes of each step unused. Here every step takes two
+/// vectors and fills all lanes (for 16 lanes, 16 sums take 15 additions):
 ///
 /// ```text
 /// stage 0: (a, b)           -> [a's upper half + lower half | b's]
@@ -16,8 +16,8 @@ use super::vector::Simd;
 /// ...
 /// ```
 ///
-/// Whatever the tile, each sum is that of lanes i and i + 8, then i + 4, i + 2, i + 1: one order for
-/// every level. `stage` is the number of steps that the vectors have behind them.
+/// Whatever the tile, each sum adds lanes i and i + 8, then i + 4, i + 2, i + 1: the order is the
+/// same at every level. `stage` is the number of steps that the vectors have already been through.
 #[inline(always)]
 pub(crate) fn fold_all<T, S: Simd<T>>(
     simd: S,
@@ -37,7 +37,7 @@ pub(crate) fn fold_all<T, S: Simd<T>>(
     vectors[0]
 }
 
-/// [`fold_all`] by addition.
+/// [`fold_all`] with addition.
 #[inline(always)]
 pub(crate) fn add_all<T, S: Simd<T>>(simd: S, vectors: &mut [S::Vec], stage: usize) -> S::Vec {
     fold_all(
@@ -55,7 +55,7 @@ pub(crate) fn sum<T: Element, S: Simd<T>>(simd: S, vector: S::Vec) -> T {
     reduce(simd, vector, |a, b| a + b)
 }
 
-/// One value from a vector's lanes: halves onto one another, log2(LANES) times.
+/// Reduces one vector's lanes to one value: joins the two halves, log2(LANES) times.
 #[inline(always)]
 pub(crate) fn reduce<T: Element, S: Simd<T>>(
     simd: S,
@@ -63,7 +63,7 @@ pub(crate) fn reduce<T: Element, S: Simd<T>>(
     join: impl Fn(T, T) -> T,
 ) -> T {
     let mut lanes = [T::ZERO; MAX_LANES];
-    // SAFETY: the array holds the widest vector.
+    // SAFETY: `lanes` has `MAX_LANES` elements, and `LANES <= MAX_LANES`.
     unsafe { simd.store(lanes.as_mut_ptr(), vector) };
     let mut half = T::LANES / 2;
     while half > 0 {

@@ -1,24 +1,27 @@
-//! Rows by vectors, of which the first and the last may be incomplete.
+//! Rows as sequences of vectors, of which the first and the last can be partial.
 
 use std::ops::Range;
 
 use crate::matrix::MatRef;
 use crate::simd::{Element, MAX_LANES, Simd};
 
-/// Panics unless a row is a whole number of vectors: the precondition of every kernel.
+/// The number of vectors in a row of `matrix`.
+///
+/// # Panics
+/// If rows are not padded to whole vectors, which is a precondition of every kernel.
 #[inline(always)]
 pub(crate) fn vectors_of<T: Element>(matrix: &MatRef<'_, T>) -> usize {
     assert!(matrix.cols().is_multiple_of(T::LANES), "rows are padded to whole vectors");
     matrix.cols() / T::LANES
 }
 
-/// Some lanes of a vector.
+/// A vector of a row, of which lanes `start..end` are in use.
 pub(crate) struct PartialVector {
-    /// Where the vector begins.
+    /// Index of the vector's first element.
     pub at: usize,
-    /// Its lanes from this one ...
+    /// The first lane in use.
     pub start: usize,
-    /// ... up to this one.
+    /// The lane after the last one in use.
     pub end: usize,
 }
 
@@ -28,7 +31,7 @@ impl PartialVector {
         self.start == 0 && self.end == T::LANES
     }
 
-    /// Its lanes of a vector, and zeros.
+    /// `vector` in the lanes in use, zero in the others.
     #[inline(always)]
     pub fn only<T: Element, S: Simd<T>>(&self, simd: S, vector: S::Vec) -> S::Vec {
         let zero = simd.splat(T::ZERO);
@@ -36,14 +39,14 @@ impl PartialVector {
         simd.select(before, zero, simd.select(until, vector, zero))
     }
 
-    /// Its lanes, as bits.
+    /// The lanes in use, as bits.
     #[inline(always)]
     pub fn bits(&self) -> u32 {
         (u32::MAX << self.start) & !(u32::MAX.unbounded_shl(self.end as u32))
     }
 }
 
-/// The vectors of a range, of which the first and the last may be incomplete.
+/// The vectors of a range, of which the first and the last can be partial.
 #[inline(always)]
 pub(crate) fn partial_vectors<T: Element>(
     range: Range<usize>,
@@ -59,7 +62,7 @@ pub(crate) fn partial_vectors<T: Element>(
     )
 }
 
-/// Calls `each` with the vectors of a range, of which the first and the last may be incomplete.
+/// Calls `each` with the vectors of a range, of which the first and the last can be partial.
 #[inline(always)]
 pub(crate) fn for_each_partial_vector<T: Element>(
     range: Range<usize>,
@@ -80,18 +83,18 @@ pub(crate) fn for_each_partial_vector<T: Element>(
     }
 }
 
-/// The lanes of a part of a row from the first on; zeros where the row has ended.
+/// Loads the lanes of `part` before `part.end`; the others are zero.
 #[inline(always)]
 pub(crate) fn load<T: Element, S: Simd<T>>(simd: S, row: &[T], part: &PartialVector) -> S::Vec {
     assert!(part.at + part.end <= row.len());
-    // SAFETY: these elements are there.
+    // SAFETY: `part.at + part.end <= row.len()` by the assertion above.
     unsafe {
         let from = row.as_ptr().add(part.at);
         if part.end == T::LANES { simd.load(from) } else { simd.load_first(from, part.end) }
     }
 }
 
-/// The lanes of a vector that are not masked.
+/// The lanes of `part`'s vector whose patterns are not masked.
 #[inline(always)]
 pub(crate) fn kept<T: Element, S: Simd<T>>(
     simd: S,
@@ -102,6 +105,6 @@ pub(crate) fn kept<T: Element, S: Simd<T>>(
     for (flag, &keep) in flags.iter_mut().zip(&keep[part.at..keep.len().min(part.at + T::LANES)]) {
         *flag = if keep { T::ONE } else { T::ZERO };
     }
-    // SAFETY: the array holds the widest vector.
+    // SAFETY: `flags` has `MAX_LANES` elements, and `LANES <= MAX_LANES`.
     simd.lt(simd.splat(T::ZERO), unsafe { simd.load(flags.as_ptr()) })
 }

@@ -1,19 +1,19 @@
-//! Sizes of register tiles as constants.
+//! Sizes of register tiles, as constants.
 
-/// Rows that go through a kernel together: probes that share a block's scores, patterns that are
-/// updated side by side.
+/// The most rows of a tile: probes that share a block of patterns, or patterns that are updated
+/// together.
 pub(crate) const PROBE_TILE: usize = 6;
 
-/// Does `$work` with `$p` the constant that `$size`, a number of rows up to `$most`, is: in a function of its
-/// own for each, as the compiler keeps the accumulators of one tile in registers and not those of six in
-/// one function.
+/// Evaluates `$work` with `$p` as a constant equal to `$size`, a number of rows up to `$most`. Each
+/// size gets a function of its own, because the compiler keeps the accumulators of one tile in
+/// registers, but not those of six tiles in one function.
 macro_rules! for_tile_size {
     ($simd:ident, $size:expr, $most:expr, |$p:ident| $work:expr) => {
         for_tile_size!(@ $simd, $size, $most, $p, $work, 1 2 3 4 5 6)
     };
     (@ $simd:ident, $size:expr, $most:expr, $p:ident, $work:expr, $($count:literal)*) => {
         match $size {
-            // Only levels with tiles that high have code for them.
+            // Code exists only for the tiles that the level has: `$most` is a constant.
             $($count if $count <= $most => $simd.vectorize(
                 #[inline(always)]
                 move || {
@@ -21,15 +21,15 @@ macro_rules! for_tile_size {
                     $work
                 },
             ),)*
-            size => unreachable!("a vector of {size} rows"),
+            size => unreachable!("a tile of {size} rows"),
         }
     };
 }
 pub(crate) use for_tile_size;
 
-/// Does `$work` for each piece of `$vectors` vectors, from left to right: `$g`, the constant size
-/// of a piece, is 8 while there are as many and the registers hold a tile of `$p` such pieces, then
-/// 4, 2, 1.
+/// Evaluates `$work` for consecutive strips of `$vectors` vectors, from left to right. A strip
+/// starts at vector `$at`. Its size `$g` is a constant: 8 while 8 vectors are left and the
+/// registers hold a tile of `$p` rows and 8 vectors, then 4, 2 and 1.
 macro_rules! for_each_strip {
     ($vectors:expr, $p:ident, |$at:ident, $g:ident| $work:expr) => {{
         let mut $at = 0;
@@ -47,7 +47,7 @@ macro_rules! for_each_strip {
 }
 pub(crate) use for_each_strip;
 
-/// The most rows of a tile of sums of rows.
+/// The most rows of a register tile of a projection.
 #[inline(always)]
 pub(crate) const fn summed_rows(registers: usize) -> usize {
     if registers - 2 < PROBE_TILE { registers - 2 } else { PROBE_TILE }
@@ -57,7 +57,7 @@ pub(crate) const fn summed_rows(registers: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// An accumulator for each row, a vector of the summed row and a broadcast.
+    /// One accumulator per row, one vector of the pattern and one broadcast.
     #[test]
     fn the_registers_hold_a_tile_of_summed_rows() {
         for registers in 3..=64 {

@@ -1,76 +1,79 @@
-//! The vector trait: what the kernels are written over.
+//! The vector trait over which the kernels are written.
 
 use super::compress;
 
-/// Work that runs at a level: a closure that is generic over the lanes.
+/// Work that runs at a level: in effect, a closure that is generic over the vector.
 pub trait Kernel<T> {
-    /// What the work returns.
+    /// The result of the work.
     type Output;
 
-    /// Does the work. Implementations are `#[inline(always)]`.
+    /// Does the work. Implementations must be `#[inline(always)]`.
     fn run<S: Simd<T>>(self, simd: S) -> Self::Output;
 }
 
-/// A level's lanes of `T`.
+/// The vectors of `T` at one level, and the tile sizes that suit it.
 ///
 /// Every method is `#[inline(always)]` and compiles to a handful of instructions. Methods that take
-/// pointers are unsafe for that reason alone; the instruction set is proved by `self`.
+/// pointers are unsafe only because of the pointers: `self` proves that the instruction set exists.
 pub trait Simd<T>: Copy {
-    /// A vector.
+    /// A vector of `LANES` lanes.
     type Vec: Copy;
-    /// One truth value for each lane.
+    /// One truth value per lane.
     type Mask: Copy;
 
-    /// Probes of a register tile of dot products, which share the loads of a pattern.
+    /// Rows of a register tile `MR x NR` of dot products: probes that share the loads of a pattern.
     ///
-    /// Tiles never change a result: each accumulator belongs to one sum, whose order is fixed.
+    /// The tile size never changes a result: each accumulator belongs to one sum, whose order is
+    /// fixed.
     const MR: usize;
-    /// Patterns of a register tile of dot products, which share the loads of a probe. A tile of one probe
-    /// has twice as many.
+    /// Columns of the register tile: patterns that share the loads of a probe. With a single probe,
+    /// the tile has twice as many.
     const NR: usize;
-    /// Panels of a register tile of packed dot products.
+    /// Panels of packed patterns in a register tile of dot products.
     const PANELS: usize;
-    /// Bytes of a pattern from which one probe is recalled by row strips.
+    /// Least size of a row, in bytes, for which the one-probe driver recalls by row strips.
     const STRIP_ROW_BYTES: usize;
-    /// Whether the scores of the next row strip of short patterns are computed ahead.
+    /// Whether the one-probe driver computes the scores of the next row strip ahead, if rows are
+    /// short.
     const LOOKAHEAD: bool;
-    /// Vectors of what is retrieved for one probe that stay in registers for a strip of long rows.
+    /// Vectors of the projection that stay in registers during a row strip, if rows are long.
     const STRIP_VECTORS: usize;
-    /// Streams of patterns that are updated at once.
+    /// Number of streams of patterns that are updated at the same time.
     const STREAMS: usize;
-    /// Vectors that the registers hold. A tile of a sum of rows, P destinations by G vectors, has
-    /// P G accumulators, G loads and a broadcast.
+    /// Vectors that fit into the registers. A register tile of a projection with P rows and G
+    /// vectors needs P G accumulators, G loads and a broadcast.
     const REGISTERS: usize;
 
-    /// Does work in a function of its own, which is compiled for the level. The work is to be a closure that is
-    /// `#[inline(always)]` and, so that it need not look for what it captures in memory, `move`.
+    /// Runs `work` in a function of its own, which is compiled with the level's target features.
+    /// The work must be an `#[inline(always)]` closure. It should be `move`, so that captured
+    /// variables are not read through references.
     fn vectorize<R>(self, work: impl FnOnce() -> R) -> R;
 
-    /// Every lane `x`.
+    /// A vector with `x` in every lane.
     fn splat(self, x: T) -> Self::Vec;
 
-    /// Reads a whole vector.
+    /// Loads a whole vector.
     ///
     /// # Safety
-    /// `LANES` elements at `from` are readable.
+    /// - `LANES` elements at `from` are readable.
     unsafe fn load(self, from: *const T) -> Self::Vec;
 
-    /// Writes a whole vector.
+    /// Stores a whole vector.
     ///
     /// # Safety
-    /// `LANES` elements at `to` are writable.
+    /// - `LANES` elements at `to` are writable.
     unsafe fn store(self, to: *mut T, vector: Self::Vec);
 
-    /// Reads the first `n < LANES` lanes; the others are zero.
+    /// Loads the first `n < LANES` lanes; the others are zero.
     ///
     /// # Safety
-    /// `n` elements at `from` are readable.
+    /// - `n` elements at `from` are readable.
     unsafe fn load_first(self, from: *const T, n: usize) -> Self::Vec;
 
-    /// Writes the first `n < LANES` lanes.
+    /// Stores the first `n < LANES` lanes.
     ///
     /// # Safety
-    /// `n` elements at `to` are writable.
+    /// - `n` elements at `to` are writable.
     unsafe fn store_first(self, to: *mut T, vector: Self::Vec, n: usize);
 
     /// a + b
@@ -79,52 +82,52 @@ pub trait Simd<T>: Copy {
     fn sub(self, a: Self::Vec, b: Self::Vec) -> Self::Vec;
     /// a b
     fn mul(self, a: Self::Vec, b: Self::Vec) -> Self::Vec;
-    /// a b + c, rounded once where the level has fused multiply-add.
+    /// a b + c, rounded once if the level has fused multiply-add.
     fn mul_add(self, a: Self::Vec, b: Self::Vec, c: Self::Vec) -> Self::Vec;
-    /// The larger; either, where one is NaN.
+    /// The larger of the two; either one if one is NaN.
     fn max(self, a: Self::Vec, b: Self::Vec) -> Self::Vec;
-    /// The smaller; either, where one is NaN.
+    /// The smaller of the two; either one if one is NaN.
     fn min(self, a: Self::Vec, b: Self::Vec) -> Self::Vec;
-    /// 2^n, given n + `ROUNDER` (which holds n in its lowest bits) for an integer n with a normal
-    /// 2^n; anything for other n.
+    /// 2^n, given n + `ROUNDER` (whose lowest bits are n) for an integer n with a normal 2^n;
+    /// unspecified for other n.
     fn pow2(self, shifted: Self::Vec) -> Self::Vec;
 
-    /// a < b; false where one is NaN.
+    /// a < b; false if one is NaN.
     fn lt(self, a: Self::Vec, b: Self::Vec) -> Self::Mask;
-    /// The first `n <= LANES` lanes.
+    /// Set in the first `n <= LANES` lanes.
     fn first(self, n: usize) -> Self::Mask;
-    /// `a` where the mask is set, `b` elsewhere.
+    /// `a` in the lanes in which the mask is set, `b` in the others.
     fn select(self, mask: Self::Mask, a: Self::Vec, b: Self::Vec) -> Self::Vec;
-    /// a, with 0 in the lanes that are below the normal range.
+    /// a, with 0 in the lanes whose value is below the normal range.
     fn flush(self, a: Self::Vec) -> Self::Vec;
-    /// a is not 0; true for NaN.
+    /// a != 0; true for NaN.
     fn nonzero(self, a: Self::Vec) -> Self::Mask;
-    /// Bit i: the mask of lane i.
+    /// The mask as bits: bit i is lane i.
     fn bits(self, mask: Self::Mask) -> u32;
 
-    /// One step of summing (or the like) the lanes of two vectors: the halves of each item of `2^(log2
-    /// LANES - stage)` lanes, which are to be added to one another. See [`sums`](crate::kernel) for how
-    /// the steps make sums.
+    /// One step of a reduction of two vectors, whose items are `2^(log2 LANES - stage)` lanes each:
+    /// returns one half and the other half of all items, which are then to be added (or joined
+    /// otherwise). See `reduce::fold_all`.
     fn halves(self, stage: usize, a: Self::Vec, b: Self::Vec) -> (Self::Vec, Self::Vec);
-    /// The order of `LANES` sums after the last step, made natural.
+    /// Restores the natural order of `LANES` sums after the last step of the reduction.
     fn unfold(self, a: Self::Vec) -> Self::Vec;
 
-    /// One step of transposing: of every `2 step` lanes, the last `step` of `a` change places with the
-    /// first `step` of `b`.
+    /// One step of a transposition: in each group of `2 step` lanes, swaps the last `step` lanes of
+    /// `a` with the first `step` lanes of `b`.
     fn exchange(self, step: usize, a: Self::Vec, b: Self::Vec) -> (Self::Vec, Self::Vec);
 
-    /// Appends `base` plus the place of each of the lowest `LANES` bits that is set to a list that begins
-    /// here, and returns how many there are. Up to 16 entries are written.
+    /// Compress-store: writes `base + i` to the start of `list` for each set bit i among the lowest
+    /// `LANES`, in ascending order, and returns their number. Up to 16 entries are written.
     ///
     /// # Panics
-    /// When `list` is too short for that.
+    /// If `list` is too short for the entries that are written.
     #[inline(always)]
     fn append(self, list: &mut [u32], base: usize, bits: u32) -> usize {
         compress::append(list, base as u32, bits)
     }
 
-    /// Asks for the cache line at `at` to be brought to L1. Any address will do.
+    /// Prefetches the cache line at `at` into L1. `at` may be any address.
     fn prefetch_near(self, at: *const T);
-    /// Asks for the cache line at `at` to be brought to L2. Any address will do.
+    /// Prefetches the cache line at `at` into L2. `at` may be any address.
     fn prefetch(self, at: *const T);
 }

@@ -340,7 +340,8 @@ fn init_of([kind, first, second, amin, amax]: [f64; 5]) -> std::result::Result<W
 }
 
 fn array<T: Element>(table: &Table<T>) -> ArrayView2<'_, T> {
-    ArrayView2::from_shape(table.shape(), table.values()).expect("tables are made to measure")
+    ArrayView2::from_shape(table.shape(), table.values())
+        .expect("a table has rows x columns values")
 }
 
 fn file_error(path: &Path, reason: String) -> Error {

@@ -44,7 +44,7 @@ impl<T: Element> Compartment<'_, T> {
     /// The values as a matrix.
     pub fn as_mat(&self) -> MatRef<'_, T> {
         MatRef::new(&self.values, self.shape.0, self.shape.1)
-            .expect("compartments are made to measure")
+            .expect("a compartment has rows x columns values")
     }
 }
 

@@ -349,7 +349,7 @@ impl<T: Element> HopfieldSynapse<T> {
     }
 
     fn retrieval(&self, beta: T) -> Result<Retrieval<'static, T>> {
-        Retrieval::new(beta)?.with_gain(self.settings.gain())
+        Ok(Retrieval::new(beta).with_gain(self.settings.gain()))
     }
 
     /// The rule. Its negative phase has the β of now, even where that of the recall was another.
@@ -375,7 +375,7 @@ impl<T: Element> HopfieldSynapse<T> {
         }
         let plasticity = self.plasticity(self.rates());
         let delta = d_weights.then(|| self.d_weights.view_mut());
-        let retrieval = Retrieval::new(self.recall_beta)?.with_gain(self.settings.gain())?;
+        let retrieval = Retrieval::new(self.recall_beta).with_gain(self.settings.gain());
         let (memory, workspace) = (&mut self.memory, &mut self.workspace);
         if !memory_weights {
             return plasticity.learn(&self.recall, memory, delta, workspace);

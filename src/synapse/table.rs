@@ -31,11 +31,12 @@ impl<T: Copy> Table<T> {
     }
 
     pub fn view(&self) -> MatRef<'_, T> {
-        MatRef::new(&self.values, self.rows, self.cols).expect("tables are made to measure")
+        MatRef::new(&self.values, self.rows, self.cols).expect("a table has rows x columns values")
     }
 
     pub fn view_mut(&mut self) -> MatMut<'_, T> {
-        MatMut::new(&mut self.values, self.rows, self.cols).expect("tables are made to measure")
+        MatMut::new(&mut self.values, self.rows, self.cols)
+            .expect("a table has rows x columns values")
     }
 
     /// The transposed matrix, row after row.

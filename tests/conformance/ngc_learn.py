@@ -95,7 +95,7 @@ def advance_state(W, x, beta):
 
 
 def evolve(W, x, state, case):
-    """One lesson: the compartments that `HopfieldSynapse.evolve` sets."""
+    """One step of learning: the compartments that `HopfieldSynapse.evolve` sets."""
     x_hat, s = state["outputs"], state["memory_weights"]
     if case.rule == "contrastive":
         sims_hat = x_hat @ W
@@ -225,8 +225,8 @@ def worst(steps):
 
 # --- Cases -------------------------------------------------------------------------------------
 #
-# `sharpness` is the size of the largest beta * similarity to aim at: softmax is flat near 0.2 and
-# all but picks one memory at 30. float32 loses about sharpness * 2^-24 in every softmax, and a
+# `steepness` is the size of the largest beta * similarity to aim at: softmax is flat near 0.2 and
+# all but picks one memory at 30. float32 loses about steepness * 2^-24 in every softmax, and a
 # trace feeds that back, so the cases stay below 30, but for a few that show what happens beyond.
 # Hyper-parameters are multiples of 2^-16, which float32 holds exactly.
 
@@ -234,7 +234,7 @@ FLAT, MIXED, PEAKED, EXTREME = 0.2, 4.0, 30.0, 150.0
 LARGEST_SIMILARITY = 40.0  # the contrastive rule's negative phase has no beta to tame it
 DECAYS = [(False, False), (True, False), (False, True), (True, True)]  # reg_lambda, l1_lambda
 
-# D, N, B, T, source of the data, sharpness; each is recorded for both rules.
+# D, N, B, T, source of the data, steepness; each is recorded for both rules.
 FIXTURES = [
     (1, 1, 1, 3, "gaussian", MIXED),
     (1, 7, 5, 4, "gaussian", PEAKED),
@@ -269,9 +269,9 @@ def log_uniform(rng, low, high):
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def draw_case(rng, rule, dims, source, sharpness, decays):
+def draw_case(rng, rule, dims, source, steepness, decays):
     """A case of these dimensions (D, N, B, T); only numbers are left to `rng`."""
-    beta, W0, x = SOURCES[source](rng, dims, sharpness)
+    beta, W0, x = SOURCES[source](rng, dims, steepness)
     reg_lambda, l1_lambda = decays
     typical_weight = float(np.abs(W0).mean())
     return Case(
@@ -285,30 +285,30 @@ def draw_case(rng, rule, dims, source, sharpness, decays):
     )
 
 
-def draw_gaussian(rng, dims, sharpness):
-    """Memories and probes from one round cloud, as wide as `sharpness` allows."""
+def draw_gaussian(rng, dims, steepness):
+    """Memories and probes from one round cloud, as wide as `steepness` allows."""
     D, N, B, T = dims
     beta = dyadic(log_uniform(rng, 0.1, 40.0))
-    scale = np.sqrt(min(sharpness / beta, LARGEST_SIMILARITY) / D)
+    scale = np.sqrt(min(steepness / beta, LARGEST_SIMILARITY) / D)
     return beta, scale * rng.standard_normal((D, N)), scale * rng.standard_normal((T, B, D))
 
 
-def draw_recall(rng, dims, sharpness):
+def draw_recall(rng, dims, steepness):
     """The same memories, but probes that are memories with noise on them."""
     _, N, B, T = dims
-    beta, W0, noise = draw_gaussian(rng, dims, sharpness)
+    beta, W0, noise = draw_gaussian(rng, dims, steepness)
     return beta, W0, W0.T[rng.integers(N, size=(T, B))] + 0.5 * noise
 
 
-def draw_uniform(rng, dims, sharpness):
+def draw_uniform(rng, dims, steepness):
     """ngc-learn's default initial weights, and probes of intensities in [0, 1]."""
     D, N, B, T = dims
     W0 = rng.uniform(0.025, 0.8, (D, N))
     x = rng.uniform(0.0, 1.0, (T, B, D))
-    return sharpen(x, W0, sharpness), W0, x
+    return sharpen(x, W0, steepness), W0, x
 
 
-def draw_digits(rng, dims, sharpness):
+def draw_digits(rng, dims, steepness):
     """Handwritten digits, and other digits as probes; many features are 0 throughout."""
     D, N, B, T = dims
     digits = np.load(DIGITS) / 16.0
@@ -316,12 +316,12 @@ def draw_digits(rng, dims, sharpness):
     rows = rng.choice(len(digits), N + T * B, replace=False)
     W0 = digits[rows[:N]].T
     x = digits[rows[N:]].reshape(T, B, D)
-    return sharpen(x, W0, sharpness), W0, x
+    return sharpen(x, W0, steepness), W0, x
 
 
-def sharpen(x, W0, sharpness):
-    """The beta that makes the largest similarity of given data as large as `sharpness`."""
-    return dyadic(np.clip(sharpness / np.abs(x @ W0).max(), 0.1, 40.0))
+def sharpen(x, W0, steepness):
+    """The beta that makes the largest similarity of given data as large as `steepness`."""
+    return dyadic(np.clip(steepness / np.abs(x @ W0).max(), 0.1, 40.0))
 
 
 SOURCES = {
@@ -333,10 +333,10 @@ SOURCES = {
 
 
 def fixture_cases(seed):
-    for i, (D, N, B, T, source, sharpness) in enumerate(FIXTURES):
+    for i, (D, N, B, T, source, steepness) in enumerate(FIXTURES):
         for j, rule in enumerate(("delta", "contrastive")):
             rng = np.random.default_rng([seed, i, j])
-            yield draw_case(rng, rule, (D, N, B, T), source, sharpness, DECAYS[(i + j) % 4])
+            yield draw_case(rng, rule, (D, N, B, T), source, steepness, DECAYS[(i + j) % 4])
 
 
 def random_case(seed, index):
@@ -349,7 +349,7 @@ def random_case(seed, index):
         rule=str(rng.choice(list(RULES))),
         dims=(64 if source == "digits" else D, N, B, int(rng.integers(3, 7))),
         source=source,
-        sharpness=log_uniform(rng, FLAT, PEAKED),
+        steepness=log_uniform(rng, FLAT, PEAKED),
         decays=DECAYS[rng.integers(4)],
     )
 

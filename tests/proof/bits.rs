@@ -28,7 +28,7 @@ fn threads_change_nothing<T: Real>(shapes: &[Shape]) {
     }
 }
 
-/// Sizes with one shard and with many, a few probes and many.
+/// Sizes with one split and with many, a few probes and many.
 #[test]
 fn threads_and_levels_change_nothing() {
     threads_change_nothing::<f32>(&[
@@ -71,7 +71,7 @@ fn the_batch_changes_nothing<T: Real>(shape: Shape) {
 
 #[test]
 fn the_batch_and_the_position_in_it_change_nothing() {
-    // One shard of two blocks, and two shards.
+    // One split of two blocks, and two splits.
     the_batch_changes_nothing::<f32>((33, 20, 530));
     the_batch_changes_nothing::<f32>((33, 50, 7000));
     the_batch_changes_nothing::<f64>((33, 20, 530));
@@ -107,10 +107,10 @@ fn panels_of_patterns_change_nothing() {
     }
 }
 
-/// More probes than a company has that takes turns with a block: of short patterns, of longer ones whose
+/// More probes than a probe block has: of short patterns, of longer ones whose
 /// probes are more than a task takes at a time, and of those that have two chunks.
 #[test]
-fn companies_of_probes_change_nothing() {
+fn blocks_of_probes_change_nothing() {
     for level in levels::all() {
         for shape in [(131, 20, 530), (250, 400, 300), (200, 1100, 250)] {
             alone_and_together::<f32>(level, shape);

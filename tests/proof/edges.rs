@@ -72,7 +72,7 @@ fn no_probes() {
         let mut memory = small();
         let workspace = &mut serial(level);
         let mut told = Told::unwritten((0, 3, 2), 0);
-        let retrieval = Retrieval::new(1.0).unwrap();
+        let retrieval = Retrieval::new(1.0);
         retrieval.run(empty(3), &memory, told.outputs(), workspace).unwrap();
         similarities(empty(3), &memory, MatMut::new(&mut nowhere, 0, 2).unwrap()).unwrap();
         combine(empty(2), &memory, MatMut::new(&mut nowhere, 0, 3).unwrap()).unwrap();
@@ -239,7 +239,7 @@ fn outputs_are_only_written() {
     }
 }
 
-/// Two equal patterns in two shards of 1 MiB.
+/// Two equal patterns in two splits of 1 MiB.
 #[test]
 fn the_first_of_equal_patterns_is_the_best() {
     for level in levels::all() {
@@ -253,9 +253,9 @@ fn the_first_of_equal_patterns_is_the_best() {
     }
 }
 
-/// Weights that are given have no softmax by which shards could be merged: 2.5 MB of patterns have two.
+/// Weights that are given have no softmax by which splits could be merged: 2.5 MB of patterns have two.
 #[test]
-fn given_weights_are_added_up_over_all_shards() {
+fn given_weights_are_added_up_over_all_splits() {
     let (patterns, dim) = (40_000, 16);
     let rows: Vec<f32> = (0..patterns * dim).map(|i| (i % dim) as f32).collect();
     let memory = Memory::from_rows(MatRef::new(&rows, patterns, dim).unwrap()).unwrap();

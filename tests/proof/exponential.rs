@@ -69,11 +69,7 @@ fn worst_rescale<T: Real>(exponents: &[T], workspace: &mut Workspace<T>) -> f64 
         ..Outputs::default()
     };
     let probes = MatRef::new(&probes, exponents.len(), 2).unwrap();
-    Retrieval::new(beta)
-        .unwrap()
-        .with_mask(&keep)
-        .run(probes, &memory, outputs, workspace)
-        .unwrap();
+    Retrieval::new(beta).with_mask(&keep).run(probes, &memory, outputs, workspace).unwrap();
     // Below the cut the mass is 1, and the second feature the factor itself.
     let factors = retrieved.chunks_exact(2).map(|features| features[1]);
     factors.zip(exponents).map(|(factor, &t)| ulps(factor, t)).fold(0.0, f64::max)

@@ -6,8 +6,9 @@
 //! | [`accuracy`] | the bounds hold on difficult data, and are not so wide that they show nothing |
 //! | [`edges`] | the table of errors and edges, and special values in every lane |
 //! | [`bits`] | the same bits for any threads, batch, position and level with fused multiply-add |
-//! | [`rises`] | the same, and the bounds, wherever the reference of the softmax rises |
-//! | [`confined`] | the same where the softmax has a reference before the first pattern, and where it ends |
+//! | [`rescales`] | the same, and the bounds, wherever the shift of the softmax changes |
+//! | [`bounded`] | the same for probes whose scores are bounded, and at that bound |
+//! | [`settling`] | recall in place and until nothing moves: each probe for itself |
 //! | [`processes`] | the same between processes, and as what is committed |
 //! | [`lyapunov`] | the standard energy never rises |
 //! | [`exponential`] | 2^t in ulps, through the public interface |
@@ -17,7 +18,7 @@
 
 mod accuracy;
 mod bits;
-mod confined;
+mod bounded;
 mod edges;
 mod exponential;
 mod hashes;
@@ -25,4 +26,5 @@ mod kit;
 mod lyapunov;
 mod processes;
 mod properties;
-mod rises;
+mod rescales;
+mod settling;

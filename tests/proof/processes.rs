@@ -17,8 +17,8 @@ const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proof/bits.t
 /// The mark of a line that a child says.
 const MARK: &str = "bits:";
 
-/// Rows longer than a chunk in several shards of several blocks, many probes of several blocks, and one
-/// probe with many shards.
+/// Rows longer than a chunk in several splits of several blocks, many probes of several blocks, and one
+/// probe with many splits.
 fn shapes<T: Real>() -> [Shape; 3] {
     let chunk = 4096 / size_of::<T>();
     [(7, chunk + 6, 1100), (33, chunk / 16 + 6, 4500), (1, chunk / 8 - 28, 9001)]
@@ -42,7 +42,7 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
             all.entry(kernel).or_default().push(hash);
         }
     }
-    // Probes whose softmax has a reference before the first pattern, in several blocks and shards.
+    // Probes whose softmax has a reference before the first pattern, in several blocks and splits.
     let near = Case::<T>::random((33, T::GROUP + 4, 12_000), Kind::Uniform, 1.0, 3);
     for (kernel, hash) in hashes(&near, workspace) {
         match kernel {
@@ -57,7 +57,7 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
 /// The hash of every probe's recall, which has to be the same in any batch and at any place in it.
 fn hash_of_probes<T: Real>() -> u64 {
     const MOST: usize = 33;
-    // Two shards, and work for several threads.
+    // Two splits, and work for several threads.
     let case = Case::<T>::random((MOST, T::GROUP + 4, 12_000), Kind::Uniform, 2.0, 9);
     let workspace = &mut Workspace::new();
     let mut run = |order: &[usize]| {

@@ -149,7 +149,7 @@ fn recalling_and_learning_is_one_after_the_other<T: Real>(case: &Case<T>, rule: 
     }
 }
 
-/// Several blocks and shards, of which a few probes are compared.
+/// Several blocks and splits, of which a few probes are compared.
 fn large_shapes_are_within_their_bounds<T: Real>(shapes: [Shape; 3]) {
     for (at, shape) in shapes.into_iter().enumerate() {
         let (kind, beta) = [(Kind::Uniform, 0.7), (Kind::LogNormal, 0.05), (Kind::High, 0.2)][at];

@@ -36,7 +36,7 @@ impl<'d, T: Scalar> Hopfield<'d, T> {
             memory: Memory::from_rows(MatRef::new(&data.patterns, patterns, dim)?)?,
             retrieved: vec![T::ZERO; batch * dim],
             weights: Vec::new(),
-            retrieval: Retrieval::new(T::from_f64(setting.beta))?,
+            retrieval: Retrieval::new(T::from_f64(setting.beta)),
             plasticity: Plasticity { update, ..Plasticity::default() },
             workspace: match setting.level {
                 Some(level) => workspace.with_level(level),

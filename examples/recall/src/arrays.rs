@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hopfield_kernels::{Element, MatRef, Memory, Retrieval, Workspace};
+use hopfield_kernels::{Element, MatRef, Memory, Retrieval, Settled, Stop, Workspace};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ndarray::Array2;
 use ndarray_npy::{WritableElement, WriteNpyExt};
@@ -11,16 +11,11 @@ use crate::Result;
 use crate::cli::Task;
 use crate::files;
 use crate::npy::Matrix;
-use crate::settle::{Stop, settle};
 
 /// Probes recalled at a time, between two looks at the progress bar.
 const CHUNK: usize = 1024;
 /// Runs shorter than this have no progress bar.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A probe has arrived when it moves by less than this part of the longest pattern.
-const SETTLED: f64 = 1e-6;
-const MOST_STEPS: u32 = 1000;
-
 /// Recalls the probes and writes the result.
 pub fn run(task: &Task) -> Result<()> {
     let (patterns, probes) = (Matrix::read(&task.patterns)?, Matrix::read(&task.probes)?);
@@ -45,20 +40,17 @@ fn recall<T: Element + WritableElement>(
         )
         .into());
     }
-    let retrieval = Retrieval::new(T::from_f64(task.beta))?;
+    let retrieval = Retrieval::new(T::from_f64(task.beta));
     let rows = MatRef::new(slice(patterns)?, patterns.nrows(), dim)?;
     let memory =
         Memory::from_rows(rows).map_err(|e| format!("{}: {e}", task.patterns.display()))?;
     let stop = match task.steps {
-        // A probe that has not moved at all never will.
-        Some(steps) => Stop { steps, distance: 0.0 },
-        None => Stop {
-            steps: MOST_STEPS,
-            distance: SETTLED * memory.max_squared_norm().to_f64().sqrt(),
-        },
+        // A probe that is its own recall is not updated again.
+        Some(steps) => Stop::new().tolerance(T::ZERO).max_steps(steps),
+        None => Stop::new(),
     };
 
-    let mut workspace = Workspace::new();
+    let (mut settled, mut workspace) = (Settled::new(), Workspace::new());
     let bar =
         ProgressBar::with_draw_target(Some(probes.nrows() as u64), ProgressDrawTarget::hidden())
             .with_style(ProgressStyle::with_template(
@@ -68,9 +60,9 @@ fn recall<T: Element + WritableElement>(
     let (mut steps, mut most) = (0, 0);
     let states = probes.as_slice_mut().ok_or("the probes are not contiguous")?;
     for chunk in states.chunks_mut(CHUNK * dim) {
-        let taken = settle(&retrieval, &memory, chunk, stop, &mut workspace)?;
-        steps += taken.iter().map(|&taken| u64::from(taken)).sum::<u64>();
-        most = taken.into_iter().fold(most, u32::max);
+        retrieval.settle(&memory, chunk, stop, &mut settled, &mut workspace)?;
+        steps += settled.steps().iter().map(|&taken| u64::from(taken)).sum::<u64>();
+        most = settled.steps().iter().copied().fold(most, u32::max);
         bar.inc((chunk.len() / dim) as u64);
         if bar.is_hidden() && start.elapsed() > PATIENCE {
             bar.set_draw_target(ProgressDrawTarget::stderr());

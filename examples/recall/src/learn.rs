@@ -12,7 +12,7 @@ use rand_pcg::Pcg64;
 
 use crate::Result;
 use crate::digits::{Digits, PIXELS};
-use crate::settle::distance;
+use crate::reading::distance;
 
 /// Patterns to learn: fewer than images, so that they have to be shared.
 const PATTERNS: usize = 256;
@@ -37,7 +37,7 @@ pub fn run() -> Result<()> {
     let start: Vec<f32> = normal.sample_iter(&mut random).take(PATTERNS * PIXELS).collect();
     let mut memory = Memory::from_rows(MatRef::new(&start, PATTERNS, PIXELS)?)?;
 
-    let (retrieval, mut workspace) = (Retrieval::new(BETA)?, Workspace::new());
+    let (retrieval, mut workspace) = (Retrieval::new(BETA), Workspace::new());
     let mut order: Vec<usize> = (0..count).collect();
     let mut retrieved = vec![0.0; BATCH * PIXELS];
 

@@ -11,7 +11,7 @@ mod files;
 mod learn;
 mod npy;
 mod picture;
-mod settle;
+mod reading;
 mod table;
 
 use std::process::ExitCode;

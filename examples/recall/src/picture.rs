@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hopfield_kernels::{Retrieval, Workspace};
+use hopfield_kernels::{Retrieval, Settled, Workspace};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -10,8 +10,8 @@ use rand_pcg::Pcg64;
 use crate::Result;
 use crate::digits::{Corruption, Digits, PIXELS, SIDE};
 use crate::files;
-use crate::settle::{Reading, settle};
-use crate::table::{BETA, STOP};
+use crate::reading::Reading;
+use crate::table::{BETA, stop};
 
 const COLUMNS: usize = 12;
 const ROWS: usize = 3;
@@ -43,8 +43,8 @@ pub fn run(path: &Path) -> Result<()> {
         spoilt.push(corruption.spoil(&digits.pixels(index), &mut random)?);
     }
     let mut probes: Vec<f32> = spoilt.iter().flat_map(|image| digits.pattern(image)).collect();
-    let (retrieval, mut workspace) = (Retrieval::new(BETA)?, Workspace::new());
-    settle(&retrieval, &memory, &mut probes, STOP, &mut workspace)?;
+    let (retrieval, mut workspace) = (Retrieval::new(BETA), Workspace::new());
+    retrieval.settle(&memory, &mut probes, stop(), &mut Settled::new(), &mut workspace)?;
     let best = Reading::of(&retrieval, &memory, &probes, &mut workspace)?.best;
 
     let width = COLUMNS * (TILE + GAP) + GAP + GUTTER;

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use hopfield_kernels::{Memory, Retrieval, Workspace};
+use hopfield_kernels::{Memory, Retrieval, Settled, Stop, Workspace};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use crate::Result;
 use crate::digits::{Corruption, Digits, PIXELS};
-use crate::settle::{Reading, Stop, distance, settle};
+use crate::reading::{Reading, distance};
 
 /// The inverse temperature.
 ///
@@ -17,8 +17,10 @@ use crate::settle::{Reading, Stop, distance, settle};
 /// makes a weight of e⁻⁶ for the neighbour. At a quarter of this, tight clusters are recalled as
 /// their means; at five times as much, recall is little more than a search for the nearest.
 pub const BETA: f32 = 200.0;
-/// Patterns have norm 1: a probe that moves by less than this has arrived.
-pub const STOP: Stop = Stop { steps: 100, distance: 1e-4 };
+/// Patterns have norm 1, and so has a probe that is near one: it has arrived when it moves by less than 10⁻⁴.
+pub fn stop() -> Stop<f32> {
+    Stop::new().tolerance(5e-5).max_steps(100)
+}
 
 const LOADS: [usize; 3] = [10, 100, 500];
 const CORRUPTIONS: [Corruption; 4] =
@@ -87,16 +89,17 @@ impl Trial {
             probes.extend(digits.pattern(&spoilt));
         }
 
-        let (retrieval, mut workspace) = (Retrieval::new(BETA)?, Workspace::new());
+        let (retrieval, mut workspace) = (Retrieval::new(BETA), Workspace::new());
         let before = Reading::of(&retrieval, memory, &probes, &mut workspace)?;
-        let (mut recalled, mut steps) = (probes.clone(), Vec::new());
+        let (mut recalled, mut settled) = (probes.clone(), Settled::new());
         let mut seconds = f64::INFINITY;
         for _ in 0..RUNS {
             recalled.copy_from_slice(&probes);
             let start = Instant::now();
-            steps = settle(&retrieval, memory, &mut recalled, STOP, &mut workspace)?;
+            retrieval.settle(memory, &mut recalled, stop(), &mut settled, &mut workspace)?;
             seconds = seconds.min(start.elapsed().as_secs_f64());
         }
+        let steps = settled.steps();
         let after = Reading::of(&retrieval, memory, &recalled, &mut workspace)?;
 
         let right = after.best.iter().zip(&sources).filter(|(best, source)| best == source);

@@ -6,9 +6,9 @@ use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::{Element, Kernel, Level, Simd};
 
 /// Whether a padded probe is bounded.
-struct Confined<'a, T>(&'a [T], SoftmaxParams<T>);
+struct Bounded<'a, T>(&'a [T], SoftmaxParams<T>);
 
-impl<T: Element> Kernel<T> for Confined<'_, T> {
+impl<T: Element> Kernel<T> for Bounded<'_, T> {
     type Output = bool;
 
     #[inline(always)]
@@ -17,10 +17,10 @@ impl<T: Element> Kernel<T> for Confined<'_, T> {
     }
 }
 
-/// Probes that lie along the longest pattern, ever longer: the last one that is bounded scores half the
-/// depth at most, and nearly that much where squares are normal numbers.
+/// Tries ever longer probes along the longest pattern. The last one that is bounded scores at most
+/// half the depth, and nearly that much where squares are normal numbers.
 #[test]
-fn a_confined_probe_scores_half_the_depth_at_most() {
+fn a_bounded_probe_scores_half_the_depth_at_most() {
     fn check<T: Element>(level: Level, dim: usize, size: f64, beta: f64) {
         let square = T::from_f64(size) * T::from_f64(size) * T::from_f64(dim as f64);
         let params = SoftmaxParams::<T>::new(beta, 1000).among(square, dim);
@@ -29,7 +29,7 @@ fn a_confined_probe_scores_half_the_depth_at_most() {
         let bounded = |x: T| {
             let mut probe = vec![T::ZERO; padded_cols::<T>(dim)];
             probe[..dim].fill(x);
-            T::dispatch(level, Confined(&probe, params))
+            T::dispatch(level, Bounded(&probe, params))
         };
         let length = half / score(T::ONE);
         let lengths = (-900..900).map(|step| T::from_f64((f64::from(step) / 50.0).exp2() * length));
@@ -55,23 +55,23 @@ fn a_confined_probe_scores_half_the_depth_at_most() {
 }
 
 #[test]
-fn what_is_not_finite_is_not_confined() {
+fn what_is_not_finite_is_not_bounded() {
     fn check<T: Element>(level: Level) {
         let infinity = T::ONE / T::ZERO;
         let params = SoftmaxParams::new(1.0, 10);
         let bounded = |x: T, square: T| {
             let mut probe = vec![T::ZERO; T::LANES];
             probe[T::LANES - 1] = x;
-            T::dispatch(level, Confined(&probe, params.among(square, 1)))
+            T::dispatch(level, Bounded(&probe, params.among(square, 1)))
         };
         assert!(bounded(T::ZERO, T::ONE) && bounded(T::ONE, T::ZERO), "{level}");
         for strange in [infinity, T::NAN] {
             assert!(!bounded(strange, T::ONE) && !bounded(strange, T::ZERO), "{level}");
             assert!(!bounded(T::ZERO, strange) && !bounded(T::ONE, strange), "{level}");
         }
-        // Nor anything before it is known among which patterns.
+        // Nor is any probe bounded before `among` has set the bound.
         let probe = vec![T::ZERO; T::LANES];
-        assert!(!T::dispatch(level, Confined(&probe, params)), "{level}");
+        assert!(!T::dispatch(level, Bounded(&probe, params)), "{level}");
     }
     for level in Level::available() {
         check::<f32>(level);

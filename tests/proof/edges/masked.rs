@@ -68,9 +68,9 @@ fn all_patterns_masked() {
     }
 }
 
-/// Four shards of 1 MiB, of which one takes part, and none; with scores all near 0, and all over.
+/// Four splits of 1 MiB, of which one takes part, and none; with scores all near 0, and all over.
 #[test]
-fn shards_that_are_masked_leave_the_others_as_they_are() {
+fn splits_that_are_masked_leave_the_others_as_they_are() {
     for level in levels::all() {
         masked_shards(level, 0.05);
         masked_shards(level, 0.3);
@@ -81,23 +81,23 @@ fn masked_shards(level: Level, beta: f64) {
     const SHARD: usize = 1024;
     let (batch, dim) = (2, 256);
     let mut case = Case::<f32>::random((batch, dim, 4 * SHARD), Kind::Uniform, beta, 4);
-    for shard in 0..4 {
-        case.how.keep = Some((0..4 * SHARD).map(|n| n / SHARD == shard).collect());
+    for split in 0..4 {
+        case.how.keep = Some((0..4 * SHARD).map(|n| n / SHARD == split).collect());
         let told = case.run(&mut serial(level));
         let patterns =
-            Matrix::from_fn((SHARD, dim, 0), |n, d| case.patterns.row(shard * SHARD + n)[d]);
+            Matrix::from_fn((SHARD, dim, 0), |n, d| case.patterns.row(split * SHARD + n)[d]);
         let alone = Case::new(case.probes.clone(), patterns, How::beta(beta));
         let expected = alone.run(&mut serial(level));
-        assert_eq!(told.retrieved.bits(), expected.retrieved.bits(), "{level}: {shard}");
-        assert_eq!(told.support, vec![SHARD; batch], "{level}: {shard}");
+        assert_eq!(told.retrieved.bits(), expected.retrieved.bits(), "{level}: {split}");
+        assert_eq!(told.support, vec![SHARD; batch], "{level}: {split}");
         for b in 0..batch {
-            assert_eq!(told.best[b], expected.best[b] + shard * SHARD, "{level}: {shard}");
+            assert_eq!(told.best[b], expected.best[b] + split * SHARD, "{level}: {split}");
             for (told, expected) in [
                 (told.lse[b], expected.lse[b]),
                 (told.entropy[b], expected.entropy[b]),
                 (told.best_weight[b], expected.best_weight[b]),
             ] {
-                assert_eq!(told.to_bits(), expected.to_bits(), "{level}: {shard}");
+                assert_eq!(told.to_bits(), expected.to_bits(), "{level}: {split}");
             }
         }
     }
@@ -108,21 +108,21 @@ fn masked_shards(level: Level, beta: f64) {
     assert_eq!((told.best, told.support), (vec![usize::MAX; batch], vec![0; batch]), "{level}");
 }
 
-/// A shard without one score that is a number is not one without patterns.
+/// A split without one score that is a number is not one without patterns.
 #[test]
-fn a_shard_of_nan_is_not_an_empty_one() {
+fn a_split_of_nan_is_not_an_empty_one() {
     let shape = (2, 256, 4096);
     for level in levels::all() {
-        for shard in [0, 3] {
+        for split in [0, 3] {
             let mut case = Case::<f32>::random(shape, Kind::Uniform, 0.05, 4);
-            for n in shard * 1024..(shard + 1) * 1024 {
+            for n in split * 1024..(split + 1) * 1024 {
                 case.patterns.row_mut(n).fill(f32::NAN);
             }
             case.memory = Memory::from_rows(case.patterns.view()).unwrap();
             let told = case.run(&mut serial(level));
             let rows = (0..shape.0).flat_map(|b| told.retrieved.row(b));
-            assert!(rows.into_iter().all(|x| x.is_nan()), "{level}: {shard}");
-            assert!(told.lse.iter().all(|lse| lse.is_nan()), "{level}: {shard}");
+            assert!(rows.into_iter().all(|x| x.is_nan()), "{level}: {split}");
+            assert!(told.lse.iter().all(|lse| lse.is_nan()), "{level}: {split}");
         }
     }
 }

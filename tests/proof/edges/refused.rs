@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use hopfield_kernels::{
     Error, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Result,
-    Retrieval, Update, UpdateRule, Workspace, combine, energy, outer_product_update,
+    Retrieval, Settled, Stop, Update, UpdateRule, Workspace, combine, energy, outer_product_update,
     outer_product_update_with, retrieve, similarities, softmax, softmax_into,
 };
 
@@ -96,7 +96,7 @@ fn outputs_that_do_not_fit() {
             "best_weight" => outputs.best_weight = short.best_weight,
             _ => outputs.support = short.support,
         }
-        let retrieval = Retrieval::new(1.0).unwrap();
+        let retrieval = Retrieval::new(1.0);
         let refused = retrieval.run(probes.view(), &memory, outputs, &mut Workspace::new());
         assert_refused(refused, &[wrong, says[0], says[1]]);
         let untouched = Told::<f32>::unwritten((4, 3, 2), 0);
@@ -104,7 +104,7 @@ fn outputs_that_do_not_fit() {
     }
     let mut out = Matrix::unwritten(4, 3, 0);
     let outputs = Outputs { retrieved: Some(out.view_mut()), ..Outputs::default() };
-    let retrieval = Retrieval::new(1.0).unwrap().with_mask(&[true; 3]);
+    let retrieval = Retrieval::new(1.0).with_mask(&[true; 3]);
     let refused = retrieval.run(probes.view(), &memory, outputs, &mut Workspace::new());
     assert_refused(refused, &["mask", "2", "3"]);
     assert_unwritten(&out);
@@ -129,7 +129,7 @@ fn updates_that_do_not_fit() {
         assert_refused(refused, &says);
         assert_unwritten(&delta);
     }
-    let retrieval = Retrieval::new(1.0).unwrap();
+    let retrieval = Retrieval::new(1.0);
     let learns = Plasticity { update: factors, ..Plasticity::default() };
     for (probes, retrieved, weights, delta, says) in [
         ((4, 2), (4, 3), (4, 2), (2, 3), ["probes", "4 x 3", "4 x 2"]),
@@ -172,7 +172,7 @@ fn masks_that_do_not_fit_where_something_is_learned() {
         let learns = Plasticity { rule, ..learns };
         for length in [0, 1, 3, 1000] {
             let mask = vec![true; length];
-            let retrieval = Retrieval::new(1.0).unwrap().with_mask(&mask);
+            let retrieval = Retrieval::new(1.0).with_mask(&mask);
             let says = ["mask", "expected 2", &format!("got {length}")];
             let mut memory = before.clone();
             let (x, mut delta) = (probes.view(), Matrix::unwritten(2, 3, 0));
@@ -347,8 +347,31 @@ fn parameters_outside_their_domain() {
         assert_refused(retrieve(zeros(1, 3).view(), &memory, beta, out.view_mut()), &["beta"]);
         assert_unwritten(&out);
         assert_refused(energy(zeros(1, 3).view(), &memory, beta, &mut [0.0]), &["beta"]);
-        assert_refused(Retrieval::new(beta), &["beta"]);
-        assert_refused(Retrieval::new(1.0).unwrap().with_gain(beta), &["gain"]);
+        for (retrieval, name) in
+            [(Retrieval::new(beta), "beta"), (Retrieval::new(1.0).with_gain(beta), "gain")]
+        {
+            let says = &[name, "above 0"];
+            let (x, mut probe) = (zeros(1, 3), [1.0, 2.0, 3.0]);
+            let outputs = Outputs { retrieved: Some(out.view_mut()), ..Outputs::default() };
+            assert_refused(retrieval.run(x.view(), &memory, outputs, workspace), says);
+            let (outputs, recall) = (Outputs::default(), &mut Recall::new());
+            assert_refused(retrieval.recall(x.view(), &memory, outputs, recall, workspace), says);
+            assert_refused(retrieval.apply(&memory, &mut probe), says);
+            let (stop, settled) = (Stop::new(), &mut Settled::new());
+            let refused = retrieval.settle(&memory, &mut probe, stop, settled, workspace);
+            assert_refused(refused, says);
+            assert_eq!(probe, [1.0, 2.0, 3.0]);
+            let weights = zeros(1, 2);
+            let input = LearningInput {
+                probes: x.view(),
+                retrieved: x.view(),
+                memory_weights: weights.view(),
+                delta: None,
+            };
+            let learns = Plasticity::default();
+            assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), says);
+            assert_unwritten(&out);
+        }
     }
     let mut learns = Vec::new();
     for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
@@ -367,7 +390,7 @@ fn parameters_outside_their_domain() {
     }
     learns.push(("negative_steps", Plasticity { negative_steps: 0, ..Plasticity::default() }));
     for (name, learns) in learns {
-        let retrieval = Retrieval::new(1.0).unwrap();
+        let retrieval = Retrieval::new(1.0);
         let (probes, weights, mut out) = (zeros(1, 3), zeros(1, 2), Matrix::unwritten(1, 3, 0));
         let (x, to) = (probes.view(), out.view_mut());
         let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);

@@ -50,7 +50,6 @@ fn a_masked_pattern_beside_a_probe_that_is_not_a_number() {
                     let learns = Plasticity { rule, update, ..Plasticity::default() };
                     let (mut recall, workspace) = (Recall::new(), &mut serial(level));
                     Retrieval::new(1.0)
-                        .unwrap()
                         .with_mask(&[true, false])
                         .recall(probes, &memory, Outputs::default(), &mut recall, workspace)
                         .unwrap();
@@ -190,7 +189,7 @@ fn given_weights_of_a_masked_pattern() {
                     delta: Some(delta.view_mut()),
                 };
                 let learns = Plasticity { rule, ..Plasticity::default() };
-                let retrieval = Retrieval::new(1.0).unwrap().with_mask(&keep);
+                let retrieval = Retrieval::new(1.0).with_mask(&keep);
                 learns.learn_from(&retrieval, input, &mut memory, &mut serial(level)).unwrap();
                 for n in 0..20 {
                     let masked = n == 3 || n == 4;

@@ -28,23 +28,23 @@
 //! that of exp2 (k = 1 ulp; 1.1 where multiply-add is not fused). A weight below 2^-digits / N of the
 //! peak is dropped: its error is all of it, which is at most W and at most u/N exp(2 β max E + λ).
 //!
-//! **Mass.** A weight is rescaled once for each shard that is merged, T times at most, and once for each
+//! **Row sum.** A weight is rescaled once for each split that is merged, T times at most, and once for each
 //! time that the reference rises, by more than H: 1 + β (p̂ - ŝ) / (H ln 2) times at most, which is
 //! counted in λ. Each time it is by exp2 (ε) and a product (U). The arguments telescope: their rounding
 //! is that of β (p̂ - ŝ) + H ln 2. The depth of the sum is that of a block, and one
-//! more for each block and shard. So Σ ŵ is Σ W exp(±(λ + T (ε + U) + h_N U)) and the dropped; ρ bounds
+//! more for each block and split. So Σ ŵ is Σ W exp(±(λ + T (ε + U) + h_N U)) and the dropped; ρ bounds
 //! its relative error, and -ln(1 - ρ) that of its logarithm, which is Λ.
 //!
-//! **Memory weights.** p̂ = fl(ŵ fl(1 / mass)): |p̂ - p| <= p (exp(λ + Λ + 2U) - 1) + dropped.
+//! **Memory weights.** p̂ = fl(ŵ fl(1 / row sum)): |p̂ - p| <= p (exp(λ + Λ + 2U) - 1) + dropped.
 //!
 //! **Retrieved.** One chain through the patterns, T rescales, at most three roundings for each merge,
-//! and the product with fl(gain / mass): with h_C = N + 3 T + 4,
+//! and the product with fl(gain / row_sum): with h_C = N + 3 T + 4,
 //! |x̂ - x| <= Σ_n [p (exp(λ + Λ + T (ε + U) + h_C U) - 1) + dropped] |M[n,k]| + underflow.
 //!
-//! **lse, energy.** β p̂ + ln mass, in double precision (v): Λ + 4v (|β p̂| + |ln mass|) + u |lse|. The
+//! **lse, energy.** β p̂ + ln row_sum, in double precision (v): Λ + 4v (|β p̂| + |ln row_sum|) + u |lse|. The
 //! energy adds ½ x·x (D roundings in double precision), ½ M*² (γ_h) and a constant.
 //!
-//! **Entropy.** H = ln mass - Q / mass, Q = Σ W β (s - r). Every term of Q̂ has the error of its weight,
+//! **Entropy.** H = ln row_sum - Q / row_sum, Q = Σ W β (s - r). Every term of Q̂ has the error of its weight,
 //! of its argument (α, which is λ without ε) and of sums of depth h_N + 4 T + 4; it is at most W τ, where
 //! τ = β (p̂ - ŝ) + H ln 2 bounds the distance to a reference that rises, and β |ŝ| that to 0.
 //!
@@ -54,7 +54,7 @@
 //!
 //! **Norms.** γ_h ‖m‖², and D Ω for squares below the normal range, which count as 0.
 //!
-//! How patterns are cut into blocks and shards is the crate's affair: [`Arithmetic::cuts`] assumes only
+//! How patterns are cut into blocks and splits is the crate's affair: [`Arithmetic::cuts`] assumes only
 //! that a block is not made smaller without need.
 //!
 //! Bounds are evaluated in `f64`, and widened by a millionth for that.
@@ -141,9 +141,9 @@ struct Separation {
     /// W less than this may be dropped.
     dropped: Vec<f64>,
     /// Σ W, relative to the exact peak.
-    mass: f64,
+    row_sum: f64,
     /// Λ
-    mass_error: f64,
+    row_sum_error: f64,
     /// Of the arguments alone: α.
     arguments: Vec<f64>,
     /// What the arguments are at most: τ.
@@ -199,7 +199,7 @@ impl Arithmetic {
         self.gamma(roundings) * size + roundings * self.tiny
     }
 
-    /// Patterns of up to 64 KiB, and not more than 128, are one block of one shard. A block is at most
+    /// Patterns of up to 64 KiB, and not more than 128, are one block of one split. A block is at most
     /// 1024 patterns, and otherwise not smaller than it may be by these figures.
     fn cuts(&self, patterns: usize, dim: usize) -> Cuts {
         let row = (dim.div_ceil(self.lanes) + 1) * self.lanes * self.bytes;
@@ -226,14 +226,14 @@ impl Arithmetic {
             exponents: Vec::new(),
             errors: Vec::new(),
             dropped: Vec::new(),
-            mass: 0.0,
-            mass_error: 0.0,
+            row_sum: 0.0,
+            row_sum_error: 0.0,
             arguments: Vec::new(),
             distances: Vec::new(),
         };
-        let confined = kept().all(|(s, _)| beta * s.abs() <= 0.5 * bits * LN_2 * WIDER);
+        let bounded = kept().all(|(s, _)| beta * s.abs() <= 0.5 * bits * LN_2 * WIDER);
         let lag = if scores.len() > SECTION { HEADROOM } else { 0.0 };
-        let mut mass_error = 0.0;
+        let mut row_sum_error = 0.0;
         for (score, error) in scores.iter().zip(errors) {
             let error = beta * error;
             let exponent = score.map_or(f64::NEG_INFINITY, |score| beta * (score - peak));
@@ -245,7 +245,7 @@ impl Arithmetic {
                 }
                 to_reference = distance + lag;
                 let mut rounded = to_reference * (2.0 * u + self.scale);
-                if confined {
+                if bounded {
                     let to_zero = beta * score.abs() + error;
                     to_reference = to_reference.max(to_zero);
                     rounded = rounded.max(to_zero * (u + self.scale));
@@ -258,21 +258,21 @@ impl Arithmetic {
             let weight = exponent.exp();
             if score.is_some() {
                 let deep = error + cuts.rescales * (self.power + u) + cuts.depth * u;
-                mass_error += grown(exponent, deep) + dropped;
+                row_sum_error += grown(exponent, deep) + dropped;
             }
-            this.mass += weight;
+            this.row_sum += weight;
             this.exponents.push(exponent);
             this.errors.push(error);
             this.dropped.push(dropped);
             this.arguments.push(argument);
             this.distances.push(to_reference);
         }
-        // All masked: the mass is exactly 0, and nothing is divided by it.
-        if this.mass == 0.0 {
-            this.mass = 1.0;
+        // All masked: the row_sum is exactly 0, and nothing is divided by it.
+        if this.row_sum == 0.0 {
+            this.row_sum = 1.0;
         }
-        let relative = mass_error / this.mass;
-        this.mass_error = if relative < 1.0 { -(-relative).ln_1p() } else { f64::INFINITY };
+        let relative = row_sum_error / this.row_sum;
+        this.row_sum_error = if relative < 1.0 { -(-relative).ln_1p() } else { f64::INFINITY };
         this
     }
 
@@ -289,8 +289,8 @@ impl Arithmetic {
     fn weights(&self, of: &Separation) -> Vec<f64> {
         let terms = of.exponents.iter().zip(&of.errors).zip(&of.dropped);
         let bound = |((exponent, error), dropped): ((&f64, &f64), &f64)| {
-            let all = error + of.mass_error + 2.0 * self.log_unit;
-            grown(exponent - of.mass.ln(), all) + dropped / of.mass + self.tiny
+            let all = error + of.row_sum_error + 2.0 * self.log_unit;
+            grown(exponent - of.row_sum.ln(), all) + dropped / of.row_sum + self.tiny
         };
         terms.map(bound).collect()
     }
@@ -316,7 +316,7 @@ impl Arithmetic {
             .collect();
         let cuts = self.cuts(count, dim);
         let separation = self.separation(&scores, &errors, beta * gain, cuts);
-        let Separation { exponents, mass, mass_error, .. } = &separation;
+        let Separation { exponents, row_sum, row_sum_error, .. } = &separation;
 
         let similarities = errors.iter().zip(&exact.similarities).map(|(error, s)| {
             let rounding =
@@ -325,12 +325,12 @@ impl Arithmetic {
         });
         let roundings = cuts.rescales * (self.power + u)
             + (count as f64 + 3.0 * cuts.rescales + 4.0) * u
-            + mass_error;
+            + row_sum_error;
         let mut retrieved =
             vec![(count as f64 + 3.0 * cuts.rescales + 4.0) * self.tiny * gain; dim];
         for (n, pattern) in patterns.iter().enumerate().filter(|(n, _)| how.keeps(*n)) {
-            let factor = grown(exponents[n] - mass.ln(), separation.errors[n] + roundings)
-                + separation.dropped[n] / mass;
+            let factor = grown(exponents[n] - row_sum.ln(), separation.errors[n] + roundings)
+                + separation.dropped[n] / row_sum;
             for (bound, m) in retrieved.iter_mut().zip(pattern) {
                 *bound += times(factor, gain * m.to_f64().abs());
             }
@@ -338,12 +338,12 @@ impl Arithmetic {
 
         let lse = exact.lse.to_f64();
         let all_masked = lse == f64::NEG_INFINITY;
-        let peak = lse - mass.ln();
+        let peak = lse - row_sum.ln();
         let most = errors.iter().fold(0.0_f64, |most, &error| most.max(beta * gain * error));
         let lse_error = if all_masked {
             0.0
         } else {
-            mass_error + 4.0 * V * (peak.abs() + most + HEADROOM + mass.ln().abs())
+            row_sum_error + 4.0 * V * (peak.abs() + most + HEADROOM + row_sum.ln().abs())
         };
         let square = size(probe, probe);
         let norm = patterns.iter().map(|m| size(m, m)).fold(0.0, f64::max) * gain * gain;
@@ -373,23 +373,24 @@ impl Arithmetic {
         }
     }
 
-    /// Of ln mass - Q / mass.
+    /// Of ln row_sum - Q / row_sum.
     fn entropy(&self, of: &Separation, cuts: Cuts) -> f64 {
         let u = self.log_unit;
         let roundings =
             (cuts.depth + 4.0 * cuts.rescales + 4.0) * u + cuts.rescales * (self.power + u);
-        let (mut heat, mut heat_error) = (0.0, 0.0);
+        let (mut entropy_sum, mut entropy_error_sum) = (0.0, 0.0);
         for (n, &exponent) in of.exponents.iter().enumerate().filter(|(_, a)| a.is_finite()) {
             let (distance, weight) = (of.distances[n], exponent.exp());
-            heat += weight * distance;
-            heat_error +=
+            entropy_sum += weight * distance;
+            entropy_error_sum +=
                 times(grown(exponent, of.errors[n] + roundings), distance + of.arguments[n])
                     + times(of.arguments[n], weight)
                     + of.dropped[n] * distance;
         }
-        let (heat, heat_error) = (heat / of.mass, heat_error / of.mass);
-        let divided = times(of.mass_error.exp(), heat + heat_error) - heat;
-        of.mass_error + divided + 8.0 * V * (heat + of.mass.ln().abs())
+        let (entropy_sum, entropy_error_sum) =
+            (entropy_sum / of.row_sum, entropy_error_sum / of.row_sum);
+        let divided = times(of.row_sum_error.exp(), entropy_sum + entropy_error_sum) - entropy_sum;
+        of.row_sum_error + divided + 8.0 * V * (entropy_sum + of.row_sum.ln().abs())
     }
 
     /// Of ΔM, from `rows` outer products: with the sum of their absolute values, and what that may

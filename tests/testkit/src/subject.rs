@@ -35,8 +35,8 @@ impl<T: Real> Case<T> {
     }
 
     pub fn retrieval(&self) -> Retrieval<'_, T> {
-        let retrieval = Retrieval::new(self.how.beta).expect("β");
-        let retrieval = retrieval.with_gain(self.how.gain).expect("gain");
+        let retrieval = Retrieval::new(self.how.beta);
+        let retrieval = retrieval.with_gain(self.how.gain);
         self.how.keep.as_ref().map_or(retrieval, |keep| retrieval.with_mask(keep))
     }
 

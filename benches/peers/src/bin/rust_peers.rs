@@ -210,7 +210,7 @@ fn weights_that_count<T: Scalar>(data: &Data<T>, beta: f64) -> Result<f64> {
     let Shape { batch, dim, patterns } = data.shape;
     let memory = Memory::from_rows(MatRef::new(&data.patterns, patterns, dim)?)?;
     let mut support = vec![0; batch];
-    Retrieval::new(T::from_f64(beta))?.run(
+    Retrieval::new(T::from_f64(beta)).run(
         MatRef::new(&data.probes, batch, dim)?,
         &memory,
         Outputs { support: Some(&mut support), ..Outputs::default() },

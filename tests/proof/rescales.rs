@@ -1,5 +1,5 @@
-//! The reference of the softmax, wherever it rises: one probe, which takes a few patterns at a time, has
-//! the bits of many, which take a block, and all of them lie within the bounds.
+//! The shift of the online softmax, wherever it changes: one probe, which takes a few patterns at a time, has
+//! the bits of many, which take a block, and all results lie within the error bounds.
 
 use testkit::checks::alone_and_together;
 use testkit::data::{Matrix, Random, Real};
@@ -13,13 +13,13 @@ fn scores(course: usize, count: usize) -> Vec<f64> {
     let score = |n: usize| {
         let last = n + 1 == count;
         match course {
-            // Up a little, up much, down; up to what the headroom is, and beyond it, again and again.
+            // Up a little, up much, down; up to the rescale threshold, and beyond it, again and again.
             0 => n as f64 * 3.0,
             1 => n as f64 * 40.0,
             2 => -(n as f64) * 5.0,
             3 => (n / 2) as f64 * 8.0,
             4 => n as f64 * 8.000_1,
-            // A walk; leaps; a peak in the last place, in the middle of a stretch, of a section.
+            // A walk; leaps; a maximum in the last place, in the middle of a row strip, of a section.
             5 => {
                 walk += random.between(-9.0, 10.0);
                 walk
@@ -33,11 +33,11 @@ fn scores(course: usize, count: usize) -> Vec<f64> {
     (0..count).map(score).collect()
 }
 
-fn wherever_it_rises<T: Real>() {
+fn wherever_it_changes<T: Real>() {
     for course in 0..10 {
         for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
-            // Rows of one group and of several: eight or four of them are a stretch. Rows of two chunks,
-            // whose groups of probes take turns.
+            // Rows of one vector and of several: eight or four of them are a strip. Rows of two chunks, for
+            // each of which there is a loop over the probe tiles.
             for (dim, most) in [(3, 1100), (300, 100), (900, 100), (1100, 530)] {
                 if count > most {
                     continue;
@@ -56,7 +56,7 @@ fn wherever_it_rises<T: Real>() {
 }
 
 #[test]
-fn wherever_the_reference_rises_bits_and_bounds_hold() {
-    wherever_it_rises::<f32>();
-    wherever_it_rises::<f64>();
+fn wherever_the_shift_changes_bits_and_bounds_hold() {
+    wherever_it_changes::<f32>();
+    wherever_it_changes::<f64>();
 }

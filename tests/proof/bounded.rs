@@ -1,6 +1,6 @@
-//! Probes that are so short that all their scores are near 0, whose softmax has a reference before the first
-//! pattern: on both sides of where that ends, one probe has the bits of many, whatever is asked for, and all
-//! lie within the bounds.
+//! Probes so short that all their scores are near 0: their softmax is bounded and needs no maximum. On both
+//! sides of the bound, one probe alone has the bits of one among many, whatever outputs are asked for, and
+//! all results lie within the error bounds.
 
 use hopfield_kernels::{MatMut, MatRef, Memory, Outputs, Retrieval};
 
@@ -10,10 +10,10 @@ use testkit::levels::{self, serial};
 use testkit::naive::How;
 use testkit::subject::Case;
 
-/// What scores may reach, over what they may reach for their probe to be confined.
-const REACHES: [f64; 9] = [0.0, 1e-3, 0.5, 0.97, 0.9999, 1.0001, 1.03, 2.0, 30.0];
+/// The largest score of a probe, over the largest for which its softmax is bounded.
+const SIZES: [f64; 9] = [0.0, 1e-3, 0.5, 0.97, 0.9999, 1.0001, 1.03, 2.0, 30.0];
 
-/// Probes of every reach: some at random, some along the longest pattern or against it.
+/// Probes of every size: some at random, some along the longest pattern or against it.
 fn case<T: Real>((batch, dim, count): (usize, usize, usize), scale: f64) -> Case<T> {
     let random = &mut Random((batch + dim + count) as u64);
     let of = Kind::Uniform.matrix::<T>((count, dim, 0), random);
@@ -27,7 +27,7 @@ fn case<T: Real>((batch, dim, count): (usize, usize, usize), scale: f64) -> Case
         let direction = if b % 3 == 0 { directions.row(b) } else { longest };
         let sign = if b % 3 == 1 { -1.0 } else { 1.0 };
         // β log2 e is 1.
-        let length = 0.5 * bits * REACHES[b % REACHES.len()] / norm(longest);
+        let length = 0.5 * bits * SIZES[b % SIZES.len()] / norm(longest);
         T::from_f64(sign * direction[d].to_f64() / norm(direction) * length)
     });
     Case::new(probes, patterns, How::beta(std::f64::consts::LN_2))
@@ -48,14 +48,14 @@ fn near_where_it_ends<T: Real>() {
 }
 
 #[test]
-fn where_probes_are_no_longer_confined_bits_and_bounds_hold() {
+fn at_the_bound_of_bounded_probes_bits_and_bounds_hold() {
     near_where_it_ends::<f32>();
     near_where_it_ends::<f64>();
 }
 
 /// A probe of zeros is as short as can be, and 0 times infinity is not a number.
 #[test]
-fn nothing_is_confined_among_patterns_that_are_not_finite() {
+fn nothing_is_bounded_among_patterns_that_are_not_finite() {
     fn check<T: Real>() {
         let infinity = T::ONE / T::ZERO;
         for level in levels::all() {
@@ -71,7 +71,6 @@ fn nothing_is_confined_among_patterns_that_are_not_finite() {
                 };
                 let probe = [T::ZERO; 2];
                 Retrieval::new(T::ONE)
-                    .unwrap()
                     .run(MatRef::new(&probe, 1, 2).unwrap(), &memory, outputs, &mut serial(level))
                     .unwrap();
                 assert!(sum.iter().chain(&lse).all(|x| x.is_nan()), "{level}: {sum:?} {lse:?}");

@@ -1,0 +1,35 @@
+//! What probes are like where they are.
+
+use hopfield_kernels::{Element, MatRef, Memory, Outputs, Result, Retrieval, Workspace};
+
+/// What probes are like where they are.
+pub struct Reading<T> {
+    /// Their energies.
+    pub energy: Vec<T>,
+    /// The pattern most similar to each.
+    pub best: Vec<usize>,
+}
+
+impl<T: Element> Reading<T> {
+    /// Reads it from a pass over the patterns that retrieves nothing.
+    pub fn of(
+        retrieval: &Retrieval<'_, T>,
+        memory: &Memory<T>,
+        probes: &[T],
+        workspace: &mut Workspace<T>,
+    ) -> Result<Self> {
+        let batch = probes.len() / memory.dim();
+        let (mut energy, mut best) = (vec![T::NAN; batch], vec![usize::MAX; batch]);
+        let outputs =
+            Outputs { energy: Some(&mut energy), best: Some(&mut best), ..Outputs::default() };
+        let probes = MatRef::new(probes, batch, memory.dim())?;
+        retrieval.run(probes, memory, outputs, workspace)?;
+        Ok(Self { energy, best })
+    }
+}
+
+/// ‖a - b‖
+pub fn distance<T: Element>(a: &[T], b: &[T]) -> f64 {
+    let squares = a.iter().zip(b).map(|(&a, &b)| (a - b).to_f64().powi(2));
+    squares.sum::<f64>().sqrt()
+}
