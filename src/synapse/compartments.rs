@@ -145,9 +145,11 @@ impl<T: Element> HopfieldSynapse<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] when they do not have D features.
+    /// [`Error::Shape`] when they do not have D features, [`Error::Allocation`] when there is no memory for
+    /// them.
     pub fn set_inputs(&mut self, probes: MatRef<'_, T>) -> Result<()> {
         expect_shape("inputs", probes.shape(), (probes.rows(), self.memory.dim()))?;
+        self.inputs.reserve(probes.rows())?;
         self.inputs.copy_from(probes);
         self.changed("inputs that were set since");
         Ok(())

@@ -143,7 +143,8 @@ impl<T: Element> HopfieldSynapse<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Level`] as [`Workspace::level`] says.
+    /// [`Error::Level`] as [`Workspace::level`] says, [`Error::Allocation`] when there is no memory for what is
+    /// recorded. Nothing has changed then.
     pub fn advance_state(&mut self) -> Result<()> {
         self.workspace.level()?;
         let rates = self.rates();
@@ -152,6 +153,14 @@ impl<T: Element> HopfieldSynapse<T> {
         let record = self.settings.record;
         let faithful = self.settings.semantics == Semantics::NgcLearn;
 
+        // All of them before any changes.
+        self.outputs.reserve(batch)?;
+        if record.similarities {
+            self.similarities.reserve(batch)?;
+        }
+        if record.memory_weights {
+            self.memory_weights.reserve(batch)?;
+        }
         self.outputs.resize(batch);
         let mut outputs =
             Outputs { retrieved: Some(self.outputs.view_mut()), ..Outputs::default() };
@@ -271,6 +280,7 @@ impl<T: Element> HopfieldSynapse<T> {
         }
         self.workspace.level()?;
         let rates = self.rates();
+        self.outputs.reserve(self.inputs.rows())?;
         self.outputs.resize(self.inputs.rows());
         self.plasticity(rates).recall_and_learn(
             &self.retrieval(rates.beta)?,

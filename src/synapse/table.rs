@@ -1,5 +1,7 @@
 //! A matrix that owns its elements: what compartments are kept in.
 
+use crate::error::{Error, Result};
+use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::simd::Element;
 
@@ -49,6 +51,18 @@ impl<T: Copy> Table<T> {
 impl<T: Element> Table<T> {
     pub fn zeros(rows: usize, cols: usize) -> Self {
         Self { values: vec![T::ZERO; rows * cols], rows, cols }
+    }
+
+    /// Asks for memory for so many rows, and changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Allocation`] where the allocator does not grant it.
+    pub fn reserve(&mut self, rows: usize) -> Result<()> {
+        let expected = product([rows, self.cols]);
+        let refused = || Error::Allocation { operand: "compartments", expected };
+        let count = usize::try_from(expected).map_err(|_| refused())?;
+        let more = count.saturating_sub(self.values.len());
+        self.values.try_reserve_exact(more).map_err(|_| refused())
     }
 
     /// Makes room for so many rows, which hold anything.

@@ -218,3 +218,21 @@ fn help_has_the_keys_of_ngc_learns_dictionary() {
     assert!(printed.contains("\n  eta: "), "{printed}");
     assert!(printed.contains("\n  input_compartments:\n    inputs: "), "{printed}");
 }
+
+/// Compartments that no machine has room for: an error, and nothing has changed.
+#[test]
+fn compartments_that_are_too_large_are_refused() {
+    let mut synapse = HopfieldSynapse::<f32>::builder("W", (1, 1 << 20)).build().unwrap();
+    synapse.set_inputs(MatRef::new(&[0.5], 1, 1).unwrap()).unwrap();
+    synapse.advance_state().unwrap();
+    let before = synapse.outputs().row(0)[0];
+    // As many similarities as would take 64 TiB.
+    let probes = vec![0.5; 1 << 24];
+    synapse.set_inputs(MatRef::new(&probes, 1 << 24, 1).unwrap()).unwrap();
+    let refused = synapse.advance_state().unwrap_err();
+    assert!(
+        matches!(refused, Error::Allocation { operand: "compartments", expected } if expected == 1 << 44)
+    );
+    assert_eq!((synapse.outputs().rows(), synapse.outputs().row(0)[0]), (1, before));
+    assert_eq!((synapse.i_tick(), synapse.similarities().unwrap().rows()), (1, 1));
+}

@@ -87,3 +87,61 @@ fn check_size(path: &Path) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A `.npy` of the numbers 0, 1 and 1 and a row more of zeros, of a NumPy type.
+    fn file(kind: &str, numbers: &[u8]) -> tempfile::NamedTempFile {
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (2, 3), }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        let zeros = vec![0; numbers.len()];
+        let bytes =
+            [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), numbers, &zeros].concat();
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), bytes).expect("room for it");
+        file
+    }
+
+    /// 0, 1 and 1.
+    fn numbers(one: &[u8]) -> Vec<u8> {
+        [&vec![0; one.len()][..], one, one].concat()
+    }
+
+    #[test]
+    fn numbers_of_every_type_are_read() {
+        for (kind, one, single) in [
+            ("|b1", &[1][..], true),
+            ("|i1", &[1], true),
+            ("|u1", &[1], true),
+            ("<i2", &1_i16.to_le_bytes(), true),
+            (">i2", &1_i16.to_be_bytes(), true),
+            ("<u2", &1_u16.to_le_bytes(), true),
+            ("<f2", &0x3c00_u16.to_le_bytes(), true),
+            ("<f4", &1_f32.to_le_bytes(), true),
+            ("<i4", &1_i32.to_le_bytes(), false),
+            ("<u4", &1_u32.to_le_bytes(), false),
+            ("<i8", &1_i64.to_le_bytes(), false),
+            ("<u8", &1_u64.to_le_bytes(), false),
+            (">f8", &1_f64.to_be_bytes(), false),
+        ] {
+            let file = file(kind, &numbers(one));
+            let matrix = Matrix::read(file.path()).unwrap_or_else(|e| panic!("{kind}: {e}"));
+            assert_eq!(matches!(matrix, Matrix::Single(_)), single, "{kind}");
+            let found = matrix.into_double();
+            assert_eq!(found, ndarray::array![[0.0, 1.0, 1.0], [0.0; 3]], "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_and_what_is_no_number_is_said() {
+        let large = (1_i64 << 53) + 1;
+        let refused = Matrix::read(file("<i8", &numbers(&large.to_le_bytes())).path());
+        let message = refused.err().expect("more than double precision holds").to_string();
+        assert!(message.contains("got int64 9007199254740993"), "{message}");
+        let refused = Matrix::read(file("<U1", &numbers(&[1, 0, 0, 0])).path());
+        let message = refused.err().expect("text").to_string();
+        assert!(message.contains("got '<U1'"), "{message}");
+    }
+}
