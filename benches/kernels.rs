@@ -2,7 +2,8 @@
 //!
 //! `cargo bench` measures, `cargo bench -- --quick` in a few minutes, `cargo bench -- recall/avx512`
 //! some. Throughput is floating-point operations (two for each multiply-add; for the softmax: its
-//! elements). Everything runs on one thread but for the group `threads`.
+//! elements). The group `recall` has a peer in the same run: a recall around matrixmultiply's products. Everything
+//! runs on one thread but for the group `threads`.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -12,9 +13,9 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
 use hopfield_kernels::{
-    Element, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity,
-    Retrieval, Update, UpdateRule, Workspace, combine_with, energy_with, outer_product_update_with,
-    retrieve_with, similarities_with, softmax_with,
+    Context, Element, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Parallelism,
+    Plasticity, Retrieval, Update, UpdateRule, combine_with, energy_with,
+    outer_product_update_with, retrieve_with, similarities_with, softmax_with,
 };
 
 /// B probes, D features, N patterns.
@@ -36,7 +37,7 @@ struct Data<T> {
     probes: Vec<T>,
     retrieved: Vec<T>,
     weights: Vec<T>,
-    workspace: Workspace<T>,
+    context: Context<T>,
     retrieval: Retrieval<'static, T>,
 }
 
@@ -60,7 +61,7 @@ impl<T: Element> Data<T> {
             retrieved: probes.clone(),
             probes,
             weights,
-            workspace: Workspace::new().with_level(level).with_parallelism(Parallelism::Serial),
+            context: Context::new().with_level(level).with_parallelism(Parallelism::Serial),
             retrieval: Retrieval::new(T::from_f64(BETA)),
         }
     }
@@ -68,35 +69,35 @@ impl<T: Element> Data<T> {
     /// Does one operation.
     fn run(&mut self, operation: Operation) {
         let (batch, dim, patterns) = self.shape;
-        let Self { memory, workspace, retrieval, .. } = self;
+        let Self { memory, context, retrieval, .. } = self;
         let probes = MatRef::new(&self.probes, batch, dim).unwrap();
         let update = Update { eta: T::from_f64(ETA), ..Update::default() };
         let plasticity = |rule| Plasticity { rule, update, ..Plasticity::default() };
         match operation {
             Operation::Similarities => {
                 let out = MatMut::new(&mut self.weights, batch, patterns).unwrap();
-                similarities_with(probes, memory, out, workspace)
+                similarities_with(probes, memory, out, context)
             }
             Operation::Softmax => {
                 let rows = MatMut::new(&mut self.weights, batch, patterns).unwrap();
-                softmax_with(rows, T::from_f64(BETA), workspace)
+                softmax_with(rows, T::from_f64(BETA), context)
             }
             Operation::Combine => {
                 let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
                 let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
-                combine_with(weights, memory, out, workspace)
+                combine_with(weights, memory, out, context)
             }
             Operation::OuterProductUpdate => {
                 let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
-                outer_product_update_with(memory, weights, probes, update, None, workspace)
+                outer_product_update_with(memory, weights, probes, update, None, context)
             }
             Operation::Recall => {
                 let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
-                retrieve_with(probes, memory, T::from_f64(BETA), out, workspace)
+                retrieve_with(probes, memory, T::from_f64(BETA), out, context)
             }
             Operation::Energy => {
                 let out = &mut self.weights[..batch];
-                energy_with(probes, memory, T::from_f64(BETA), out, workspace)
+                energy_with(probes, memory, T::from_f64(BETA), out, context)
             }
             Operation::Evolve(rule) => {
                 let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
@@ -106,12 +107,12 @@ impl<T: Element> Data<T> {
                     memory_weights: weights,
                     delta: None,
                 };
-                plasticity(rule).learn_from(retrieval, input, memory, workspace)
+                plasticity(rule).learn_from(retrieval, input, memory, context)
             }
             Operation::RecallAndLearn => {
                 let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
                 plasticity(UpdateRule::Delta)
-                    .recall_and_learn(retrieval, probes, out, memory, workspace)
+                    .recall_and_learn(retrieval, probes, out, memory, context)
             }
         }
         .unwrap();
@@ -130,7 +131,51 @@ impl<T: Element> Data<T> {
             ..Outputs::default()
         };
         let probes = MatRef::new(&self.probes, batch, dim).unwrap();
-        self.retrieval.run(probes, &self.memory, outputs, &mut self.workspace).unwrap();
+        self.retrieval.run(probes, &self.memory, outputs, &mut self.context).unwrap();
+    }
+}
+
+/// A recall around matrixmultiply's products, as it is written without this crate: S = X Mᵀ, the softmax of
+/// every row by this crate's kernel, X̂ = P M. On one thread.
+struct Composition {
+    shape: Shape,
+    patterns: Vec<f32>,
+    probes: Vec<f32>,
+    scores: Vec<f32>,
+    retrieved: Vec<f32>,
+    context: Context<f32>,
+}
+
+impl Composition {
+    fn new(shape @ (batch, dim, patterns): Shape) -> Self {
+        let level = Level::available().next().expect("the portable level is always there");
+        let data = Data::<f32>::new(shape, level);
+        Self {
+            shape,
+            patterns: data.memory.to_rows(),
+            probes: data.probes,
+            scores: vec![0.0; batch * patterns],
+            retrieved: vec![0.0; batch * dim],
+            context: data.context,
+        }
+    }
+
+    fn recall(&mut self) {
+        let (batch, dim, patterns) = self.shape;
+        let (d, n) = (dim as isize, patterns as isize);
+        let (x, m) = (self.probes.as_ptr(), self.patterns.as_ptr());
+        let s = self.scores.as_mut_ptr();
+        // SAFETY: X is B x D, M is N x D (read as D x N), S is B x N, each of contiguous rows.
+        unsafe {
+            matrixmultiply::sgemm(batch, dim, patterns, 1.0, x, d, 1, m, 1, d, 0.0, s, n, 1);
+        }
+        let rows = MatMut::new(&mut self.scores, batch, patterns).unwrap();
+        softmax_with(rows, BETA as f32, &mut self.context).unwrap();
+        let (p, to) = (self.scores.as_ptr(), self.retrieved.as_mut_ptr());
+        // SAFETY: P is B x N, M is N x D, X̂ is B x D, each of contiguous rows.
+        unsafe {
+            matrixmultiply::sgemm(batch, patterns, dim, 1.0, p, n, 1, m, d, 1, 0.0, to, d, 1);
+        }
     }
 }
 
@@ -184,6 +229,16 @@ fn kernels(criterion: &mut Criterion) {
                 measure::<f64>(&mut group, operation, shape, level);
             }
         }
+        for &shape in shapes.iter().filter(|_| name == "recall") {
+            let (batch, dim, patterns) = shape;
+            let id = format_args!("{batch}x{dim}x{patterns}").to_string();
+            let id = BenchmarkId::new("matrixmultiply/float32", id);
+            let mut peer = Composition::new(shape);
+            peer.recall();
+            assert!(peer.retrieved.iter().all(|x| x.is_finite()));
+            group.throughput(Throughput::Elements(operation.flops(shape)));
+            group.bench_function(id, |bencher| bencher.iter(|| black_box(&mut peer).recall()));
+        }
         group.finish();
     }
 }
@@ -220,7 +275,7 @@ fn variants(criterion: &mut Criterion) {
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut data = Data::<f32>::new(shape, level);
-        data.workspace = Workspace::new().with_level(level).with_parallelism(Parallelism::Rayon);
+        data.context = Context::new().with_level(level).with_parallelism(Parallelism::Rayon);
         group.bench_function(threads.to_string(), |bencher| {
             pool.install(|| bencher.iter(|| black_box(&mut data).run(Operation::Recall)));
         });

@@ -66,6 +66,16 @@ pub enum Error {
         /// What there has to be at least one of.
         operand: &'static str,
     },
+    /// There is no pattern of this index.
+    #[error("{operand}: expected an index below {expected}, got {found}")]
+    Index {
+        /// What was to be indexed.
+        operand: &'static str,
+        /// How many there are.
+        expected: usize,
+        /// The index that came.
+        found: usize,
+    },
     /// A hyper-parameter outside its domain.
     #[error("{name}: expected {expected}, got {found}")]
     Parameter {

@@ -1,5 +1,5 @@
 //! The kernels as functions, for programs that embed one of them. Each has a `_with` form that takes
-//! a [`Workspace`] and allocates nothing once that has grown.
+//! a [`Context`] and allocates nothing once that has grown.
 
 use crate::driver::compiled;
 use crate::driver::outputs::Outputs;
@@ -9,7 +9,7 @@ use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval;
-use crate::retrieval::{Retrieval, Workspace};
+use crate::retrieval::{Context, Retrieval};
 use crate::separation::softmax::Softmax;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::{Element, beta_of};
@@ -33,19 +33,19 @@ pub fn similarities<T: Element>(
     memory: &Memory<T>,
     similarities: MatMut<'_, T>,
 ) -> Result<()> {
-    similarities_with(probes, memory, similarities, &mut Workspace::new())
+    similarities_with(probes, memory, similarities, &mut Context::new())
 }
 
-/// [`similarities`], with a workspace.
+/// [`similarities`], with a context.
 ///
 /// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Workspace, similarities_with};
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Context, similarities_with};
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let mut workspace = Workspace::new(); // for any number of calls
+/// let mut context = Context::new(); // for any number of calls
 /// for (x, expected) in [([1.0, 10.0], [21.0, 43.0]), ([1.0, 0.0], [1.0, 3.0])] {
 ///     let mut s = [0.0; 2];
 ///     let (probes, to) = (MatRef::new(&x, 1, 2)?, MatMut::new(&mut s, 1, 2)?);
-///     similarities_with(probes, &memory, to, &mut workspace)?;
+///     similarities_with(probes, &memory, to, &mut context)?;
 ///     assert_eq!(s, expected);
 /// }
 /// # Ok::<(), hopfield_kernels::Error>(())
@@ -57,9 +57,9 @@ pub fn similarities_with<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     similarities: MatMut<'_, T>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
-    retrieval::similarities(probes, memory, similarities, workspace)
+    retrieval::similarities(probes, memory, similarities, context)
 }
 
 /// softmax(β s) for every row s, in place: the largest is subtracted before the exponential, so that
@@ -80,15 +80,15 @@ pub fn similarities_with<T: Element>(
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter) unless `beta` is finite and above 0.
 pub fn softmax<T: Element>(scores: MatMut<'_, T>, beta: T) -> Result<()> {
-    softmax_with(scores, beta, &mut Workspace::new())
+    softmax_with(scores, beta, &mut Context::new())
 }
 
-/// [`softmax`], with a workspace.
+/// [`softmax`], with a context.
 ///
 /// ```
-/// # use hopfield_kernels::{MatMut, Workspace, softmax_with};
+/// # use hopfield_kernels::{MatMut, Context, softmax_with};
 /// let mut row = [0.5_f32; 4];
-/// softmax_with(MatMut::new(&mut row, 1, 4)?, 2.0, &mut Workspace::new())?;
+/// softmax_with(MatMut::new(&mut row, 1, 4)?, 2.0, &mut Context::new())?;
 /// assert_eq!(row, [0.25; 4]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -98,10 +98,10 @@ pub fn softmax<T: Element>(scores: MatMut<'_, T>, beta: T) -> Result<()> {
 pub fn softmax_with<T: Element>(
     scores: MatMut<'_, T>,
     beta: T,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
     let params = SoftmaxParams::new(beta_of(beta)?.to_f64(), scores.cols());
-    let level = workspace.level()?;
+    let level = context.level()?;
     if scores.cols() > 0 {
         compiled::softmax(level, Softmax { rows: scores, params });
     }
@@ -123,16 +123,16 @@ pub fn softmax_with<T: Element>(
 /// As for [`softmax`], and [`Error::Shape`](crate::Error::Shape) unless `out` is as large as
 /// `scores`.
 pub fn softmax_into<T: Element>(scores: MatRef<'_, T>, beta: T, out: MatMut<'_, T>) -> Result<()> {
-    softmax_into_with(scores, beta, out, &mut Workspace::new())
+    softmax_into_with(scores, beta, out, &mut Context::new())
 }
 
-/// [`softmax_into`], with a workspace.
+/// [`softmax_into`], with a context.
 ///
 /// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Workspace, softmax_into_with};
+/// # use hopfield_kernels::{MatMut, MatRef, Context, softmax_into_with};
 /// let (scores, mut weights) = ([7.0; 2], [f64::NAN; 2]);
 /// let to = MatMut::new(&mut weights, 1, 2)?;
-/// softmax_into_with(MatRef::new(&scores, 1, 2)?, 2.0, to, &mut Workspace::new())?;
+/// softmax_into_with(MatRef::new(&scores, 1, 2)?, 2.0, to, &mut Context::new())?;
 /// assert_eq!(weights, [0.5; 2]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -143,15 +143,15 @@ pub fn softmax_into_with<T: Element>(
     scores: MatRef<'_, T>,
     beta: T,
     mut out: MatMut<'_, T>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
     expect_shape("out", out.shape(), scores.shape())?;
     beta_of(beta)?;
-    workspace.level()?;
+    context.level()?;
     for (b, row) in scores.iter().enumerate() {
         out.row_mut(b).copy_from_slice(row);
     }
-    softmax_with(out, beta, workspace)
+    softmax_with(out, beta, context)
 }
 
 /// X̂ = P M: for each of B rows of weights (B x N), the weighted sum of the patterns (B x D).
@@ -175,18 +175,18 @@ pub fn combine<T: Element>(
     memory: &Memory<T>,
     retrieved: MatMut<'_, T>,
 ) -> Result<()> {
-    combine_with(weights, memory, retrieved, &mut Workspace::new())
+    combine_with(weights, memory, retrieved, &mut Context::new())
 }
 
-/// [`combine`], with a workspace.
+/// [`combine`], with a context.
 ///
 /// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Workspace, combine_with};
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Context, combine_with};
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let mut workspace = Workspace::new(); // for any number of calls
+/// let mut context = Context::new(); // for any number of calls
 /// let mut sum = [0.0; 2];
 /// let (weights, to) = (MatRef::new(&[10.0, 1.0], 1, 2)?, MatMut::new(&mut sum, 1, 2)?);
-/// combine_with(weights, &memory, to, &mut workspace)?;
+/// combine_with(weights, &memory, to, &mut context)?;
 /// assert_eq!(sum, [13.0, 24.0]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -197,9 +197,9 @@ pub fn combine_with<T: Element>(
     weights: MatRef<'_, T>,
     memory: &Memory<T>,
     retrieved: MatMut<'_, T>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
-    retrieval::combine(weights, memory, retrieved, workspace)
+    retrieval::combine(weights, memory, retrieved, context)
 }
 
 /// X̂ = softmax(β X Mᵀ) M: one update of B probes (Ramsauer et al. 2020, eq. 3), fused.
@@ -224,20 +224,20 @@ pub fn retrieve<T: Element>(
     beta: T,
     retrieved: MatMut<'_, T>,
 ) -> Result<()> {
-    retrieve_with(probes, memory, beta, retrieved, &mut Workspace::new())
+    retrieve_with(probes, memory, beta, retrieved, &mut Context::new())
 }
 
-/// [`retrieve`], with a workspace.
+/// [`retrieve`], with a context.
 ///
 /// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Workspace, retrieve_with};
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Context, retrieve_with};
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let mut workspace = Workspace::new(); // for any number of calls
+/// let mut context = Context::new(); // for any number of calls
 /// let mut retrieved = [0.0; 2];
 /// for _ in 0..10 {
 ///     let probe = retrieved; // what was retrieved, recalled again
 ///     let to = MatMut::new(&mut retrieved, 1, 2)?;
-///     retrieve_with(MatRef::new(&probe, 1, 2)?, &memory, 8.0, to, &mut workspace)?;
+///     retrieve_with(MatRef::new(&probe, 1, 2)?, &memory, 8.0, to, &mut context)?;
 /// }
 /// assert_eq!(retrieved, [3.0, 4.0], "what is between two patterns ends at one of them");
 /// # Ok::<(), hopfield_kernels::Error>(())
@@ -250,10 +250,10 @@ pub fn retrieve_with<T: Element>(
     memory: &Memory<T>,
     beta: T,
     retrieved: MatMut<'_, T>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    Retrieval::new(beta).run(probes, memory, outputs, workspace)
+    Retrieval::new(beta).run(probes, memory, outputs, context)
 }
 
 /// The standard energy of B probes (B): E(x) = -β⁻¹ ln Σ_n exp(β m_n·x) + ½ x·x + β⁻¹ ln N + ½ M*²
@@ -277,18 +277,18 @@ pub fn energy<T: Element>(
     beta: T,
     energy: &mut [T],
 ) -> Result<()> {
-    energy_with(probes, memory, beta, energy, &mut Workspace::new())
+    energy_with(probes, memory, beta, energy, &mut Context::new())
 }
 
-/// [`energy`], with a workspace.
+/// [`energy`], with a context.
 ///
 /// ```
-/// # use hopfield_kernels::{MatRef, Memory, Workspace, energy_with};
+/// # use hopfield_kernels::{MatRef, Memory, Context, energy_with};
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let mut workspace = Workspace::new(); // for any number of calls
+/// let mut context = Context::new(); // for any number of calls
 /// let mut energies = [0.0; 2];
 /// let probes = MatRef::new(&[3.0, 4.0, 2.0, 3.0], 2, 2)?;
-/// energy_with(probes, &memory, 8.0, &mut energies, &mut workspace)?;
+/// energy_with(probes, &memory, 8.0, &mut energies, &mut context)?;
 /// assert!(energies[0] < energies[1]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -300,10 +300,10 @@ pub fn energy_with<T: Element>(
     memory: &Memory<T>,
     beta: T,
     energy: &mut [T],
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
     let outputs = Outputs { energy: Some(energy), ..Outputs::default() };
-    Retrieval::new(beta).run(probes, memory, outputs, workspace)
+    Retrieval::new(beta).run(probes, memory, outputs, context)
 }
 
 /// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M): a batch of rank-1 updates, decay in the same pass.
@@ -341,19 +341,19 @@ pub fn outer_product_update<T: Element>(
     vectors: MatRef<'_, T>,
     factors: Update<T>,
 ) -> Result<()> {
-    outer_product_update_with(memory, weights, vectors, factors, None, &mut Workspace::new())
+    outer_product_update_with(memory, weights, vectors, factors, None, &mut Context::new())
 }
 
-/// [`outer_product_update`], with a workspace, and with ΔM = Pᵀ Z / B (N x D) kept where wanted.
+/// [`outer_product_update`], with a context, and with ΔM = Pᵀ Z / B (N x D) kept where wanted.
 ///
 /// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Update, Workspace, outer_product_update_with};
+/// # use hopfield_kernels::{MatMut, MatRef, Memory, Update, Context, outer_product_update_with};
 /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
 /// let (weights, vectors) = (MatRef::new(&[1.0, 0.0], 1, 2)?, MatRef::new(&[10.0, 20.0], 1, 2)?);
 /// let (factors, mut delta) = (Update { eta: 0.5, ..Update::default() }, [f64::NAN; 4]);
 /// let to = Some(MatMut::new(&mut delta, 2, 2)?);
 /// outer_product_update_with(
-///     &mut memory, weights, vectors, factors, to, &mut Workspace::new())?;
+///     &mut memory, weights, vectors, factors, to, &mut Context::new())?;
 /// assert_eq!(delta, [10.0, 20.0, 0.0, 0.0]);
 /// assert_eq!(memory.to_rows(), [6.0, 12.0, 3.0, 4.0]);
 /// # Ok::<(), hopfield_kernels::Error>(())
@@ -367,7 +367,7 @@ pub fn outer_product_update_with<T: Element>(
     vectors: MatRef<'_, T>,
     factors: Update<T>,
     delta: Option<MatMut<'_, T>>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
-    update(memory, weights, vectors, factors, delta, workspace)
+    update(memory, weights, vectors, factors, delta, context)
 }

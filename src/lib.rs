@@ -32,7 +32,7 @@
 //!   0.17: other versions have other types).
 //! - What is wrong with a call is an [`Error`] that names the operand, what was expected and what
 //!   came; then nothing has been changed. Nothing panics but indexing that says so.
-//! - Every function has a form with a [`Workspace`], which allocates nothing once it has grown, and
+//! - Every function has a form with a [`Context`], which allocates nothing once it has grown, and
 //!   which chooses the [`Level`] and the [`Parallelism`].
 //!
 //! # Builds, threads and memory
@@ -91,7 +91,7 @@ pub use functions::{
 pub use learning::{LearningInput, Plasticity, Update, UpdateRule};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
-pub use retrieval::{Recall, Retrieval, Settled, Status, Stop, Workspace};
+pub use retrieval::{Context, Recall, Retrieval, Settled, Status, Stop};
 pub use simd::{Element, Level};
 #[cfg(feature = "synapse")]
 pub use synapse::{

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard};
 
 use hopfield_kernels::{
-    Element, LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Recall,
-    Retrieval, Settled, Stop, Update, UpdateRule, Workspace, combine_with, energy_with,
+    Context, Element, LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity,
+    Recall, Retrieval, Settled, Stop, Update, UpdateRule, combine_with, energy_with,
     outer_product_update_with, retrieve_with, similarities_with, softmax_into_with, softmax_with,
 };
 
@@ -100,9 +100,9 @@ fn second_calls_allocate_nothing<T: Element>(
     let (plain, masked) = (Retrieval::new(beta), Retrieval::new(beta).with_mask(&keep));
 
     macro_rules! twice {
-        ($name:literal, |$workspace:ident| $call:expr) => {{
-            let mut workspace = Workspace::<T>::new().with_parallelism(parallelism);
-            let $workspace = &mut workspace;
+        ($name:literal, |$context:ident| $call:expr) => {{
+            let mut context = Context::<T>::new().with_parallelism(parallelism);
+            let $context = &mut context;
             $call;
             let (calls, _) = counted(|| $call);
             assert_eq!(calls, 0, "{}: {batch} x {dim} x {patterns}, {parallelism:?}", $name);
@@ -114,40 +114,39 @@ fn second_calls_allocate_nothing<T: Element>(
         };
     }
 
-    twice!("similarities", |workspace| similarities_with(
+    twice!("similarities", |context| similarities_with(
         x,
         &memory,
         to!(scores, batch, patterns),
-        workspace
+        context
     )
     .unwrap());
-    twice!("combine", |workspace| combine_with(
+    twice!("combine", |context| combine_with(
         MatRef::new(&scores, batch, patterns).unwrap(),
         &memory,
         to!(retrieved, batch, dim),
-        workspace
+        context
     )
     .unwrap());
-    twice!("softmax", |workspace| softmax_with(to!(scores, batch, patterns), beta, workspace)
-        .unwrap());
-    twice!("softmax_into", |workspace| softmax_into_with(
+    twice!("softmax", |context| softmax_with(to!(scores, batch, patterns), beta, context).unwrap());
+    twice!("softmax_into", |context| softmax_into_with(
         MatRef::new(&scores, batch, patterns).unwrap(),
         beta,
         to!(weights, batch, patterns),
-        workspace
+        context
     )
     .unwrap());
-    twice!("retrieve", |workspace| retrieve_with(
+    twice!("retrieve", |context| retrieve_with(
         x,
         &memory,
         beta,
         to!(retrieved, batch, dim),
-        workspace
+        context
     )
     .unwrap());
-    twice!("energy", |workspace| energy_with(x, &memory, beta, &mut energies, workspace).unwrap());
+    twice!("energy", |context| energy_with(x, &memory, beta, &mut energies, context).unwrap());
     for retrieval in [plain, masked] {
-        twice!("Retrieval::run", |workspace| retrieval
+        twice!("Retrieval::run", |context| retrieval
             .run(
                 x,
                 &memory,
@@ -162,42 +161,42 @@ fn second_calls_allocate_nothing<T: Element>(
                     best_weight: Some(&mut best_weight),
                     support: Some(&mut support),
                 },
-                workspace
+                context
             )
             .unwrap());
     }
     let (mut settled, stop) = (Settled::new().with_trace(), Stop::new().max_steps(3));
-    twice!("Retrieval::settle", |workspace| {
+    twice!("Retrieval::settle", |context| {
         retrieved.copy_from_slice(&probes);
-        plain.apply_with(&memory, &mut retrieved, workspace).unwrap();
+        plain.apply_with(&memory, &mut retrieved, context).unwrap();
         retrieved.copy_from_slice(&probes);
-        plain.settle(&memory, &mut retrieved, stop, &mut settled, workspace).unwrap();
+        plain.settle(&memory, &mut retrieved, stop, &mut settled, context).unwrap();
     });
-    twice!("outer_product_update", |workspace| outer_product_update_with(
+    twice!("outer_product_update", |context| outer_product_update_with(
         &mut memory,
         MatRef::new(&weights, batch, patterns).unwrap(),
         x,
         update,
         Some(to!(delta, patterns, dim)),
-        workspace
+        context
     )
     .unwrap());
     for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
         let learns = Plasticity { rule, update, negative_steps: 2, ..Plasticity::default() };
-        twice!("Plasticity::recall_and_learn", |workspace| learns
-            .recall_and_learn(&masked, x, to!(retrieved, batch, dim), &mut memory, workspace)
+        twice!("Plasticity::recall_and_learn", |context| learns
+            .recall_and_learn(&masked, x, to!(retrieved, batch, dim), &mut memory, context)
             .unwrap());
         for retrieval in [&plain, &masked] {
             let mut recall = Recall::new();
-            twice!("Plasticity::learn", |workspace| {
+            twice!("Plasticity::learn", |context| {
                 let retrieved_here = to!(retrieved, batch, dim);
                 let outputs = Outputs { retrieved: Some(retrieved_here), ..Outputs::default() };
-                retrieval.recall(x, &memory, outputs, &mut recall, workspace).unwrap();
+                retrieval.recall(x, &memory, outputs, &mut recall, context).unwrap();
                 let delta = Some(to!(delta, patterns, dim));
-                learns.learn(&recall, &mut memory, delta, workspace).unwrap();
+                learns.learn(&recall, &mut memory, delta, context).unwrap();
             });
         }
-        twice!("Plasticity::learn_from", |workspace| learns
+        twice!("Plasticity::learn_from", |context| learns
             .learn_from(
                 &plain,
                 LearningInput {
@@ -207,7 +206,7 @@ fn second_calls_allocate_nothing<T: Element>(
                     delta: Some(to!(delta, patterns, dim)),
                 },
                 &mut memory,
-                workspace,
+                context,
             )
             .unwrap());
     }
@@ -253,10 +252,10 @@ fn unrecorded_recall_needs_no_memory_for_weights() {
     let probes = numbers::<f32>(batch * dim, 2);
     let mut retrieved = vec![f32::NAN; batch * dim];
     let to = MatMut::new(&mut retrieved, batch, dim).unwrap();
-    let workspace = &mut Workspace::new().with_parallelism(Parallelism::Serial);
+    let context = &mut Context::new().with_parallelism(Parallelism::Serial);
     let (_, peak) = counted(|| {
         let x = MatRef::new(&probes, batch, dim).unwrap();
-        retrieve_with(x, &memory, 2.0, to, workspace).unwrap();
+        retrieve_with(x, &memory, 2.0, to, context).unwrap();
     });
     println!("peak extra memory: {} KiB", peak / 1024);
     assert!(peak < 8 << 20, "{peak} bytes");

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use hopfield_kernels::{Element, HopfieldSynapse, Level, MatRef, UpdateRule, Workspace};
+use hopfield_kernels::{Context, Element, HopfieldSynapse, Level, MatRef, UpdateRule};
 use ndarray::{Array0, Array2, Array3, Axis, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 
@@ -59,7 +59,7 @@ impl Fixture {
     /// Runs the trace, and calls `check` with each compartment after each step.
     fn replay<T: Element>(
         &mut self,
-        workspace: Workspace<T>,
+        context: Context<T>,
         mut check: impl FnMut(&mut Self, &str, usize, Array2<f64>),
     ) {
         let W0 { values, shape } = W0::of(self.matrix("W0"));
@@ -78,7 +78,7 @@ impl Fixture {
             .reg_lambda(rates[2])
             .l1_lambda(rates[3])
             .update_rule(rule)
-            .workspace(workspace)
+            .context(context)
             .build()
             .unwrap();
         for (t, probes) in x.axis_iter(Axis(0)).enumerate() {
@@ -141,8 +141,8 @@ fn every_compartment_is_ngc_learns_after_every_step_at_every_level() {
     for level in Level::available() {
         let (mut worst, mut direct, mut total) = ((0.0, String::new()), 0, 0);
         for mut fixture in Fixture::all() {
-            let workspace = Workspace::<f32>::new().with_level(level);
-            fixture.replay(workspace, |fixture, name, t, ours| {
+            let context = Context::<f32>::new().with_level(level);
+            fixture.replay(context, |fixture, name, t, ours| {
                 let found = deviation(&ours, &fixture.matrix(&format!("{name}_{t}")));
                 let noise: f64 = fixture.scalar(&format!("trace_noise_{name}_{t}"));
                 let allowed = if noise <= RELIABLE { TOLERANCE } else { MARGIN * noise };
@@ -170,7 +170,7 @@ fn every_compartment_is_ngc_learns_after_every_step_at_every_level() {
 fn in_double_precision_the_distance_is_ngc_learns_own_error() {
     let mut worst = 0.0_f64;
     for mut fixture in Fixture::all() {
-        fixture.replay(Workspace::<f64>::new(), |fixture, name, t, ours| {
+        fixture.replay(Context::<f64>::new(), |fixture, name, t, ours| {
             let theirs = fixture.matrix(&format!("{name}_{t}"));
             let noise: f64 = fixture.scalar(&format!("trace_noise_{name}_{t}"));
             // The fixtures measure by the float64 model: so do we.

@@ -8,8 +8,8 @@
 use std::marker::PhantomData;
 
 use hopfield_kernels::{
-    LearningInput, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, Update, UpdateRule,
-    Workspace, combine_with, outer_product_update_with, similarities_with, softmax_into_with,
+    Context, LearningInput, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, Update,
+    UpdateRule, combine_with, outer_product_update_with, similarities_with, softmax_into_with,
     softmax_with,
 };
 use region::{Allocation, Protection};
@@ -160,47 +160,47 @@ impl<T: Real> Case<T> {
     }
 
     /// Every kernel, in guarded buffers and in ordinary ones.
-    fn run(&self, fences: &mut Fences<T>, workspace: &mut Workspace<T>) {
+    fn run(&self, fences: &mut Fences<T>, context: &mut Context<T>) {
         let memory = {
             let rows = Guarded::copy(&mut fences.matrices[0], &self.patterns, self.gap, self.side);
             Memory::from_rows(rows.view()).expect("patterns")
         };
         assert_eq!(memory.to_rows().len(), self.patterns.bits().len());
-        self.products(&memory, fences, workspace);
-        self.recall(&memory, fences, workspace);
-        self.learning(&memory, fences, workspace);
+        self.products(&memory, fences, context);
+        self.recall(&memory, fences, context);
+        self.learning(&memory, fences, context);
     }
 
-    fn products(&self, memory: &Memory<T>, fences: &mut Fences<T>, workspace: &mut Workspace<T>) {
+    fn products(&self, memory: &Memory<T>, fences: &mut Fences<T>, context: &mut Context<T>) {
         let (gap, side) = (self.gap, self.side);
         let (batch, dim, patterns) = (self.probes.rows, memory.dim(), memory.patterns());
         let [input, output, ..] = &mut fences.matrices;
 
         let mut expected = Matrix::unwritten(batch, patterns, 0);
-        similarities_with(self.probes.view(), memory, expected.view_mut(), workspace).unwrap();
+        similarities_with(self.probes.view(), memory, expected.view_mut(), context).unwrap();
         let probes = Guarded::copy(input, &self.probes, gap, side);
         let mut scores = Guarded::unwritten(output, (batch, patterns, gap), side);
-        similarities_with(probes.view(), memory, scores.view_mut(), workspace).unwrap();
+        similarities_with(probes.view(), memory, scores.view_mut(), context).unwrap();
         scores.assert_written(&expected, "similarities");
 
         let mut softmax = Matrix::unwritten(batch, patterns, 0);
-        softmax_into_with(expected.view(), self.beta, softmax.view_mut(), workspace).unwrap();
-        softmax_with(scores.view_mut(), self.beta, workspace).unwrap();
+        softmax_into_with(expected.view(), self.beta, softmax.view_mut(), context).unwrap();
+        softmax_with(scores.view_mut(), self.beta, context).unwrap();
         scores.assert_written(&softmax, "softmax");
         let scores = Guarded::copy(input, &expected, gap, side);
         let mut into = Guarded::unwritten(output, (batch, patterns, gap), side);
-        softmax_into_with(scores.view(), self.beta, into.view_mut(), workspace).unwrap();
+        softmax_into_with(scores.view(), self.beta, into.view_mut(), context).unwrap();
         into.assert_written(&softmax, "softmax_into");
 
         let mut expected = Matrix::unwritten(batch, dim, 0);
-        combine_with(self.weights.view(), memory, expected.view_mut(), workspace).unwrap();
+        combine_with(self.weights.view(), memory, expected.view_mut(), context).unwrap();
         let weights = Guarded::copy(input, &self.weights, gap, side);
         let mut sums = Guarded::unwritten(output, (batch, dim, gap), side);
-        combine_with(weights.view(), memory, sums.view_mut(), workspace).unwrap();
+        combine_with(weights.view(), memory, sums.view_mut(), context).unwrap();
         sums.assert_written(&expected, "combine");
     }
 
-    fn recall(&self, memory: &Memory<T>, fences: &mut Fences<T>, workspace: &mut Workspace<T>) {
+    fn recall(&self, memory: &Memory<T>, fences: &mut Fences<T>, context: &mut Context<T>) {
         let (gap, side) = (self.gap, self.side);
         let (batch, dim, patterns) = (self.probes.rows, memory.dim(), memory.patterns());
         let keep = fences.mask.buffer(patterns, side, true);
@@ -217,7 +217,7 @@ impl<T: Real> Case<T> {
             vectors.each_mut().map(Vec::as_mut_slice),
             indices.each_mut().map(Vec::as_mut_slice),
         );
-        retrieval.run(self.probes.view(), memory, outputs, workspace).unwrap();
+        retrieval.run(self.probes.view(), memory, outputs, context).unwrap();
 
         let [input, retrieved, similarities, weights, _] = &mut fences.matrices;
         let probes = Guarded::copy(input, &self.probes, gap, side);
@@ -233,7 +233,7 @@ impl<T: Real> Case<T> {
             numbers.each_mut().map(|fenced| &mut **fenced),
             places.each_mut().map(|fenced| &mut **fenced),
         );
-        retrieval.run(probes.view(), memory, outputs, workspace).unwrap();
+        retrieval.run(probes.view(), memory, outputs, context).unwrap();
         retrieved.assert_written(&expected[0], "retrieved");
         similarities.assert_written(&expected[1], "similarities of a recall");
         weights.assert_written(&expected[2], "memory weights");
@@ -243,7 +243,7 @@ impl<T: Real> Case<T> {
         assert!(places[0] == indices[0] && places[1] == indices[1]);
     }
 
-    fn learning(&self, memory: &Memory<T>, fences: &mut Fences<T>, workspace: &mut Workspace<T>) {
+    fn learning(&self, memory: &Memory<T>, fences: &mut Fences<T>, context: &mut Context<T>) {
         let (gap, side) = (self.gap, self.side);
         let (batch, dim, patterns) = (self.probes.rows, memory.dim(), memory.patterns());
         let update = Update {
@@ -259,19 +259,12 @@ impl<T: Real> Case<T> {
         let [first, second] = &mut memories;
         let (ordinary, ordinary_vectors) = (self.weights.view(), self.probes.view());
         let to_keep = Some(kept.view_mut());
-        outer_product_update_with(first, ordinary, ordinary_vectors, update, to_keep, workspace)
+        outer_product_update_with(first, ordinary, ordinary_vectors, update, to_keep, context)
             .unwrap();
         let mut guarded = Guarded::unwritten(delta, (patterns, dim, gap), side);
         let to_keep = Some(guarded.view_mut());
-        outer_product_update_with(
-            second,
-            weights.view(),
-            vectors.view(),
-            update,
-            to_keep,
-            workspace,
-        )
-        .unwrap();
+        outer_product_update_with(second, weights.view(), vectors.view(), update, to_keep, context)
+            .unwrap();
         guarded.assert_written(&kept, "ΔM");
         assert_same(&memories);
 
@@ -283,13 +276,11 @@ impl<T: Real> Case<T> {
         let mut retrieved = Matrix::unwritten(batch, dim, 0);
         let to_write = retrieved.view_mut();
         plasticity
-            .recall_and_learn(&retrieval, ordinary_vectors, to_write, first, workspace)
+            .recall_and_learn(&retrieval, ordinary_vectors, to_write, first, context)
             .unwrap();
         let mut guarded = Guarded::unwritten(z, (batch, dim, gap), side);
         let to_write = guarded.view_mut();
-        plasticity
-            .recall_and_learn(&retrieval, vectors.view(), to_write, second, workspace)
-            .unwrap();
+        plasticity.recall_and_learn(&retrieval, vectors.view(), to_write, second, context).unwrap();
         guarded.assert_written(&retrieved, "retrieved while learning");
         assert_same(&memories);
 
@@ -302,7 +293,7 @@ impl<T: Real> Case<T> {
             memory_weights: ordinary,
             delta: Some(kept.view_mut()),
         };
-        plasticity.learn_from(&retrieval, ordinary, first, workspace).unwrap();
+        plasticity.learn_from(&retrieval, ordinary, first, context).unwrap();
         let mut delta = Guarded::unwritten(to, (patterns, dim, gap), side);
         let input = LearningInput {
             probes: vectors.view(),
@@ -310,7 +301,7 @@ impl<T: Real> Case<T> {
             memory_weights: weights.view(),
             delta: Some(delta.view_mut()),
         };
-        plasticity.learn_from(&retrieval, input, second, workspace).unwrap();
+        plasticity.learn_from(&retrieval, input, second, context).unwrap();
         delta.assert_written(&kept, "ΔM of given weights");
         assert_same(&memories);
     }
@@ -355,11 +346,11 @@ fn nothing_is_touched_outside<T: Real>() {
     shapes.extend([47, 49, 55, 57, 63, 65].map(|patterns| (chunk, patterns)));
     for level in testkit::levels::all() {
         // One thread is as good as another; shapes as these never use two.
-        let mut workspace = testkit::levels::serial::<T>(level);
+        let mut context = testkit::levels::serial::<T>(level);
         let mut fences = Fences::new(90_000);
         for &(dim, patterns) in &shapes {
             for batch in BATCHES {
-                Case::new((batch, dim, patterns)).run(&mut fences, &mut workspace);
+                Case::new((batch, dim, patterns)).run(&mut fences, &mut context);
             }
         }
     }

@@ -4,12 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use hopfield_kernels::{Memory, Plasticity, Update, UpdateRule, Workspace, retrieve_with};
+use hopfield_kernels::{Context, Memory, Plasticity, Update, UpdateRule, retrieve_with};
 use testkit::data::{Kind, Matrix, Random, Real};
 
 /// So many threads share the memory.
 const THREADS: usize = 4;
-/// Rounds before resident memory is looked at: by then workspaces have grown.
+/// Rounds before resident memory is looked at: by then contexts have grown.
 const WARM: usize = 50;
 /// What resident memory may grow by after that, in bytes: less than a byte for each round would be.
 const GROWTH: usize = 32 << 20;
@@ -29,12 +29,12 @@ fn resident() -> Option<usize> {
 
 /// A recall from the shared memory, and learning in a memory of its own: everything follows from
 /// `seed`.
-fn round(shared: &Memory<f32>, seed: u64, workspace: &mut Workspace<f32>) -> u64 {
+fn round(shared: &Memory<f32>, seed: u64, context: &mut Context<f32>) -> u64 {
     let mut random = Random(seed);
     let batch = 1 + random.below(40);
     let probes: Matrix<f32> = Kind::Uniform.matrix((batch, shared.dim(), 3), &mut random);
     let mut retrieved = Matrix::unwritten(batch, shared.dim(), 1);
-    retrieve_with(probes.view(), shared, 2.0, retrieved.view_mut(), workspace).expect("it fits");
+    retrieve_with(probes.view(), shared, 2.0, retrieved.view_mut(), context).expect("it fits");
 
     let (dim, patterns) = (1 + random.below(300), 1 + random.below(1500));
     let rows: Matrix<f32> = Kind::Uniform.matrix((patterns, dim, 0), &mut random);
@@ -50,7 +50,7 @@ fn round(shared: &Memory<f32>, seed: u64, workspace: &mut Workspace<f32>) -> u64
     for _ in 0..3 {
         let to = learned.view_mut();
         plasticity
-            .recall_and_learn(&retrieval, probes.view(), to, &mut memory, workspace)
+            .recall_and_learn(&retrieval, probes.view(), to, &mut memory, context)
             .expect("it fits");
     }
     let numbers = memory.to_rows().into_iter().map(Real::bits);
@@ -67,17 +67,17 @@ fn hours_change_nothing() {
     let before = hash(shared.to_rows().into_iter().map(Real::bits));
     // What the rounds that come again and again have to give.
     let expected: Vec<u64> =
-        (0..WARM as u64).map(|seed| round(&shared, seed, &mut Workspace::new())).collect();
+        (0..WARM as u64).map(|seed| round(&shared, seed, &mut Context::new())).collect();
 
     let worker = |number: usize| {
         let (shared, expected) = (&shared, &expected);
         move || {
-            let mut workspace = Workspace::new();
+            let mut context = Context::new();
             let (mut rounds, mut warm) = (0, None);
             while Instant::now() < until || rounds < 2 * WARM {
                 // Every thread in an order of its own.
                 let seed = (rounds * (2 * number + 1) + number) % WARM;
-                let hash = round(shared, seed as u64, &mut workspace);
+                let hash = round(shared, seed as u64, &mut context);
                 assert_eq!(hash, expected[seed], "thread {number}, round {rounds}");
                 rounds += 1;
                 if rounds == WARM {

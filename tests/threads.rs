@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
 use hopfield_kernels::{
-    MatMut, MatRef, Memory, Plasticity, Retrieval, Update, Workspace, energy, outer_product_update,
+    Context, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, energy, outer_product_update,
     retrieve, similarities, softmax,
 };
 
@@ -35,9 +35,9 @@ fn small_calls() {
     softmax(MatMut::new(&mut out, 1, 2).unwrap(), 1.0).unwrap();
     energy(probes, &memory, 16.0, &mut out[..1]).unwrap();
     outer_product_update(&mut memory, probes, probes, Update::default()).unwrap();
-    let (retrieval, workspace) = (Retrieval::new(16.0), &mut Workspace::new());
+    let (retrieval, context) = (Retrieval::new(16.0), &mut Context::new());
     let to = MatMut::new(&mut out, 1, 2).unwrap();
-    Plasticity::default().recall_and_learn(&retrieval, probes, to, &mut memory, workspace).unwrap();
+    Plasticity::default().recall_and_learn(&retrieval, probes, to, &mut memory, context).unwrap();
 }
 
 /// A recall that is worth several threads: the pattern that each probe is.

@@ -1,7 +1,7 @@
 //! From bytes to shapes, numbers and matrices.
 
 use arbitrary::Unstructured;
-use hopfield_kernels::{Level, Parallelism, Update, Workspace};
+use hopfield_kernels::{Level, Parallelism, Update, Context};
 
 use testkit::data::{Kind, Matrix, Random, Real};
 use testkit::naive::How;
@@ -120,14 +120,14 @@ impl<'a> Input<'a> {
     }
 
     /// One of this machine's levels, with or without threads.
-    pub fn workspace<T: Real>(&mut self) -> (Level, Workspace<T>) {
+    pub fn context<T: Real>(&mut self) -> (Level, Context<T>) {
         let levels: Vec<_> = Level::available().collect();
         let level = self.pick(&levels);
         let parallelism = match self.seldom(8) {
             true => Parallelism::default(),
             false => Parallelism::Serial,
         };
-        (level, Workspace::new().with_level(level).with_parallelism(parallelism))
+        (level, Context::new().with_level(level).with_parallelism(parallelism))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Recall with any outputs, shapes, strides, masks and gains, on numbers and on what are none.
 
-use hopfield_kernels::{Level, Outputs, Workspace};
+use hopfield_kernels::{Level, Outputs, Context};
 
 use testkit::checks::{self, Ratio};
 use testkit::data::Real;
@@ -13,18 +13,18 @@ pub fn recall(bytes: &[u8]) {
 }
 
 fn of<T: Real>(input: &mut Input<'_>) {
-    let (level, mut workspace) = input.workspace::<T>();
+    let (level, mut context) = input.context::<T>();
     let mut case = input.case::<T>();
     let first = input.between(0, case.probes.rows - 1);
     let exact: Vec<_> = [first].map(|b| (b, case.exact(b))).into();
-    let ratios = checks::recall(&case, level, &mut workspace, &exact);
+    let ratios = checks::recall(&case, level, &mut context, &exact);
     assert_within::<T>(level, &ratios);
-    checks::similarities(&case, &mut workspace);
-    some_outputs(&case, input, &mut workspace);
+    checks::similarities(&case, &mut context);
+    some_outputs(&case, input, &mut context);
     if input.flag() {
-        strange_probe(&mut case, first, input, &mut workspace);
+        strange_probe(&mut case, first, input, &mut context);
     } else {
-        strange_pattern(&mut case, input, &mut workspace);
+        strange_pattern(&mut case, input, &mut context);
     }
 }
 
@@ -36,8 +36,8 @@ pub fn assert_within<T: Real>(level: Level, ratios: &[Ratio]) {
 }
 
 /// What else is asked for changes no bit of an output.
-fn some_outputs<T: Real>(case: &Case<T>, input: &mut Input<'_>, workspace: &mut Workspace<T>) {
-    let (all, mut some) = (case.run(workspace), case.run(workspace));
+fn some_outputs<T: Real>(case: &Case<T>, input: &mut Input<'_>, context: &mut Context<T>) {
+    let (all, mut some) = (case.run(context), case.run(context));
     let outputs = some.outputs();
     let outputs = Outputs {
         retrieved: outputs.retrieved.filter(|_| input.flag()),
@@ -50,7 +50,7 @@ fn some_outputs<T: Real>(case: &Case<T>, input: &mut Input<'_>, workspace: &mut 
         best_weight: outputs.best_weight.filter(|_| input.flag()),
         support: outputs.support.filter(|_| input.flag()),
     };
-    case.retrieval().run(case.probes.view(), &case.memory, outputs, workspace).expect("it fits");
+    case.retrieval().run(case.probes.view(), &case.memory, outputs, context).expect("it fits");
     assert_same_bits(&some, &all, 0..case.probes.rows);
 }
 
@@ -69,12 +69,12 @@ fn strange_probe<T: Real>(
     case: &mut Case<T>,
     probe: usize,
     input: &mut Input<'_>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) {
-    let before = case.run(workspace);
+    let before = case.run(context);
     let col = input.between(0, case.patterns.cols - 1);
     case.probes.row_mut(probe)[col] = T::from_f64(f64::NAN);
-    let after = case.run(workspace);
+    let after = case.run(context);
     let others = (0..case.probes.rows).filter(|&b| b != probe);
     assert_same_bits(&after, &before, others);
     if case.how.keep.as_ref().is_none_or(|keep| keep.contains(&true)) {
@@ -86,15 +86,15 @@ fn strange_probe<T: Real>(
 fn strange_pattern<T: Real>(
     case: &mut Case<T>,
     input: &mut Input<'_>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) {
-    let before = case.run(workspace);
+    let before = case.run(context);
     let (n, col) =
         (input.between(0, case.patterns.rows - 1), input.between(0, case.patterns.cols - 1));
     let mut pattern = case.patterns.row(n).to_vec();
     pattern[col] = T::from_f64(f64::NAN);
     case.memory.set_pattern(n, &pattern).expect("a pattern");
-    let after = case.run(workspace);
+    let after = case.run(context);
     for b in 0..case.probes.rows {
         match case.how.keeps(n) {
             true => assert_nan(&after, case, b),

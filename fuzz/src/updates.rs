@@ -1,6 +1,6 @@
 //! Softmax, sums of patterns, outer products and learning.
 
-use hopfield_kernels::{Plasticity, UpdateRule, Workspace};
+use hopfield_kernels::{Plasticity, UpdateRule, Context};
 
 use testkit::checks;
 use testkit::data::{Matrix, Real};
@@ -14,8 +14,8 @@ pub fn updates(bytes: &[u8]) {
 }
 
 fn of<T: Real>(input: &mut Input<'_>) {
-    let (level, mut workspace) = input.workspace::<T>();
-    let workspace = &mut workspace;
+    let (level, mut context) = input.context::<T>();
+    let context = &mut context;
     let mut case = input.case::<T>();
     let shape = (case.probes.rows, case.patterns.rows);
     let factors = input.factors::<T>();
@@ -23,12 +23,12 @@ fn of<T: Real>(input: &mut Input<'_>) {
     let ratios = match what {
         0 => {
             let scores = input.matrix((shape.0.min(3), shape.1));
-            checks::softmax(&scores, case.how.beta, level, workspace).to_vec()
+            checks::softmax(&scores, case.how.beta, level, context).to_vec()
         }
         1 => {
             let weights = input.matrix(shape);
-            let mut ratios = vec![checks::combine(&weights, &case, level, workspace)];
-            ratios.extend(checks::update(&case, &weights, factors, level, workspace));
+            let mut ratios = vec![checks::combine(&weights, &case, level, context)];
+            ratios.extend(checks::update(&case, &weights, factors, level, context));
             ratios
         }
         _ => {
@@ -42,8 +42,8 @@ fn of<T: Real>(input: &mut Input<'_>) {
                     .then(|| T::from_f64(input.positive(-5.0, 2.0).min(sharpest(&case)))),
                 negative_steps: input.between(1, 3),
             };
-            at_once(&case, &plasticity, workspace);
-            checks::learn(&case, plasticity, input.flag(), level, workspace).to_vec()
+            at_once(&case, &plasticity, context);
+            checks::learn(&case, plasticity, input.flag(), level, context).to_vec()
         }
     };
     assert_within::<T>(level, &ratios);
@@ -55,7 +55,7 @@ fn few<T: Real>(probes: &Matrix<T>, most: usize) -> Matrix<T> {
 }
 
 /// Recalling and learning at once has the bits of one after the other.
-fn at_once<T: Real>(case: &Case<T>, plasticity: &Plasticity<T>, workspace: &mut Workspace<T>) {
+fn at_once<T: Real>(case: &Case<T>, plasticity: &Plasticity<T>, context: &mut Context<T>) {
     let shape = (case.probes.rows, case.patterns.cols);
     let mut memories = [case.memory.clone(), case.memory.clone()];
     let mut retrieved = Matrix::unwritten(shape.0, shape.1, 2);
@@ -65,14 +65,14 @@ fn at_once<T: Real>(case: &Case<T>, plasticity: &Plasticity<T>, workspace: &mut 
             case.probes.view(),
             retrieved.view_mut(),
             &mut memories[0],
-            workspace,
+            context,
         )
         .expect("it fits");
     retrieved.assert_holes_untouched();
-    let told = case.run(workspace);
+    let told = case.run(context);
     assert_eq!(retrieved.bits(), told.retrieved.bits());
-    let recall = case.recall(workspace);
-    plasticity.learn(&recall, &mut memories[1], None, workspace).expect("it fits");
+    let recall = case.recall(context);
+    plasticity.learn(&recall, &mut memories[1], None, context).expect("it fits");
     let bits = |at: usize| memories[at].to_rows().into_iter().map(T::bits).collect::<Vec<_>>();
     assert_eq!(bits(0), bits(1));
 }

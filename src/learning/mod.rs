@@ -25,7 +25,7 @@ use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
-use crate::retrieval::{Recall, Retrieval, Workspace};
+use crate::retrieval::{Context, Recall, Retrieval};
 use crate::separation::active::list_len;
 use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
@@ -93,17 +93,17 @@ impl<T: Element> Update<T> {
 /// Learning from recall: a rule and its rates.
 ///
 /// ```
-/// use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
+/// use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Context};
 ///
 /// let mut memory = Memory::from_rows(MatRef::new(&[0.5_f32, 0.0, 0.0, 0.5], 2, 2)?)?;
 /// let probe = [1.0, 0.0];
 /// let probes = MatRef::new(&probe, 1, 2)?;
-/// let (retrieval, mut workspace) = (Retrieval::new(8.0), Workspace::new());
+/// let (retrieval, mut context) = (Retrieval::new(8.0), Context::new());
 /// for _ in 0..50 {
 ///     let mut retrieved = [0.0; 2];
 ///     let retrieved = MatMut::new(&mut retrieved, 1, 2)?;
 ///     Plasticity::default().recall_and_learn(
-///         &retrieval, probes, retrieved, &mut memory, &mut workspace)?;
+///         &retrieval, probes, retrieved, &mut memory, &mut context)?;
 /// }
 /// assert!((memory.pattern(0)[0] - 1.0).abs() < 1e-3, "the nearest pattern has become the probe");
 /// # Ok::<(), hopfield_kernels::Error>(())
@@ -159,16 +159,16 @@ impl<T: Element> Plasticity<T> {
     ///
     /// ```
     /// # use hopfield_kernels::{
-    /// #     MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, UpdateRule, Workspace};
+    /// #     MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, UpdateRule, Context};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-    /// let (mut recall, mut workspace) = (Recall::new(), Workspace::new());
+    /// let (mut recall, mut context) = (Recall::new(), Context::new());
     /// let (probes, outputs) = (MatRef::new(&[0.9, 0.2], 1, 2)?, Outputs::default());
-    /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
+    /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut context)?;
     ///
     /// let rule = Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() };
     /// let mut delta = [0.0; 4];
     /// let to = Some(MatMut::new(&mut delta, 2, 2)?);
-    /// rule.learn(&recall, &mut memory, to, &mut workspace)?;
+    /// rule.learn(&recall, &mut memory, to, &mut context)?;
     /// assert!(delta[1] > 0.1, "the nearest pattern has moved towards the probe");
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
@@ -182,12 +182,12 @@ impl<T: Element> Plasticity<T> {
         recall: &Recall<T>,
         memory: &mut Memory<T>,
         delta: Option<MatMut<'_, T>>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         self.check()?;
         recall.check(memory)?;
         check_delta(&delta, memory)?;
-        self.apply((recall, Positive::Probes), delta, memory, workspace)
+        self.apply((recall, Positive::Probes), delta, memory, context)
     }
 
     /// Learns from given memory weights, such as those that a recall has written. `retrieval` has
@@ -195,7 +195,7 @@ impl<T: Element> Plasticity<T> {
     ///
     /// ```
     /// # use hopfield_kernels::{
-    /// #     LearningInput, MatRef, Memory, Plasticity, Retrieval, Workspace};
+    /// #     LearningInput, MatRef, Memory, Plasticity, Retrieval, Context};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
     /// let input = LearningInput {
     ///     probes: MatRef::new(&[0.9, 0.2], 1, 2)?,
@@ -203,8 +203,8 @@ impl<T: Element> Plasticity<T> {
     ///     memory_weights: MatRef::new(&[1.0, 0.0], 1, 2)?,
     ///     delta: None,
     /// };
-    /// let (retrieval, mut workspace) = (Retrieval::new(16.0), Workspace::new());
-    /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut workspace)?;
+    /// let (retrieval, mut context) = (Retrieval::new(16.0), Context::new());
+    /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut context)?;
     /// assert_eq!(memory.to_rows(), [0.9, 0.2, 0.0, 1.0]);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
@@ -217,7 +217,7 @@ impl<T: Element> Plasticity<T> {
         retrieval: &Retrieval<'_, T>,
         input: LearningInput<'_, T>,
         memory: &mut Memory<T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         self.check()?;
         let LearningInput { probes, retrieved, memory_weights, delta } = input;
@@ -230,7 +230,7 @@ impl<T: Element> Plasticity<T> {
         expect_shape("retrieved", retrieved.shape(), (batch, dim))?;
         expect_shape("memory_weights", memory_weights.shape(), (batch, patterns))?;
         check_delta(&delta, memory)?;
-        let mut recall = std::mem::take(&mut workspace.recall);
+        let mut recall = std::mem::take(&mut context.recall);
         recall.reserve(batch, dim)?;
         let mut to = recall.retrieved_mut(dim);
         for (b, row) in retrieved.iter().enumerate() {
@@ -238,8 +238,8 @@ impl<T: Element> Plasticity<T> {
         }
         recall.keep(retrieval, memory, probes, &[]);
         let positive = Positive::Weights(memory_weights);
-        let result = self.apply((&recall, positive), delta, memory, workspace);
-        workspace.recall = recall;
+        let result = self.apply((&recall, positive), delta, memory, context);
+        context.recall = recall;
         result
     }
 
@@ -248,9 +248,9 @@ impl<T: Element> Plasticity<T> {
     /// other if they are few enough; otherwise they are computed again.
     ///
     /// ```
-    /// # use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Workspace};
+    /// # use hopfield_kernels::{MatMut, MatRef, Memory, Plasticity, Retrieval, Context};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-    /// let (mut retrieved, mut workspace) = ([0.0; 2], Workspace::new());
+    /// let (mut retrieved, mut context) = ([0.0; 2], Context::new());
     /// // The second pattern takes no part: it is not recalled and does not learn.
     /// let retrieval = Retrieval::new(16.0).with_gain(0.5).with_mask(&[true, false]);
     /// Plasticity::default().recall_and_learn(
@@ -258,7 +258,7 @@ impl<T: Element> Plasticity<T> {
     ///     MatRef::new(&[0.0, 2.0], 1, 2)?,
     ///     MatMut::new(&mut retrieved, 1, 2)?,
     ///     &mut memory,
-    ///     &mut workspace,
+    ///     &mut context,
     /// )?;
     /// assert_eq!(retrieved, [0.5, 0.0]);
     /// assert_eq!(memory.to_rows(), [0.5, 2.0, 0.0, 1.0]);
@@ -273,28 +273,28 @@ impl<T: Element> Plasticity<T> {
         probes: MatRef<'_, T>,
         retrieved: MatMut<'_, T>,
         memory: &mut Memory<T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         self.check()?;
         let (batch, patterns) = (probes.rows(), memory.patterns());
-        let mut recall = std::mem::take(&mut workspace.recall);
-        let mut kept = std::mem::take(&mut workspace.kept);
+        let mut recall = std::mem::take(&mut context.recall);
+        let mut kept = std::mem::take(&mut context.kept);
         let retrieved = Some(retrieved);
         let result = (|| {
             if !Plan::new::<T>(patterns, memory.dim()).keeps_similarities::<T>(batch) {
                 let outputs = Outputs { retrieved, ..Outputs::default() };
-                retrieval.recall(probes, memory, outputs, &mut recall, workspace)?;
-                return self.apply((&recall, Positive::Probes), None, memory, workspace);
+                retrieval.recall(probes, memory, outputs, &mut recall, context)?;
+                return self.apply((&recall, Positive::Probes), None, memory, context);
             }
             grow!(kept, product([batch, patterns]), T::ZERO);
             let similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
             let outputs = Outputs { retrieved, similarities, ..Outputs::default() };
             let plain = retrieval.with_plain_similarities();
-            plain.recall(probes, memory, outputs, &mut recall, workspace)?;
+            plain.recall(probes, memory, outputs, &mut recall, context)?;
             let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
-            self.apply((&recall, scores), None, memory, workspace)
+            self.apply((&recall, scores), None, memory, context)
         })();
-        (workspace.recall, workspace.kept) = (recall, kept);
+        (context.recall, context.kept) = (recall, kept);
         result
     }
 
@@ -304,7 +304,7 @@ impl<T: Element> Plasticity<T> {
         (recall, positive): (&Recall<T>, Positive<'_, T>),
         delta: Option<MatMut<'_, T>>,
         memory: &mut Memory<T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         let (batch, patterns) = (recall.probes(), memory.patterns());
         if batch == 0 {
@@ -315,7 +315,7 @@ impl<T: Element> Plasticity<T> {
         let [probes, retrieved] = recall.rows(plan);
         let retrieval = recall.retrieval();
         let contrastive = self.rule == UpdateRule::Contrastive;
-        let mut learning = std::mem::take(&mut workspace.learning);
+        let mut learning = std::mem::take(&mut context.learning);
         learning.reserve(product([3, batch, plan.stride]), batch as u64, 0)?;
         let (rows, negative_states) = (batch * plan.stride, &mut learning.states[..batch]);
         let mut floats = &mut learning.floats[..];
@@ -328,7 +328,7 @@ impl<T: Element> Plasticity<T> {
             // The recalls of the negative phase use the first part of Z as scratch.
             pad(retrieved, negative, plan.stride);
             let phase = (&mut *negative, &mut *z, &mut *negative_states);
-            self.negative(&negative_phase, phase, memory, workspace)?;
+            self.negative(&negative_phase, phase, memory, context)?;
             pad(probes, z, plan.stride);
             z_negative.iter_mut().zip(&*negative).for_each(|(z, x)| *z = -*x);
         } else {
@@ -354,8 +354,8 @@ impl<T: Element> Plasticity<T> {
             vectors,
             batch,
         };
-        update.apply(self.update, delta, memory, workspace)?;
-        workspace.learning = learning;
+        update.apply(self.update, delta, memory, context)?;
+        context.learning = learning;
         Ok(())
     }
 
@@ -366,7 +366,7 @@ impl<T: Element> Plasticity<T> {
         phase: &Retrieval<'_, T>,
         (negative, other, states): (&mut [T], &mut [T], &mut [State<T>]),
         memory: &Memory<T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         let (batch, dim) = (states.len(), memory.dim());
         let stride = negative.len() / batch;
@@ -375,11 +375,11 @@ impl<T: Element> Plasticity<T> {
             let from = MatRef::with_stride(other, batch, dim, stride)?;
             let to = MatMut::with_stride(negative, batch, dim, stride)?;
             let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };
-            phase.run(from, memory, outputs, workspace)?;
+            phase.run(from, memory, outputs, context)?;
         }
         let from = MatRef::with_stride(negative, batch, dim, stride)?;
-        phase.run(from, memory, Outputs::default(), workspace)?;
-        states.copy_from_slice(&workspace.memory.states[..batch]);
+        phase.run(from, memory, Outputs::default(), context)?;
+        states.copy_from_slice(&context.memory.states[..batch]);
         Ok(())
     }
 }
@@ -410,7 +410,7 @@ pub(crate) fn update<T: Element>(
     vectors: MatRef<'_, T>,
     factors: Update<T>,
     delta: Option<MatMut<'_, T>>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
     factors.check()?;
     let (batch, patterns, dim) = (weights.rows(), memory.patterns(), memory.dim());
@@ -418,14 +418,14 @@ pub(crate) fn update<T: Element>(
     expect_shape("vectors", vectors.shape(), (batch, dim))?;
     check_delta(&delta, memory)?;
     let plan = Plan::new::<T>(patterns, dim);
-    let mut learning = std::mem::take(&mut workspace.learning);
+    let mut learning = std::mem::take(&mut context.learning);
     learning.reserve(product([batch, plan.stride]), 0, 0)?;
     pad(vectors, &mut learning.floats, plan.stride);
     let sources = [Some(Source::Weights(weights)), None];
     let vectors = MatRef::with_stride(&learning.floats, batch, plan.cols, plan.stride)?;
     let result =
-        Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, workspace);
-    workspace.learning = learning;
+        Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, context);
+    context.learning = learning;
     result
 }
 
@@ -446,13 +446,13 @@ impl<T: Element> Batch<'_, T> {
         factors: Update<T>,
         delta: Option<MatMut<'_, T>>,
         memory: &mut Memory<T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         if self.batch == 0 {
             clear(delta);
             return Ok(());
         }
-        let level = workspace.level()?;
+        let level = context.level()?;
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
         // With a rate of 0 nothing is learned, so ΔM is computed only if it is asked for.
         let learns = factors.eta != T::ZERO;
@@ -465,11 +465,11 @@ impl<T: Element> Batch<'_, T> {
             && kernel::compiled::finite(level, Finite { rows: vectors })
             && (decays || memory.squared_norms().iter().all(|norm| norm.is_finite()));
         let rows = vectors.rows();
-        let threads = plan.threads::<T>(rows.max(1), workspace.parallelism());
+        let threads = plan.threads::<T>(rows.max(1), context.parallelism());
         let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows.max(1), threads);
         // A task may work on two blocks at a time.
         let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
-        workspace.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
+        context.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
         let (patterns, norms) = memory.padded_mut();
         let step = Step {
             share: T::ONE / T::from_f64(self.batch as f64),
@@ -490,8 +490,8 @@ impl<T: Element> Batch<'_, T> {
             prefetches: plan.prefetches::<T>(rows),
             streams,
             // `reserve` has made room for this, so it fits into `usize`.
-            weights: &mut workspace.memory.floats[..weights as usize],
-            list: &mut workspace.memory.list[..pieces * 2 * list_len(block)],
+            weights: &mut context.memory.floats[..weights as usize],
+            list: &mut context.memory.list[..pieces * 2 * list_len(block)],
         };
         for_each_piece(LearnTask { pieces, learn }, threads, &|task| {
             driver::compiled::learn(level, task.learn)

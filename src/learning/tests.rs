@@ -42,30 +42,28 @@ fn tasks_have_equal_shares_of_whole_vectors() {
 }
 
 /// Learns once from probes of ones, starting with patterns of zeros.
-fn learn_from_ones(
-    (probes, patterns, dim): (usize, usize, usize),
-) -> (Memory<f32>, Workspace<f32>) {
+fn learn_from_ones((probes, patterns, dim): (usize, usize, usize)) -> (Memory<f32>, Context<f32>) {
     let mut memory = Memory::zeros(patterns, dim).expect("a memory");
     let (ones, mut retrieved) = (vec![1.0; probes * dim], vec![0.0; probes * dim]);
-    let mut workspace = Workspace::new();
+    let mut context = Context::new();
     Plasticity::default()
         .recall_and_learn(
             &Retrieval::new(1.0),
             MatRef::new(&ones, probes, dim).expect("rows"),
             MatMut::new(&mut retrieved, probes, dim).expect("rows"),
             &mut memory,
-            &mut workspace,
+            &mut context,
         )
         .expect("operands that fit");
-    (memory, workspace)
+    (memory, context)
 }
 
 #[test]
 fn similarities_that_are_few_are_kept_for_learning() {
     // At most 32 MiB are kept.
     for (probes, kept) in [(2, 2 << 12), (2048, 2048 << 12), (2049, 0)] {
-        let (_, workspace) = learn_from_ones((probes, 1 << 12, 1));
-        assert_eq!(workspace.kept.len(), kept, "{probes}");
+        let (_, context) = learn_from_ones((probes, 1 << 12, 1));
+        assert_eq!(context.kept.len(), kept, "{probes}");
     }
 }
 
@@ -73,7 +71,7 @@ fn similarities_that_are_few_are_kept_for_learning() {
 fn two_streams_learn_from_a_few_probes() {
     let patterns = (32 << 10) + 1;
     for probes in [1, 2, 3, 4, 5] {
-        let (memory, workspace) = learn_from_ones((probes, patterns, 64));
+        let (memory, context) = learn_from_ones((probes, patterns, 64));
         assert!(Plan::new::<f32>(patterns, 64).is_large::<f32>());
         // All patterns have the same weight, and the retrieved probes are 0.
         let eta = Plasticity::<f32>::default().update.eta;
@@ -81,6 +79,6 @@ fn two_streams_learn_from_a_few_probes() {
         let rows = memory.to_rows();
         assert!(rows.iter().all(|&x| x == rows[0]), "{probes}");
         assert!((rows[0] / expected - 1.0).abs() < 1e-6, "{probes}: {}", rows[0]);
-        assert!(workspace.kept.len() >= probes * patterns);
+        assert!(context.kept.len() >= probes * patterns);
     }
 }

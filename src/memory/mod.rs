@@ -199,12 +199,10 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`] when it is not D long; [`Error::Parameter`] when there is no pattern
-    /// `index`.
+    /// [`Error::Length`] when it is not D long; [`Error::Index`] when there is no pattern `index`.
     pub fn set_pattern(&mut self, index: usize, pattern: &[T]) -> Result<()> {
         if index >= self.patterns {
-            let (name, expected) = ("index", "less than the number of patterns");
-            return Err(Error::Parameter { name, expected, found: index as f64 });
+            return Err(Error::Index { operand: "pattern", expected: self.patterns, found: index });
         }
         expect_length("pattern", pattern.len(), self.dim)?;
         let level = Level::detect()?;

@@ -1,12 +1,12 @@
 //! Recall: X̂ = softmax(β X Mᵀ) M, and everything that the same pass over the patterns can tell.
 
+mod context;
 mod recall;
 mod settle;
-mod workspace;
 
+pub use context::Context;
 pub use recall::Recall;
 pub use settle::{Settled, Status, Stop};
-pub use workspace::Workspace;
 
 use crate::driver::blocking::Plan;
 use crate::driver::energy::SubMemory;
@@ -38,14 +38,14 @@ use crate::simd::{Element, beta_of};
 /// with fused multiply-add.
 ///
 /// ```
-/// use hopfield_kernels::{MatMut, MatRef, Memory, Outputs, Retrieval, Workspace};
+/// use hopfield_kernels::{MatMut, MatRef, Memory, Outputs, Retrieval, Context};
 ///
 /// let patterns = [1.0_f32, 0.0, 0.0, 1.0];
 /// let memory = Memory::from_rows(MatRef::new(&patterns, 2, 2)?)?;
 /// let probes = [0.9, 0.2];
 /// let (mut retrieved, mut best) = ([f32::NAN; 2], [0]);
 ///
-/// let mut workspace = Workspace::new();
+/// let mut context = Context::new();
 /// Retrieval::new(16.0).run(
 ///     MatRef::new(&probes, 1, 2)?,
 ///     &memory,
@@ -54,7 +54,7 @@ use crate::simd::{Element, beta_of};
 ///         best: Some(&mut best),
 ///         ..Outputs::default()
 ///     },
-///     &mut workspace,
+///     &mut context,
 /// )?;
 /// assert_eq!(best, [0]);
 /// assert!(retrieved[0] > 0.9999 && retrieved[1] < 0.0001);
@@ -107,17 +107,17 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// [`Error::Length`] unless `probes` is a whole number of rows of D elements, and as for
     /// [`run`](Self::run). The probes have not changed then.
     pub fn apply(&self, memory: &Memory<T>, probes: &mut [T]) -> Result<()> {
-        self.apply_with(memory, probes, &mut Workspace::new())
+        self.apply_with(memory, probes, &mut Context::new())
     }
 
-    /// [`apply`](Self::apply), with a workspace.
+    /// [`apply`](Self::apply), with a context.
     ///
     /// ```
-    /// # use hopfield_kernels::{Memory, Retrieval, Workspace};
+    /// # use hopfield_kernels::{Memory, Retrieval, Context};
     /// let memory = Memory::from([[1.0, 2.0], [3.0, 4.0]]);
-    /// let (mut probes, mut workspace) = ([2.0, 3.0, 1.0, 1.0], Workspace::new());
+    /// let (mut probes, mut context) = ([2.0, 3.0, 1.0, 1.0], Context::new());
     /// for _ in 0..10 {
-    ///     Retrieval::new(8.0).apply_with(&memory, &mut probes, &mut workspace)?;
+    ///     Retrieval::new(8.0).apply_with(&memory, &mut probes, &mut context)?;
     /// }
     /// assert_eq!(probes, [3.0, 4.0, 3.0, 4.0]);
     /// # Ok::<(), hopfield_kernels::Error>(())
@@ -129,18 +129,18 @@ impl<'k, T: Element> Retrieval<'k, T> {
         &self,
         memory: &Memory<T>,
         probes: &mut [T],
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         let batch = self.check_rows(probes, memory)?;
-        let mut copy = std::mem::take(&mut workspace.probes);
+        let mut copy = std::mem::take(&mut context.probes);
         let result = (|| {
             grow!(copy, probes.len() as u64, T::ZERO);
             copy[..probes.len()].copy_from_slice(probes);
             let retrieved = Some(MatMut::new(probes, batch, memory.dim())?);
             let outputs = Outputs { retrieved, ..Outputs::default() };
-            self.run(MatRef::new(&copy, batch, memory.dim())?, memory, outputs, workspace)
+            self.run(MatRef::new(&copy, batch, memory.dim())?, memory, outputs, context)
         })();
-        workspace.probes = copy;
+        context.probes = copy;
         result
     }
 
@@ -157,14 +157,14 @@ impl<'k, T: Element> Retrieval<'k, T> {
     ///
     /// # Errors
     /// [`Error::Parameter`] unless β and the gain are finite and above 0, [`Error::Shape`] and
-    /// [`Error::Length`] for operands that do not fit, [`Error::Level`] as [`Workspace::level`] says.
+    /// [`Error::Length`] for operands that do not fit, [`Error::Level`] as [`Context::level`] says.
     /// Nothing has been written then.
     pub fn run(
         &self,
         probes: MatRef<'_, T>,
         memory: &Memory<T>,
         outputs: Outputs<'_, T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         let (patterns, dim) = (memory.patterns(), memory.dim());
         self.check(probes, memory, &outputs)?;
@@ -174,7 +174,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
             ..self.params(patterns).among(memory.max_squared_norm_of(self.keep), dim)
         };
         let shared = Shared {
-            level: workspace.level()?,
+            level: context.level()?,
             plan: Plan::new::<T>(patterns, dim),
             memory: memory.padded(),
             job: Job::Recall(params),
@@ -185,23 +185,23 @@ impl<'k, T: Element> Retrieval<'k, T> {
             sub_memory: outputs.energy.as_ref().map(|_| SubMemory::of(memory, self.keep)),
             probe_tile: PROBE_TILE,
         };
-        let parallelism = workspace.parallelism();
-        run(&shared, probes, outputs, parallelism, &mut workspace.memory)
+        let parallelism = context.parallelism();
+        run(&shared, probes, outputs, parallelism, &mut context.memory)
     }
 
     /// [`run`](Self::run), and keeps in `recall` what it takes to learn from it.
     ///
     /// ```
     /// # use hopfield_kernels::{
-    /// #     MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Workspace};
+    /// #     MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Context};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-    /// let (mut retrieved, mut recall, mut workspace) = ([0.0; 2], Recall::new(), Workspace::new());
+    /// let (mut retrieved, mut recall, mut context) = ([0.0; 2], Recall::new(), Context::new());
     /// let to = Some(MatMut::new(&mut retrieved, 1, 2)?);
     /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
     /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
-    /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut workspace)?;
+    /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut context)?;
     ///
-    /// Plasticity::default().learn(&recall, &mut memory, None, &mut workspace)?;
+    /// Plasticity::default().learn(&recall, &mut memory, None, &mut context)?;
     /// assert!(memory.pattern(0)[1] > 0.19, "the nearest pattern has moved to the probe");
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
@@ -214,7 +214,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         memory: &Memory<T>,
         mut outputs: Outputs<'_, T>,
         recall: &mut Recall<T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         recall.forget();
         self.check(probes, memory, &outputs)?;
@@ -222,13 +222,13 @@ impl<'k, T: Element> Retrieval<'k, T> {
         let wanted = outputs.retrieved.take();
         let retrieved = Some(recall.retrieved_mut(memory.dim()));
         let outputs = Outputs { retrieved, ..outputs };
-        self.run(probes, memory, outputs, workspace)?;
+        self.run(probes, memory, outputs, context)?;
         if let Some(mut wanted) = wanted {
             for (b, row) in recall.retrieved_mut(memory.dim()).as_ref().iter().enumerate() {
                 wanted.row_mut(b).copy_from_slice(row);
             }
         }
-        recall.keep(self, memory, probes, &workspace.memory.states[..probes.rows()]);
+        recall.keep(self, memory, probes, &context.memory.states[..probes.rows()]);
         Ok(())
     }
 
@@ -284,14 +284,14 @@ pub(crate) fn similarities<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     similarities: MatMut<'_, T>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
     let (patterns, dim) = (memory.patterns(), memory.dim());
     expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
     expect_shape("similarities", similarities.shape(), (probes.rows(), patterns))?;
     let outputs = Outputs { similarities: Some(similarities), ..Outputs::default() };
-    let shared = Shared::plain(Job::Similarities, memory, workspace.level()?);
-    run(&shared, probes, outputs, workspace.parallelism(), &mut workspace.memory)
+    let shared = Shared::plain(Job::Similarities, memory, context.level()?);
+    run(&shared, probes, outputs, context.parallelism(), &mut context.memory)
 }
 
 /// X̂ = P M into `retrieved`.
@@ -299,17 +299,17 @@ pub(crate) fn combine<T: Element>(
     weights: MatRef<'_, T>,
     memory: &Memory<T>,
     retrieved: MatMut<'_, T>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Result<()> {
     let (patterns, dim) = (memory.patterns(), memory.dim());
     expect_shape("weights", weights.shape(), (weights.rows(), patterns))?;
     expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    let mut shared = Shared::plain(Job::Combine, memory, workspace.level()?);
+    let mut shared = Shared::plain(Job::Combine, memory, context.level()?);
     // Probes of a group share their patterns, and 0 NaN is NaN: where there is such a pattern, each
     // probe has a group, and with it a list of weights that are not 0, of its own.
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
         shared.probe_tile = 1;
     }
-    run(&shared, weights, outputs, workspace.parallelism(), &mut workspace.memory)
+    run(&shared, weights, outputs, context.parallelism(), &mut context.memory)
 }

@@ -22,19 +22,19 @@ use crate::simd::Element;
 ///
 /// ```
 /// use hopfield_kernels::{
-///     Error, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Workspace};
+///     Error, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Context};
 ///
 /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-/// let (mut recall, mut workspace) = (Recall::new(), Workspace::new());
+/// let (mut recall, mut context) = (Recall::new(), Context::new());
 /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
 /// Retrieval::new(16.0).recall(
-///     probes, &memory, Outputs::default(), &mut recall, &mut workspace)?;
+///     probes, &memory, Outputs::default(), &mut recall, &mut context)?;
 /// assert_eq!(recall.probes(), 1);
 ///
 /// let rule = Plasticity::default();
-/// rule.learn(&recall, &mut memory, None, &mut workspace)?;
+/// rule.learn(&recall, &mut memory, None, &mut context)?;
 /// // The memory has changed: what was recalled from it is not what it would recall now.
-/// let refused = rule.learn(&recall, &mut memory, None, &mut workspace);
+/// let refused = rule.learn(&recall, &mut memory, None, &mut context);
 /// assert!(matches!(refused, Err(Error::NoRecall { .. })));
 /// # Ok::<(), Error>(())
 /// ```

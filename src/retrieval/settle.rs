@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
-use crate::retrieval::{Retrieval, Workspace};
+use crate::retrieval::{Context, Retrieval};
 use crate::simd::Element;
 
 /// When a probe has been updated enough, and how far an update goes.
@@ -123,12 +123,12 @@ impl<T: Element> Settled<T> {
     /// Keeps the energies of every step, which takes one recall more at the end.
     ///
     /// ```
-    /// use hopfield_kernels::{Memory, Retrieval, Settled, Stop, Workspace};
+    /// use hopfield_kernels::{Memory, Retrieval, Settled, Stop, Context};
     ///
     /// let memory = Memory::from([[1.0, 0.0], [0.0, 1.0]]);
     /// let (mut probe, mut settled) = ([0.6, 0.5], Settled::new().with_trace());
     /// Retrieval::new(4.0)
-    ///     .settle(&memory, &mut probe, Stop::new(), &mut settled, &mut Workspace::new())?;
+    ///     .settle(&memory, &mut probe, Stop::new(), &mut settled, &mut Context::new())?;
     /// let energies: Vec<f64> = settled.trace().expect("it was asked for").collect();
     /// assert_eq!(energies.len(), settled.steps()[0] as usize + 1);
     /// assert!(energies.windows(2).all(|pair| pair[1] <= pair[0] + 1e-12), "energy never rises");
@@ -193,12 +193,12 @@ impl<T: Element> Retrieval<'_, T> {
     /// leaves the batch, and no bit of its result depends on what else is in it.
     ///
     /// ```
-    /// use hopfield_kernels::{Memory, Retrieval, Settled, Status, Stop, Workspace};
+    /// use hopfield_kernels::{Memory, Retrieval, Settled, Status, Stop, Context};
     ///
     /// let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
     /// let (mut probes, mut settled) = ([0.9, 0.2, 0.1, 0.6], Settled::new());
     /// Retrieval::new(16.0)
-    ///     .settle(&memory, &mut probes, Stop::new(), &mut settled, &mut Workspace::new())?;
+    ///     .settle(&memory, &mut probes, Stop::new(), &mut settled, &mut Context::new())?;
     /// assert!(probes[0] > 0.9999 && probes[3] > 0.999);
     /// assert!(settled.status().iter().all(|status| *status != Status::MaxSteps));
     /// # Ok::<(), hopfield_kernels::Error>(())
@@ -213,18 +213,18 @@ impl<T: Element> Retrieval<'_, T> {
         probes: &mut [T],
         stop: Stop<T>,
         settled: &mut Settled<T>,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         let dim = memory.dim();
         stop.check()?;
         self.check_rows(probes, memory)?;
-        workspace.level()?;
+        context.level()?;
         settled.begin(probes, dim)?;
         for step in 1..=stop.max_steps {
             if settled.moving.is_empty() {
                 break;
             }
-            self.update(memory, settled, true, workspace)?;
+            self.update(memory, settled, true, context)?;
             settled.record();
             let Settled { moving, states, next, steps, status, .. } = settled;
             let (mut row, mut kept) = (0, 0);
@@ -249,7 +249,7 @@ impl<T: Element> Retrieval<'_, T> {
             settled.moving.clear();
             settled.moving.extend(0..settled.steps.len());
             settled.states[..probes.len()].copy_from_slice(probes);
-            self.update(memory, settled, false, workspace)?;
+            self.update(memory, settled, false, context)?;
             settled.record();
         }
         Ok(())
@@ -261,7 +261,7 @@ impl<T: Element> Retrieval<'_, T> {
         memory: &Memory<T>,
         settled: &mut Settled<T>,
         retrieves: bool,
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<()> {
         let (batch, dim) = (settled.moving.len(), memory.dim());
         let next = &mut settled.next;
@@ -269,7 +269,7 @@ impl<T: Element> Retrieval<'_, T> {
         let energies = &mut settled.energies[..batch];
         let energy = if settled.trace.is_some() { Some(energies) } else { None };
         let outputs = Outputs { retrieved, energy, ..Outputs::default() };
-        self.run(MatRef::new(&settled.states, batch, dim)?, memory, outputs, workspace)
+        self.run(MatRef::new(&settled.states, batch, dim)?, memory, outputs, context)
     }
 }
 

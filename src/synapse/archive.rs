@@ -22,7 +22,7 @@ use super::{HopfieldSynapse, Recalled, Record, Semantics, WeightInit};
 use crate::error::{Error, Result};
 use crate::learning::UpdateRule;
 use crate::memory::Memory;
-use crate::retrieval::Workspace;
+use crate::retrieval::Context;
 use crate::simd::Element;
 use numbers::Target;
 use reader::Reader;
@@ -71,7 +71,7 @@ impl<T: Element + WritableElement + Target> HopfieldSynapse<T> {
         .map_err(|reason| file_error(path, format!("expected to write a synapse, got {reason}")))
     }
 
-    /// Reads a synapse that [`save`](Self::save) has written, with a new [`Workspace`].
+    /// Reads a synapse that [`save`](Self::save) has written, with a new [`Context`].
     ///
     /// What was recalled can be learned from where the memory weights were recorded.
     ///
@@ -200,7 +200,7 @@ fn read<T: Element + Target>(path: &Path) -> std::result::Result<HopfieldSynapse
     let (dim, patterns) = (memory.dim(), memory.patterns());
     settings.check((dim, patterns)).map_err(text)?;
     let record = settings.record;
-    let mut synapse = HopfieldSynapse::at_rest(settings, memory, Workspace::new());
+    let mut synapse = HopfieldSynapse::at_rest(settings, memory, Context::new());
 
     synapse.inputs = npz.matrix("inputs", (None, Some(dim)))?;
     synapse.outputs = npz.matrix("outputs", (None, Some(dim)))?;
@@ -250,7 +250,7 @@ fn read_ngc_learns<T: Element + Target>(
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let settings = Settings::new(name);
     settings.check((memory.dim(), memory.patterns())).map_err(text)?;
-    Ok(HopfieldSynapse::at_rest(settings, memory, Workspace::new()))
+    Ok(HopfieldSynapse::at_rest(settings, memory, Context::new()))
 }
 
 /// The member `weights` (D x N), as patterns.

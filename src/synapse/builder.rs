@@ -11,14 +11,14 @@ use crate::learning::UpdateRule;
 use crate::matrix::MatRef;
 use crate::matrix::check::expect_shape;
 use crate::memory::Memory;
-use crate::retrieval::{Recall, Workspace};
+use crate::retrieval::{Context, Recall};
 use crate::simd::Element;
 
 /// Builds a [`HopfieldSynapse`]: hyper-parameters with ngc-learn's names and defaults.
 ///
 /// ```
 /// use hopfield_kernels::{
-///     Distribution, HopfieldSynapse, MatRef, Parallelism, Record, Semantics, UpdateRule, Workspace,
+///     Distribution, HopfieldSynapse, MatRef, Parallelism, Record, Semantics, UpdateRule, Context,
 /// };
 ///
 /// // Two patterns of three features to begin with, in a memory of four.
@@ -51,7 +51,7 @@ use crate::simd::Element;
 ///     .initial_patterns(MatRef::new(&patterns, 3, 2)?) // as columns
 ///     .semantics(Semantics::Standard)
 ///     .record(Record::nothing())
-///     .workspace(Workspace::new().with_parallelism(Parallelism::Serial))
+///     .context(Context::new().with_parallelism(Parallelism::Serial))
 ///     .build()?;
 /// assert_eq!((synapse.update_rule(), synapse.permutation()), (UpdateRule::Contrastive, None));
 /// # Ok::<(), hopfield_kernels::Error>(())
@@ -63,7 +63,7 @@ pub struct HopfieldSynapseBuilder<'a, T> {
     settings: Settings<T>,
     rule_name: Option<String>,
     patterns: Option<Patterns<'a, T>>,
-    workspace: Workspace<T>,
+    context: Context<T>,
 }
 
 /// Initial patterns, in one of the two orientations.
@@ -75,8 +75,8 @@ enum Patterns<'a, T> {
 
 impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
     pub(super) fn new(name: String, shape: (usize, usize)) -> Self {
-        let (settings, workspace) = (Settings::new(name), Workspace::new());
-        Self { shape, settings, rule_name: None, patterns: None, workspace }
+        let (settings, context) = (Settings::new(name), Context::new());
+        Self { shape, settings, rule_name: None, patterns: None, context }
     }
 
     /// η, the learning rate: 0 unless given (ngc-learn has no default for it).
@@ -186,8 +186,8 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
     }
 
     /// The scratch memory, and with it the level and the parallelism.
-    pub fn workspace(mut self, workspace: Workspace<T>) -> Self {
-        self.workspace = workspace;
+    pub fn context(mut self, context: Context<T>) -> Self {
+        self.context = context;
         self
     }
 
@@ -196,7 +196,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
     /// # Errors
     /// [`Error::Parameter`] for a hyper-parameter outside its domain, [`Error::Empty`] when N or D
     /// is 0, [`Error::Shape`] for patterns of another dimension, [`Error::TooManyPatterns`] and
-    /// [`Error::Unknown`] as [`Semantics`] says, [`Error::Level`] as [`Workspace::level`] says.
+    /// [`Error::Unknown`] as [`Semantics`] says, [`Error::Level`] as [`Context::level`] says.
     pub fn build(mut self) -> Result<HopfieldSynapse<T>> {
         if let Some(name) = &self.rule_name {
             self.settings.rule = match (name.parse(), self.settings.semantics) {
@@ -205,7 +205,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
             };
         }
         self.settings.check(self.shape)?;
-        self.workspace.level()?;
+        self.context.level()?;
         let (mut memory, permutation) = self.stored()?;
         let shape = (memory.dim(), memory.patterns());
         self.settings.check(shape)?;
@@ -213,7 +213,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
         if let Some(connected) = &connected {
             memory.disconnect(connected)?;
         }
-        let mut synapse = HopfieldSynapse::at_rest(self.settings, memory, self.workspace);
+        let mut synapse = HopfieldSynapse::at_rest(self.settings, memory, self.context);
         synapse.permutation = permutation;
         synapse.connected = connected;
         Ok(synapse)
@@ -285,11 +285,7 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
 
 impl<T: Element> HopfieldSynapse<T> {
     /// With this memory, and zeros in every other compartment.
-    pub(super) fn at_rest(
-        settings: Settings<T>,
-        memory: Memory<T>,
-        workspace: Workspace<T>,
-    ) -> Self {
+    pub(super) fn at_rest(settings: Settings<T>, memory: Memory<T>, context: Context<T>) -> Self {
         let (batch, dim, patterns) = (settings.batch_size, memory.dim(), memory.patterns());
         let Record { similarities, memory_weights, energy, d_weights } = settings.record;
         let recorded = |kept: bool, rows, cols| Table::zeros(if kept { rows } else { 0 }, cols);
@@ -312,7 +308,7 @@ impl<T: Element> HopfieldSynapse<T> {
             feature_norm: None,
             settings,
             memory,
-            workspace,
+            context,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::settings::Rates;
 use super::{HopfieldSynapse, Record, Semantics, WeightInit};
 use crate::error::Result;
 use crate::learning::UpdateRule;
-use crate::retrieval::Workspace;
+use crate::retrieval::Context;
 use crate::simd::Element;
 
 /// # Hyper-parameters
@@ -186,14 +186,14 @@ impl<T: Element> HopfieldSynapse<T> {
     /// Sets the scratch memory, and with it the level and the parallelism.
     ///
     /// ```
-    /// # use hopfield_kernels::{HopfieldSynapse, Parallelism, Workspace};
+    /// # use hopfield_kernels::{HopfieldSynapse, Parallelism, Context};
     /// let mut synapse = HopfieldSynapse::<f32>::builder("W", (1, 3)).build()?;
-    /// synapse.set_workspace(Workspace::new().with_parallelism(Parallelism::Serial));
+    /// synapse.set_workspace(Context::new().with_parallelism(Parallelism::Serial));
     /// synapse.advance_state()?;
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
-    pub fn set_workspace(&mut self, workspace: Workspace<T>) {
-        self.workspace = workspace;
-        self.changed("a workspace that was set since");
+    pub fn set_workspace(&mut self, context: Context<T>) {
+        self.context = context;
+        self.changed("a context that was set since");
     }
 }

@@ -24,7 +24,7 @@ use crate::learning::{LearningInput, Plasticity, Update};
 use crate::matrix::MatRef;
 use crate::matrix::check::expect_shape;
 use crate::memory::Memory;
-use crate::retrieval::{Recall, Retrieval, Workspace};
+use crate::retrieval::{Context, Recall, Retrieval};
 use crate::simd::Element;
 use settings::{Rates, Settings};
 use table::Table;
@@ -63,7 +63,7 @@ use table::Table;
 /// Large batches use rayon's threads: [`Parallelism`](crate::Parallelism) says what to mind where a lock is
 /// held over a call (a mutex around the synapse, for example), where the pool is busy, and in forked
 /// children, which need [`Parallelism::Serial`](crate::Parallelism::Serial) in their
-/// [workspace](HopfieldSynapseBuilder::workspace).
+/// [context](HopfieldSynapseBuilder::context).
 ///
 /// [`advance_state`]: Self::advance_state
 /// [`evolve`]: Self::evolve
@@ -94,7 +94,7 @@ pub struct HopfieldSynapse<T> {
     recall_beta: T,
     /// max_d ‖W[d,:]‖², until the weights change.
     feature_norm: Option<T>,
-    workspace: Workspace<T>,
+    context: Context<T>,
 }
 
 /// What there is to learn from.
@@ -143,10 +143,10 @@ impl<T: Element> HopfieldSynapse<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Level`] as [`Workspace::level`] says, [`Error::Allocation`] when there is no memory for what is
+    /// [`Error::Level`] as [`Context::level`] says, [`Error::Allocation`] when there is no memory for what is
     /// recorded. Nothing has changed then.
     pub fn advance_state(&mut self) -> Result<()> {
-        self.workspace.level()?;
+        self.context.level()?;
         let rates = self.rates();
         let retrieval = self.retrieval(rates.beta)?;
         let batch = self.inputs.rows();
@@ -179,10 +179,10 @@ impl<T: Element> HopfieldSynapse<T> {
                 false => outputs.energy = Some(&mut self.energies),
             }
         }
-        let (inputs, memory, workspace) = (self.inputs.view(), &self.memory, &mut self.workspace);
+        let (inputs, memory, context) = (self.inputs.view(), &self.memory, &mut self.context);
         match record.memory_weights {
-            true => retrieval.run(inputs, memory, outputs, workspace)?,
-            false => retrieval.recall(inputs, memory, outputs, &mut self.recall, workspace)?,
+            true => retrieval.run(inputs, memory, outputs, context)?,
+            false => retrieval.recall(inputs, memory, outputs, &mut self.recall, context)?,
         }
 
         if faithful && record.similarities {
@@ -240,7 +240,7 @@ impl<T: Element> HopfieldSynapse<T> {
             Recalled::Never | Recalled::Now | Recalled::Before(_) => {}
         }
         expect_shape("inputs", self.inputs.shape(), self.outputs.shape())?;
-        self.workspace.level()?;
+        self.context.level()?;
         if self.recalled == Recalled::Never {
             self.decay()?;
         } else {
@@ -278,7 +278,7 @@ impl<T: Element> HopfieldSynapse<T> {
             self.advance_state()?;
             return self.evolve();
         }
-        self.workspace.level()?;
+        self.context.level()?;
         let rates = self.rates();
         self.outputs.reserve(self.inputs.rows())?;
         self.outputs.resize(self.inputs.rows());
@@ -287,7 +287,7 @@ impl<T: Element> HopfieldSynapse<T> {
             self.inputs.view(),
             self.outputs.view_mut(),
             &mut self.memory,
-            &mut self.workspace,
+            &mut self.context,
         )?;
         self.tick += 1;
         self.recall_beta = rates.beta;
@@ -386,9 +386,9 @@ impl<T: Element> HopfieldSynapse<T> {
         let plasticity = self.plasticity(self.rates());
         let delta = d_weights.then(|| self.d_weights.view_mut());
         let retrieval = Retrieval::new(self.recall_beta).with_gain(self.settings.gain());
-        let (memory, workspace) = (&mut self.memory, &mut self.workspace);
+        let (memory, context) = (&mut self.memory, &mut self.context);
         if !memory_weights {
-            return plasticity.learn(&self.recall, memory, delta, workspace);
+            return plasticity.learn(&self.recall, memory, delta, context);
         }
         let input = LearningInput {
             probes: self.inputs.view(),
@@ -396,7 +396,7 @@ impl<T: Element> HopfieldSynapse<T> {
             memory_weights: self.memory_weights.view(),
             delta,
         };
-        plasticity.learn_from(&retrieval, input, memory, workspace)
+        plasticity.learn_from(&retrieval, input, memory, context)
     }
 
     /// Learns from zeros: ΔM = 0.
@@ -411,7 +411,7 @@ impl<T: Element> HopfieldSynapse<T> {
             MatRef::new(&nothing, 1, dim)?,
             factors,
             None,
-            &mut self.workspace,
+            &mut self.context,
         )
     }
 

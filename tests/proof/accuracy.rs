@@ -56,11 +56,11 @@ impl Table {
             };
             let what = format!("{kind:?} {shape:?} β = {beta}");
             for level in levels::all() {
-                let workspace = &mut levels::serial(level);
-                let mut ratios = checks::recall(&case, level, workspace, &exact);
-                ratios.extend(checks::softmax(&scores, case.how.beta, level, workspace));
-                ratios.push(checks::combine(&weights, &case, level, workspace));
-                ratios.extend(checks::update(&case, &weights, factors, level, workspace));
+                let context = &mut levels::serial(level);
+                let mut ratios = checks::recall(&case, level, context, &exact);
+                ratios.extend(checks::softmax(&scores, case.how.beta, level, context));
+                ratios.push(checks::combine(&weights, &case, level, context));
+                ratios.extend(checks::update(&case, &weights, factors, level, context));
                 if batch * patterns * shape.1 < 50_000 {
                     for (rule, names) in [
                         (UpdateRule::Delta, ["delta rule", "delta rule, delta M"]),
@@ -69,7 +69,7 @@ impl Table {
                         let update = factors;
                         let rule = Plasticity { rule, update, ..Plasticity::default() };
                         let [delta, dropped, update, norms] =
-                            checks::learn(&case, rule, false, level, workspace);
+                            checks::learn(&case, rule, false, level, context);
                         ratios.extend([(names[0], update.1), (names[1], delta.1), dropped, norms]);
                     }
                 }

@@ -50,9 +50,9 @@ fn the_batch_changes_nothing<T: Real>(shape: Shape) {
     let (most, ..) = shape;
     let case = Case::<T>::random(shape, Kind::LogNormal, 0.3, 5);
     for level in levels::all() {
-        let workspace = &mut serial(level);
+        let context = &mut serial(level);
         let alone: Vec<_> = (0..most)
-            .map(|b| case.run_with(case.probes.select(&[b]).view(), workspace).unwrap().bits(0))
+            .map(|b| case.run_with(case.probes.select(&[b]).view(), context).unwrap().bits(0))
             .collect();
         for batch in 1..=most {
             // In the largest batch every probe comes at every position, in smaller ones at some.
@@ -60,7 +60,7 @@ fn the_batch_changes_nothing<T: Real>(shape: Shape) {
             for turn in (0..most).step_by(step) {
                 let order: Vec<_> = (0..batch).map(|at| (at + turn) % most).collect();
                 let probes = case.probes.select(&order);
-                let told = case.run_with(probes.view(), workspace).unwrap();
+                let told = case.run_with(probes.view(), context).unwrap();
                 for (at, &b) in order.iter().enumerate() {
                     assert!(told.bits(at) == alone[b], "{level}: probe {b} as {at} of {batch}");
                 }
@@ -83,11 +83,11 @@ fn the_batch_and_the_position_in_it_change_nothing() {
 /// Each of many probes, alone.
 fn alone_and_together<T: Real>(level: Level, (batch, dim, patterns): Shape) {
     let case = Case::<T>::random((batch, dim, patterns), Kind::LogNormal, 0.3, 5);
-    let workspace = &mut serial(level);
-    let together = case.run(workspace);
+    let context = &mut serial(level);
+    let together = case.run(context);
     for b in 0..batch {
         let probe = case.probes.select(&[b]);
-        let alone = case.run_with(probe.view(), workspace).unwrap();
+        let alone = case.run_with(probe.view(), context).unwrap();
         let shape = (b, batch, dim, patterns);
         assert!(together.bits(b) == alone.bits(0), "{level}: probe {shape:?}");
     }
@@ -158,7 +158,7 @@ fn the_other_outputs_change_nothing() {
 #[test]
 fn the_other_patterns_change_nothing_in_an_update() {
     fn check<T: Real>(level: Level) {
-        let workspace = &mut serial(level);
+        let context = &mut serial(level);
         for (batch, patterns, dim) in [(1, 31_003, 70), (1, 300, 20), (3, 31_000, 70)] {
             let mut random = Random(batch as u64);
             let start = Kind::Uniform.matrix::<T>((patterns, dim, 0), &mut random);
@@ -184,7 +184,7 @@ fn the_other_patterns_change_nothing_in_an_update() {
                         vectors.view(),
                         update,
                         keeps.then(|| delta.view_mut()),
-                        workspace,
+                        context,
                     )
                     .unwrap();
                     (memory, delta)
@@ -210,17 +210,17 @@ fn the_other_patterns_change_nothing_in_an_update() {
     }
 }
 
-/// A workspace that has served other shapes, types of calls and sizes leaves no trace.
+/// A context that has served other shapes, types of calls and sizes leaves no trace.
 #[test]
-fn what_a_workspace_did_before_changes_nothing() {
+fn what_a_context_did_before_changes_nothing() {
     fn reused<T: Element + Real>(level: Level) {
         let mut random = Random(3);
-        let workspace = &mut serial(level);
+        let context = &mut serial(level);
         for seed in 0..60 {
             let batch = [1 + random.below(9), 48 + random.below(9)][random.below(2)];
             let shape = (batch, 1 + random.below(90), 1 + random.below(700));
             let case = Case::<T>::random(shape, Kind::Uniform, 3.0, seed);
-            assert_eq!(hashes(&case, workspace), hashes(&case, &mut serial(level)), "{shape:?}");
+            assert_eq!(hashes(&case, context), hashes(&case, &mut serial(level)), "{shape:?}");
         }
     }
     for level in levels::all() {

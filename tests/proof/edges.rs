@@ -24,8 +24,8 @@ mod special;
 mod zero;
 
 use hopfield_kernels::{
-    LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Update,
-    UpdateRule, Workspace, combine, combine_with, energy, outer_product_update,
+    Context, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval,
+    Update, UpdateRule, combine, combine_with, energy, outer_product_update,
     outer_product_update_with, similarities, softmax, softmax_into,
 };
 
@@ -48,11 +48,11 @@ fn zeros(rows: usize, cols: usize) -> Matrix<f32> {
 #[test]
 fn extreme_betas() {
     for level in levels::all() {
-        let workspace = &mut serial(level);
+        let context = &mut serial(level);
         for beta in [f32::MAX, 1e38, f32::MIN_POSITIVE, f32::from_bits(1)] {
             let mut row = [1.0_f32, 1.0, -1.0, 0.5];
             let weights = MatMut::new(&mut row, 1, 4).unwrap();
-            hopfield_kernels::softmax_with(weights, beta, workspace).unwrap();
+            hopfield_kernels::softmax_with(weights, beta, context).unwrap();
             let expected = if beta > 1.0 { [0.5, 0.5, 0.0, 0.0] } else { [0.25; 4] };
             assert_eq!(row, expected, "{level}, β = {beta:e}");
         }
@@ -70,10 +70,10 @@ fn no_probes() {
     let empty = |cols| MatRef::new(&nothing, 0, cols).unwrap();
     for level in levels::all() {
         let mut memory = small();
-        let workspace = &mut serial(level);
+        let context = &mut serial(level);
         let mut told = Told::unwritten((0, 3, 2), 0);
         let retrieval = Retrieval::new(1.0);
-        retrieval.run(empty(3), &memory, told.outputs(), workspace).unwrap();
+        retrieval.run(empty(3), &memory, told.outputs(), context).unwrap();
         similarities(empty(3), &memory, MatMut::new(&mut nowhere, 0, 2).unwrap()).unwrap();
         combine(empty(2), &memory, MatMut::new(&mut nowhere, 0, 3).unwrap()).unwrap();
         softmax(MatMut::new(&mut nowhere, 0, 9).unwrap(), 1.0).unwrap();
@@ -90,24 +90,22 @@ fn no_probes() {
         };
         cleared(&mut |delta| {
             let (p, z) = (empty(2), empty(3));
-            outer_product_update_with(&mut memory, p, z, update, Some(delta), workspace).unwrap();
+            outer_product_update_with(&mut memory, p, z, update, Some(delta), context).unwrap();
         });
         for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
             let learns = Plasticity { rule, update, ..Plasticity::default() };
             let to = MatMut::new(&mut nowhere, 0, 3).unwrap();
-            learns.recall_and_learn(&retrieval, empty(3), to, &mut memory, workspace).unwrap();
+            learns.recall_and_learn(&retrieval, empty(3), to, &mut memory, context).unwrap();
             let mut recall = Recall::new();
-            retrieval
-                .recall(empty(3), &memory, Outputs::default(), &mut recall, workspace)
-                .unwrap();
+            retrieval.recall(empty(3), &memory, Outputs::default(), &mut recall, context).unwrap();
             cleared(&mut |delta| {
-                learns.learn(&recall, &mut memory, Some(delta), workspace).unwrap();
+                learns.learn(&recall, &mut memory, Some(delta), context).unwrap();
             });
             cleared(&mut |delta| {
                 let (probes, retrieved, memory_weights) = (empty(3), empty(3), empty(2));
                 let delta = Some(delta);
                 let input = LearningInput { probes, retrieved, memory_weights, delta };
-                learns.learn_from(&retrieval, input, &mut memory, workspace).unwrap();
+                learns.learn_from(&retrieval, input, &mut memory, context).unwrap();
             });
         }
         assert_eq!(memory.to_rows(), small().to_rows());
@@ -233,8 +231,8 @@ fn outputs_are_only_written() {
             (0..7).for_each(|b| matrix.row_mut(b).fill(123.0));
         }
         let outputs = again.outputs();
-        let (x, workspace) = (case.probes.view(), &mut serial(level));
-        case.retrieval().run(x, &case.memory, outputs, workspace).unwrap();
+        let (x, context) = (case.probes.view(), &mut serial(level));
+        case.retrieval().run(x, &case.memory, outputs, context).unwrap();
         (0..7).for_each(|b| assert_eq!(again.bits(b), told.bits(b)));
     }
 }
@@ -264,9 +262,9 @@ fn given_weights_are_added_up_over_all_splits() {
     weights.row_mut(0).fill(1.0);
     weights.row_mut(1)[patterns - 1] = 0.5;
     for level in levels::all() {
-        let check = |workspace: &mut Workspace<f32>| {
+        let check = |context: &mut Context<f32>| {
             let mut retrieved = zeros(3, dim);
-            combine_with(weights.view(), &memory, retrieved.view_mut(), workspace).unwrap();
+            combine_with(weights.view(), &memory, retrieved.view_mut(), context).unwrap();
             for d in 0..dim {
                 let sums = [0, 1, 2].map(|b| retrieved.row(b)[d]);
                 assert_eq!(sums, [(patterns * d) as f32, d as f32 / 2.0, 0.0], "{level}: {d}");

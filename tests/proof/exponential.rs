@@ -5,9 +5,7 @@
 //! for an exact factor. That reaches down to where weights are dropped; what lies below serves only to
 //! rescale, and shows in a recall whose second block has a higher peak than its first.
 
-use hopfield_kernels::{
-    Level, MatMut, MatRef, Memory, Outputs, Retrieval, Workspace, softmax_with,
-};
+use hopfield_kernels::{Context, Level, MatMut, MatRef, Memory, Outputs, Retrieval, softmax_with};
 
 use testkit::data::Real;
 use testkit::double::Double;
@@ -28,7 +26,7 @@ fn ulps<T: Real>(computed: T, t: T) -> f64 {
 }
 
 /// The largest error of 2^t over these t, which are not many more than `ROW`.
-fn worst<T: Real>(exponents: &[T], workspace: &mut Workspace<T>) -> f64 {
+fn worst<T: Real>(exponents: &[T], context: &mut Context<T>) -> f64 {
     let beta = T::from_f64(std::f64::consts::LN_2);
     let sum: f64 = 1.0 + exponents.iter().map(|t| t.to_f64().exp2()).sum::<f64>();
     let mass = (sum + 1.0).log2().ceil().exp2();
@@ -41,7 +39,7 @@ fn worst<T: Real>(exponents: &[T], workspace: &mut Workspace<T>) -> f64 {
         let fine = T::from_f64((fillers.fract() - coarse.to_f64().exp2()).max(1e-6).log2());
         row.extend([coarse, fine]);
         let cols = row.len();
-        softmax_with(MatMut::new(&mut row, 1, cols).unwrap(), beta, workspace).unwrap();
+        softmax_with(MatMut::new(&mut row, 1, cols).unwrap(), beta, context).unwrap();
         let unit = row[0].to_f64();
         if unit * mass == 1.0 {
             let weights = row[1..].iter().map(|w| T::from_f64(w.to_f64() / unit));
@@ -55,7 +53,7 @@ fn worst<T: Real>(exponents: &[T], workspace: &mut Workspace<T>) -> f64 {
 }
 
 /// The largest error of 2^t as a factor of rescaling.
-fn worst_rescale<T: Real>(exponents: &[T], workspace: &mut Workspace<T>) -> f64 {
+fn worst_rescale<T: Real>(exponents: &[T], context: &mut Context<T>) -> f64 {
     // Two patterns that take part, far apart: [1, 1], whose score is t, and [0, 0].
     const APART: usize = 1100;
     let mut memory = Memory::zeros(APART, 2).unwrap();
@@ -69,7 +67,7 @@ fn worst_rescale<T: Real>(exponents: &[T], workspace: &mut Workspace<T>) -> f64 
         ..Outputs::default()
     };
     let probes = MatRef::new(&probes, exponents.len(), 2).unwrap();
-    Retrieval::new(beta).with_mask(&keep).run(probes, &memory, outputs, workspace).unwrap();
+    Retrieval::new(beta).with_mask(&keep).run(probes, &memory, outputs, context).unwrap();
     // Below the cut the mass is 1, and the second feature the factor itself.
     let factors = retrieved.chunks_exact(2).map(|features| features[1]);
     factors.zip(exponents).map(|(factor, &t)| ulps(factor, t)).fold(0.0, f64::max)
@@ -87,20 +85,20 @@ fn floats(low: f32, high: f32, step: usize) -> impl Iterator<Item = f32> {
 /// Down to -36 a row of `ROW` weights keeps them all; from -26 on they are too small to be part of a
 /// mass of 1.
 fn check_f32(level: Level, step: usize) -> [f64; 2] {
-    let workspace = &mut serial(level);
+    let context = &mut serial(level);
     let (mut weights, mut factors) = (0.0_f64, 0.0_f64);
     let mut row = Vec::new();
     for t in floats(2.0_f32.powi(-27), 35.9, step) {
         row.push(t);
         if row.len() == ROW {
-            weights = weights.max(worst(&row, workspace));
+            weights = weights.max(worst(&row, context));
             row.clear();
         }
     }
     for t in floats(30.0, 126.0, step) {
         row.push(t);
         if row.len() == ROW {
-            factors = factors.max(worst_rescale(&row, workspace));
+            factors = factors.max(worst_rescale(&row, context));
             row.clear();
         }
     }
@@ -130,14 +128,14 @@ fn every_f32_within_an_ulp() {
 #[test]
 fn f64_within_an_ulp() {
     for level in levels::all() {
-        let workspace = &mut serial(level);
+        let context = &mut serial(level);
         let mut random = testkit::data::Random(64);
         let (mut weights, mut factors) = (0.0_f64, 0.0_f64);
         for _ in 0..4 {
             let row: Vec<f64> = (0..ROW).map(|_| -random.log_between(1e-17, 64.0)).collect();
-            weights = weights.max(worst(&row, workspace));
+            weights = weights.max(worst(&row, context));
             let row: Vec<f64> = (0..ROW).map(|_| -random.between(60.0, 1000.0)).collect();
-            factors = factors.max(worst_rescale(&row, workspace));
+            factors = factors.max(worst_rescale(&row, context));
         }
         println!("2^t, float64, {level}: {weights:.3} ulp, rescaling {factors:.3} ulp");
         assert!(weights.max(factors) <= allowed(level));

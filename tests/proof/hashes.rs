@@ -1,7 +1,7 @@
 //! Every kernel's results as one number, for comparisons between processes and with what is committed.
 
 use hopfield_kernels::{
-    Memory, Plasticity, Update, UpdateRule, Workspace, combine_with, energy_with,
+    Context, Memory, Plasticity, Update, UpdateRule, combine_with, energy_with,
     outer_product_update_with, similarities_with, softmax_with,
 };
 
@@ -31,23 +31,23 @@ fn hash_of_memory<T: Real>(memory: &Memory<T>) -> u64 {
 }
 
 /// The hashes of every kernel's results.
-pub fn hashes<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
-    let mut hashes = recall(case, workspace);
-    hashes.extend(products(case, workspace));
-    hashes.extend(learning(case, workspace));
+pub fn hashes<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
+    let mut hashes = recall(case, context);
+    hashes.extend(products(case, context));
+    hashes.extend(learning(case, context));
     hashes
 }
 
 /// Recall with all that comes of the same pass, and the energy alone.
-fn recall<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
+fn recall<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
     let batch = case.probes.rows;
-    let told = case.run(workspace);
+    let told = case.run(context);
     let places = told.best.iter().chain(&told.support).map(|&place| place as u64);
     let logarithms = [&told.lse[..], &told.entropy, &told.energy].concat();
     let rounded = logarithms.iter().map(|x| (x.to_f64() as f32).to_bits().into());
     let mut energy = vec![T::CANARY; batch];
     let (probes, beta) = (case.probes.view(), case.how.beta);
-    energy_with(probes, &case.memory, beta, &mut energy, workspace).unwrap();
+    energy_with(probes, &case.memory, beta, &mut energy, context).unwrap();
     vec![
         ("recall", hash(told.retrieved.bits())),
         ("recall-similarities", hash(told.similarities.bits())),
@@ -60,14 +60,14 @@ fn recall<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
 }
 
 /// The parts of a recall, one by one, and the norms.
-fn products<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
+fn products<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
     let (batch, dim, patterns) = (case.probes.rows, case.patterns.cols, case.patterns.rows);
     let mut scores = Matrix::unwritten(batch, patterns, 0);
-    similarities_with(case.probes.view(), &case.memory, scores.view_mut(), workspace).unwrap();
+    similarities_with(case.probes.view(), &case.memory, scores.view_mut(), context).unwrap();
     let similarities = hash(scores.bits());
-    softmax_with(scores.view_mut(), case.how.beta, workspace).unwrap();
+    softmax_with(scores.view_mut(), case.how.beta, context).unwrap();
     let mut sums = Matrix::unwritten(batch, dim, 0);
-    combine_with(scores.view(), &case.memory, sums.view_mut(), workspace).unwrap();
+    combine_with(scores.view(), &case.memory, sums.view_mut(), context).unwrap();
     vec![
         ("similarities", similarities),
         ("softmax", hash(scores.bits())),
@@ -78,7 +78,7 @@ fn products<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> 
 }
 
 /// An update with given weights, and both rules: from a recall, and with it.
-fn learning<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> {
+fn learning<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
     let (batch, dim, patterns) = (case.probes.rows, case.patterns.cols, case.patterns.rows);
     let update = Update {
         eta: T::from_f64(0.1),
@@ -86,11 +86,10 @@ fn learning<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> 
         l1_lambda: T::from_f64(0.001),
     };
     let mut weights = Matrix::unwritten(batch, patterns, 0);
-    similarities_with(case.probes.view(), &case.memory, weights.view_mut(), workspace).unwrap();
+    similarities_with(case.probes.view(), &case.memory, weights.view_mut(), context).unwrap();
     let mut memory = case.memory.clone();
     let vectors = case.probes.view();
-    outer_product_update_with(&mut memory, weights.view(), vectors, update, None, workspace)
-        .unwrap();
+    outer_product_update_with(&mut memory, weights.view(), vectors, update, None, context).unwrap();
     let mut hashes = vec![("update", hash_of_memory(&memory))];
     for (rule, [learned, delta, at_once]) in [
         (UpdateRule::Delta, ["delta-rule", "delta-rule-change", "recall-and-delta-rule"]),
@@ -100,16 +99,16 @@ fn learning<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) -> Vec<Hash> 
         ),
     ] {
         let plasticity = Plasticity { rule, update, ..Plasticity::default() };
-        let recall = case.recall(workspace);
+        let recall = case.recall(context);
         let (mut memory, mut change) = (case.memory.clone(), Matrix::unwritten(patterns, dim, 0));
-        plasticity.learn(&recall, &mut memory, Some(change.view_mut()), workspace).unwrap();
+        plasticity.learn(&recall, &mut memory, Some(change.view_mut()), context).unwrap();
         hashes.push((learned, hash_of_memory(&memory)));
         hashes.push((delta, hash(change.bits())));
 
         let (mut memory, mut retrieved) = (case.memory.clone(), Matrix::unwritten(batch, dim, 0));
         let to = retrieved.view_mut();
         plasticity
-            .recall_and_learn(&case.retrieval(), case.probes.view(), to, &mut memory, workspace)
+            .recall_and_learn(&case.retrieval(), case.probes.view(), to, &mut memory, context)
             .unwrap();
         hashes.push((at_once, hash_of_memory(&memory)));
     }

@@ -20,7 +20,7 @@ fn never_rises<T: Real>() {
     for recall in 0..RECALLS {
         let level = levels[recall as usize % levels.len()];
         let arithmetic = Arithmetic::of::<T>(level);
-        let workspace = &mut levels::serial(level);
+        let context = &mut levels::serial(level);
         let [dim, patterns] = [40, 60].map(|most| 1 + random.below(most));
         let kind = [Kind::Uniform, Kind::LogNormal, Kind::ZeroBlocks][random.below(3)];
         let beta = random.log_between(0.01, 50.0);
@@ -32,7 +32,7 @@ fn never_rises<T: Real>() {
         for _ in 0..STEPS {
             let exact = case.exact(0);
             let bounds = case.bounds(arithmetic, 0, &exact);
-            let told = case.run(workspace);
+            let told = case.run(context);
             let energy = told.energy[0].to_f64();
             if let Some((last, slack)) = before {
                 let slack = slack + bounds.energy;

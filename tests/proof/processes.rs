@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use hopfield_kernels::{Element, Level, Workspace};
+use hopfield_kernels::{Context, Element, Level};
 
 use crate::hashes::{Hash, OF_THE_PLATFORM, hash, hashes};
 use testkit::data::{Kind, Real};
@@ -30,7 +30,7 @@ fn shapes<T: Real>() -> [Shape; 3] {
 /// the same on every platform.
 fn all_hashes<T: Real>() -> Vec<Hash> {
     // The level, the pool and the parallelism are those of the environment.
-    let workspace = &mut Workspace::new();
+    let context = &mut Context::new();
     let mut all: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (at, shape) in shapes::<T>().into_iter().enumerate() {
         let mut case = Case::<T>::random(shape, Kind::Uniform, 0.75, at as u64);
@@ -38,13 +38,13 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
             case.how.keep = Some((0..shape.2).map(|n| n % 7 != 3).collect());
             case.how.gain = T::from_f64(1.25);
         }
-        for (kernel, hash) in hashes(&case, workspace) {
+        for (kernel, hash) in hashes(&case, context) {
             all.entry(kernel).or_default().push(hash);
         }
     }
     // Probes whose softmax has a reference before the first pattern, in several blocks and splits.
     let near = Case::<T>::random((33, T::GROUP + 4, 12_000), Kind::Uniform, 1.0, 3);
-    for (kernel, hash) in hashes(&near, workspace) {
+    for (kernel, hash) in hashes(&near, context) {
         match kernel {
             "recall" => all.entry("recall-confined").or_default().push(hash),
             "recall-weights" => all.entry("recall-weights-confined").or_default().push(hash),
@@ -59,10 +59,10 @@ fn hash_of_probes<T: Real>() -> u64 {
     const MOST: usize = 33;
     // Two splits, and work for several threads.
     let case = Case::<T>::random((MOST, T::GROUP + 4, 12_000), Kind::Uniform, 2.0, 9);
-    let workspace = &mut Workspace::new();
+    let context = &mut Context::new();
     let mut run = |order: &[usize]| {
         let probes = case.probes.select(order);
-        let told = case.run_with(probes.view(), workspace).unwrap();
+        let told = case.run_with(probes.view(), context).unwrap();
         (0..order.len()).map(|at| hash(told.bits(at))).collect::<Vec<_>>()
     };
     let alone: Vec<_> = (0..MOST).flat_map(|b| run(&[b])).collect();

@@ -1,7 +1,7 @@
 //! Every kernel against the reference, over shapes around every lane, tile, panel and block edge,
 //! strides, masks, gains, element types, levels and threads.
 
-use hopfield_kernels::{Plasticity, Update, UpdateRule, Workspace};
+use hopfield_kernels::{Context, Plasticity, Update, UpdateRule};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -87,29 +87,29 @@ fn assert_within(ratios: impl IntoIterator<Item = Ratio>) {
     }
 }
 
-/// A workspace for every level, without threads and with.
-fn workspaces<T: Real>() -> Vec<Workspace<T>> {
+/// A context for every level, without threads and with.
+fn contexts<T: Real>() -> Vec<Context<T>> {
     let levels = levels::all().into_iter();
     levels.flat_map(|level| [levels::serial(level), levels::threaded(level)]).collect()
 }
 
 fn recall_is_within_its_bounds<T: Real>(case: &Case<T>) {
     let exact: Vec<_> = (0..case.probes.rows).map(|b| (b, case.exact(b))).collect();
-    for mut workspace in workspaces() {
-        let level = workspace.level().unwrap();
-        assert_within(checks::recall(case, level, &mut workspace, &exact));
-        checks::similarities(case, &mut workspace);
+    for mut context in contexts() {
+        let level = context.level().unwrap();
+        assert_within(checks::recall(case, level, &mut context, &exact));
+        checks::similarities(case, &mut context);
     }
 }
 
 fn products_are_within_their_bounds<T: Real>(case: &Case<T>, factors: Update<T>, seed: u64) {
     let weights = weights(case, seed);
     let scores = Kind::LogNormal.matrix((3, case.patterns.rows, 2), &mut Random(seed));
-    for mut workspace in workspaces() {
-        let level = workspace.level().unwrap();
-        assert_within(checks::softmax(&scores, case.how.beta, level, &mut workspace));
-        assert_within([checks::combine(&weights, case, level, &mut workspace)]);
-        assert_within(checks::update(case, &weights, factors, level, &mut workspace));
+    for mut context in contexts() {
+        let level = context.level().unwrap();
+        assert_within(checks::softmax(&scores, case.how.beta, level, &mut context));
+        assert_within([checks::combine(&weights, case, level, &mut context)]);
+        assert_within(checks::update(case, &weights, factors, level, &mut context));
     }
 }
 
@@ -122,23 +122,17 @@ fn learning_is_within_its_bounds<T: Real>(case: &Case<T>, rule: Plasticity<T>, g
 fn recalling_and_learning_is_one_after_the_other<T: Real>(case: &Case<T>, rule: Plasticity<T>) {
     let (batch, dim) = (case.probes.rows, case.patterns.cols);
     let retrieval = case.retrieval();
-    for mut workspace in workspaces() {
-        let told = case.run(&mut workspace);
+    for mut context in contexts() {
+        let told = case.run(&mut context);
         let mut memory = case.memory.clone();
-        let recall = case.recall(&mut workspace);
-        rule.learn(&recall, &mut memory, None, &mut workspace).expect("it fits");
+        let recall = case.recall(&mut context);
+        rule.learn(&recall, &mut memory, None, &mut context).expect("it fits");
 
         let mut at_once = case.memory.clone();
         let mut retrieved = Matrix::unwritten(batch, dim, 1);
         let probes = case.probes.view();
-        rule.recall_and_learn(
-            &retrieval,
-            probes,
-            retrieved.view_mut(),
-            &mut at_once,
-            &mut workspace,
-        )
-        .expect("it fits");
+        rule.recall_and_learn(&retrieval, probes, retrieved.view_mut(), &mut at_once, &mut context)
+            .expect("it fits");
         retrieved.assert_holes_untouched();
         assert_eq!(retrieved.bits(), told.retrieved.bits(), "recall");
         let bits = |memory: &hopfield_kernels::Memory<T>| -> Vec<_> {
@@ -217,7 +211,7 @@ properties! {
 /// the middle. (That a probe's place in the batch changes nothing is shown in `bits`.)
 fn these_shapes_are_within_their_bounds<T: Real>(shapes: impl IntoIterator<Item = (usize, usize)>) {
     const MOST: usize = 17;
-    let workspaces: Vec<_> = levels::all().into_iter().map(|at| (at, levels::serial(at))).collect();
+    let contexts: Vec<_> = levels::all().into_iter().map(|at| (at, levels::serial(at))).collect();
     for (dim, patterns) in shapes {
         let seed = (dim * 100 + patterns) as u64;
         // Also says how far apart rows are: from not at all to 38 elements.
@@ -232,8 +226,8 @@ fn these_shapes_are_within_their_bounds<T: Real>(shapes: impl IntoIterator<Item 
             }
             let order: Vec<_> = (0..batch - 1).chain([MOST - 1]).collect();
             let part = Case { probes: case.probes.select(&order), ..case.clone() };
-            for (level, workspace) in &mut workspaces.clone() {
-                assert_within(checks::recall(&part, *level, workspace, &probes));
+            for (level, context) in &mut contexts.clone() {
+                assert_within(checks::recall(&part, *level, context, &probes));
             }
         }
     }

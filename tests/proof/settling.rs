@@ -1,6 +1,6 @@
 //! Iterated recall: each probe for itself, its status, damping and trace; and recall in place.
 
-use hopfield_kernels::{Error, Memory, Retrieval, Settled, Status, Stop, Workspace};
+use hopfield_kernels::{Context, Error, Memory, Retrieval, Settled, Status, Stop};
 use testkit::data::{Kind, Matrix, Random, Real};
 use testkit::levels::{self, serial};
 use testkit::subject::Case;
@@ -15,10 +15,10 @@ fn flat<T: Real>(matrix: &Matrix<T>) -> Vec<T> {
 fn recall_in_place() {
     for level in levels::all() {
         let case = Case::<f32>::random((13, 37, 600), Kind::Uniform, 2.0, 4);
-        let workspace = &mut serial(level);
+        let context = &mut serial(level);
         let mut probes = flat(&case.probes);
-        case.retrieval().apply_with(&case.memory, &mut probes, workspace).unwrap();
-        assert_eq!(probes, flat(&case.run(workspace).retrieved), "{level}");
+        case.retrieval().apply_with(&case.memory, &mut probes, context).unwrap();
+        assert_eq!(probes, flat(&case.run(context).retrieved), "{level}");
     }
     let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
     let mut three = [1.0; 3];
@@ -58,9 +58,9 @@ fn each_probe_settles_for_itself() {
                 let tolerance = T::from_f64(tolerance);
                 let stop = Stop::new().tolerance(tolerance).max_steps(most);
                 let (mut probes, mut settled) = (flat(&case.probes), Settled::new());
-                let workspace = &mut Workspace::new();
+                let context = &mut Context::new();
                 case.retrieval()
-                    .settle(&case.memory, &mut probes, stop, &mut settled, workspace)
+                    .settle(&case.memory, &mut probes, stop, &mut settled, context)
                     .unwrap();
                 for (b, found) in probes.chunks(20).enumerate() {
                     let (x, steps, status) =
@@ -80,8 +80,8 @@ fn each_probe_settles_for_itself() {
 fn status_of_probes_that_are_fixed_and_of_those_that_are_no_numbers() {
     let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
     let (mut probes, mut settled) = ([1.0, 0.0, f64::NAN, 0.0, 0.5, 0.5, 0.9, 0.2], Settled::new());
-    let (stop, workspace) = (Stop::new().max_steps(2), &mut Workspace::new());
-    Retrieval::new(200.0).settle(&memory, &mut probes, stop, &mut settled, workspace).unwrap();
+    let (stop, context) = (Stop::new().max_steps(2), &mut Context::new());
+    Retrieval::new(200.0).settle(&memory, &mut probes, stop, &mut settled, context).unwrap();
     let expected = [Status::Exact, Status::NotANumber, Status::Exact, Status::Exact];
     assert_eq!(settled.status(), expected);
     assert_eq!(settled.steps(), [1, 1, 1, 2]);
@@ -89,12 +89,12 @@ fn status_of_probes_that_are_fixed_and_of_those_that_are_no_numbers() {
     // No step, no probe.
     let mut probe = [0.9, 0.2];
     let none = Stop::new().max_steps(0);
-    Retrieval::new(2.0).settle(&memory, &mut probe, none, &mut settled, workspace).unwrap();
+    Retrieval::new(2.0).settle(&memory, &mut probe, none, &mut settled, context).unwrap();
     assert_eq!(
         (probe, settled.status(), settled.steps()),
         ([0.9, 0.2], &[Status::MaxSteps][..], &[0][..])
     );
-    Retrieval::new(2.0).settle(&memory, &mut [], Stop::new(), &mut settled, workspace).unwrap();
+    Retrieval::new(2.0).settle(&memory, &mut [], Stop::new(), &mut settled, context).unwrap();
     assert!(settled.status().is_empty() && settled.steps().is_empty());
 }
 
@@ -105,11 +105,11 @@ fn the_trace_never_rises() {
         let case = Case::<f64>::random((9, 20, 60), Kind::Uniform, 2.0, 11);
         let stop = Stop::new().damping(damping).tolerance(1e-9).max_steps(200);
         let (mut probes, mut settled) = (flat(&case.probes), Settled::new().with_trace());
-        let workspace = &mut Workspace::new();
+        let context = &mut Context::new();
         for _ in 0..2 {
             probes.copy_from_slice(&flat(&case.probes));
             case.retrieval()
-                .settle(&case.memory, &mut probes, stop, &mut settled, workspace)
+                .settle(&case.memory, &mut probes, stop, &mut settled, context)
                 .unwrap();
         }
         let trace: Vec<f64> = settled.trace().unwrap().collect();
@@ -139,8 +139,8 @@ fn rules_outside_their_domain_are_refused() {
     ] {
         let mut probe = [random.unit() as f32, 1.0];
         let before = probe;
-        let (settled, workspace) = (&mut Settled::new(), &mut Workspace::new());
-        let refused = Retrieval::new(2.0).settle(&memory, &mut probe, stop, settled, workspace);
+        let (settled, context) = (&mut Settled::new(), &mut Context::new());
+        let refused = Retrieval::new(2.0).settle(&memory, &mut probe, stop, settled, context);
         assert!(matches!(refused, Err(Error::Parameter { name: found, .. }) if found == name));
         assert_eq!(probe, before);
     }

@@ -1,7 +1,7 @@
 //! Compartments by name, their shapes, and what is recorded.
 
 use hopfield_kernels::{
-    Error, HopfieldSynapse, Level, MatRef, Parallelism, Record, Semantics, Workspace,
+    Context, Error, HopfieldSynapse, Level, MatRef, Parallelism, Record, Semantics,
 };
 
 use crate::naive::{DIM, PATTERNS, assert_near, builder, patterns, probes, ready};
@@ -174,8 +174,8 @@ fn every_level_and_any_threads_will_do() {
     let mut expected = ready(builder(Semantics::Standard).eta(0.1));
     expected.advance_and_evolve().unwrap();
     for level in Level::available() {
-        let workspace = Workspace::new().with_level(level).with_parallelism(Parallelism::Serial);
-        let mut synapse = ready(builder(Semantics::Standard).eta(0.1).workspace(workspace));
+        let context = Context::new().with_level(level).with_parallelism(Parallelism::Serial);
+        let mut synapse = ready(builder(Semantics::Standard).eta(0.1).context(context));
         synapse.advance_and_evolve().unwrap();
         assert_near(&synapse.weights(), &expected.weights());
     }

@@ -1,6 +1,6 @@
 //! `evolve`: the rules, what it learns from, rates that are edited, and the fused step.
 
-use hopfield_kernels::{Error, MatRef, Parallelism, Record, Semantics, UpdateRule, Workspace};
+use hopfield_kernels::{Context, Error, MatRef, Parallelism, Record, Semantics, UpdateRule};
 
 use crate::naive::*;
 
@@ -91,7 +91,7 @@ fn what_is_not_recorded_is_learned_from_all_the_same() {
                         .reg_lambda(0.01)
                         .update_rule(rule)
                         .record(record)
-                        .workspace(Workspace::new().with_parallelism(Parallelism::Serial)),
+                        .context(Context::new().with_parallelism(Parallelism::Serial)),
                 );
                 for _ in 0..3 {
                     synapse.advance_state().unwrap();
@@ -186,8 +186,8 @@ fn unrecorded_memory_weights_have_to_be_of_now() {
         synapse.evolve().unwrap();
         refused(synapse, "weights");
         let mut synapse = advanced();
-        synapse.set_workspace(Workspace::new());
-        refused(synapse, "workspace");
+        synapse.set_workspace(Context::new());
+        refused(synapse, "context");
         let mut synapse = advanced();
         synapse.evolve().unwrap();
         synapse.advance_state().unwrap();
@@ -200,7 +200,7 @@ fn a_recorded_recall_outlives_its_workspace() {
     let mut kept = ready(builder(Semantics::Standard).eta(1.0));
     kept.advance_state().unwrap();
     let mut moved = kept.clone();
-    moved.set_workspace(Workspace::new());
+    moved.set_workspace(Context::new());
     kept.evolve().unwrap();
     moved.evolve().unwrap();
     assert_eq!(moved.weights(), kept.weights());

@@ -1,7 +1,7 @@
 //! This crate.
 
 use hopfield_kernels::{
-    LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update, Workspace,
+    LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update, Context,
 };
 
 use crate::{Data, Peer, Result, Scalar, Setting, Shape};
@@ -15,7 +15,7 @@ pub struct Hopfield<'d, T: Scalar> {
     weights: Vec<T>,
     retrieval: Retrieval<'static, T>,
     plasticity: Plasticity<T>,
-    workspace: Workspace<T>,
+    context: Context<T>,
 }
 
 const FITS: &str = "the operands fit";
@@ -29,7 +29,7 @@ impl<'d, T: Scalar> Hopfield<'d, T> {
         let Shape { batch, dim, patterns } = data.shape;
         let parallelism =
             if setting.threads == 1 { Parallelism::Serial } else { Parallelism::Rayon };
-        let workspace = Workspace::new().with_parallelism(parallelism);
+        let context = Context::new().with_parallelism(parallelism);
         let update = Update { eta: T::from_f64(setting.eta), ..Update::default() };
         Ok(Self {
             probes: MatRef::new(&data.probes, batch, dim)?,
@@ -38,9 +38,9 @@ impl<'d, T: Scalar> Hopfield<'d, T> {
             weights: Vec::new(),
             retrieval: Retrieval::new(T::from_f64(setting.beta)),
             plasticity: Plasticity { update, ..Plasticity::default() },
-            workspace: match setting.level {
-                Some(level) => workspace.with_level(level),
-                None => workspace,
+            context: match setting.level {
+                Some(level) => context.with_level(level),
+                None => context,
             },
         })
     }
@@ -56,7 +56,7 @@ impl<T: Scalar> Peer<T> for Hopfield<'_, T> {
     fn recall(&mut self) {
         let retrieved = Some(matrix(&mut self.retrieved, self.probes.rows()));
         let outputs = Outputs { retrieved, ..Outputs::default() };
-        self.retrieval.run(self.probes, &self.memory, outputs, &mut self.workspace).expect(FITS);
+        self.retrieval.run(self.probes, &self.memory, outputs, &mut self.context).expect(FITS);
     }
 
     fn associate(&mut self) {
@@ -67,7 +67,7 @@ impl<T: Scalar> Peer<T> for Hopfield<'_, T> {
             memory_weights: Some(matrix(&mut self.weights, batch)),
             ..Outputs::default()
         };
-        self.retrieval.run(self.probes, &self.memory, outputs, &mut self.workspace).expect(FITS);
+        self.retrieval.run(self.probes, &self.memory, outputs, &mut self.context).expect(FITS);
     }
 
     fn evolve(&mut self) {
@@ -80,15 +80,15 @@ impl<T: Scalar> Peer<T> for Hopfield<'_, T> {
             delta: None,
         };
         self.plasticity
-            .learn_from(&self.retrieval, input, &mut self.memory, &mut self.workspace)
+            .learn_from(&self.retrieval, input, &mut self.memory, &mut self.context)
             .expect(FITS);
     }
 
     fn step(&mut self) {
         let retrieved = matrix(&mut self.retrieved, self.probes.rows());
-        let Self { retrieval, probes, memory, workspace, .. } = self;
+        let Self { retrieval, probes, memory, context, .. } = self;
         self.plasticity
-            .recall_and_learn(retrieval, *probes, retrieved, memory, workspace)
+            .recall_and_learn(retrieval, *probes, retrieved, memory, context)
             .expect(FITS);
     }
 

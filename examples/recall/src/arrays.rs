@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hopfield_kernels::{Element, MatRef, Memory, Retrieval, Settled, Stop, Workspace};
+use hopfield_kernels::{Context, Element, MatRef, Memory, Retrieval, Settled, Stop};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ndarray::Array2;
 use ndarray_npy::{WritableElement, WriteNpyExt};
@@ -50,7 +50,7 @@ fn recall<T: Element + WritableElement>(
         None => Stop::new(),
     };
 
-    let (mut settled, mut workspace) = (Settled::new(), Workspace::new());
+    let (mut settled, mut context) = (Settled::new(), Context::new());
     let bar =
         ProgressBar::with_draw_target(Some(probes.nrows() as u64), ProgressDrawTarget::hidden())
             .with_style(ProgressStyle::with_template(
@@ -60,7 +60,7 @@ fn recall<T: Element + WritableElement>(
     let (mut steps, mut most) = (0, 0);
     let states = probes.as_slice_mut().ok_or("the probes are not contiguous")?;
     for chunk in states.chunks_mut(CHUNK * dim) {
-        retrieval.settle(&memory, chunk, stop, &mut settled, &mut workspace)?;
+        retrieval.settle(&memory, chunk, stop, &mut settled, &mut context)?;
         steps += settled.steps().iter().map(|&taken| u64::from(taken)).sum::<u64>();
         most = settled.steps().iter().copied().fold(most, u32::max);
         bar.inc((chunk.len() / dim) as u64);

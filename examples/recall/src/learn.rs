@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hopfield_kernels::{
-    MatMut, MatRef, Memory, Plasticity, Retrieval, Update, Workspace, retrieve_with,
+    Context, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, retrieve_with,
 };
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -37,7 +37,7 @@ pub fn run() -> Result<()> {
     let start: Vec<f32> = normal.sample_iter(&mut random).take(PATTERNS * PIXELS).collect();
     let mut memory = Memory::from_rows(MatRef::new(&start, PATTERNS, PIXELS)?)?;
 
-    let (retrieval, mut workspace) = (Retrieval::new(BETA), Workspace::new());
+    let (retrieval, mut context) = (Retrieval::new(BETA), Context::new());
     let mut order: Vec<usize> = (0..count).collect();
     let mut retrieved = vec![0.0; BATCH * PIXELS];
 
@@ -47,7 +47,7 @@ pub fn run() -> Result<()> {
     println!("Error: mean squared distance of an image (norm 1) to what is recalled from it.");
     println!();
     println!("epoch   error");
-    report(0, error(&images, &memory, &mut workspace)?);
+    report(0, error(&images, &memory, &mut context)?);
     let clock = Instant::now();
     for epoch in 1..=EPOCHS {
         let eta = ETA * (1.0 - (epoch - 1) as f32 / EPOCHS as f32);
@@ -62,10 +62,10 @@ pub fn run() -> Result<()> {
                 MatRef::new(&probes, batch.len(), PIXELS)?,
                 MatMut::new(&mut retrieved, batch.len(), PIXELS)?,
                 &mut memory,
-                &mut workspace,
+                &mut context,
             )?;
         }
-        report(epoch, error(&images, &memory, &mut workspace)?);
+        report(epoch, error(&images, &memory, &mut context)?);
     }
     println!();
     println!("{EPOCHS} epochs in {:.2} s.", clock.elapsed().as_secs_f64());
@@ -73,11 +73,11 @@ pub fn run() -> Result<()> {
 }
 
 /// Mean ‖x - x̂‖² over the images.
-fn error(images: &[f32], memory: &Memory<f32>, workspace: &mut Workspace<f32>) -> Result<f64> {
+fn error(images: &[f32], memory: &Memory<f32>, context: &mut Context<f32>) -> Result<f64> {
     let count = images.len() / PIXELS;
     let mut retrieved = vec![0.0; images.len()];
     let out = MatMut::new(&mut retrieved, count, PIXELS)?;
-    retrieve_with(MatRef::new(images, count, PIXELS)?, memory, BETA, out, workspace)?;
+    retrieve_with(MatRef::new(images, count, PIXELS)?, memory, BETA, out, context)?;
     let pairs = images.chunks_exact(PIXELS).zip(retrieved.chunks_exact(PIXELS));
     Ok(pairs.map(|(x, retrieved)| distance(x, retrieved).powi(2)).sum::<f64>() / count as f64)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hopfield_kernels::{Retrieval, Settled, Workspace};
+use hopfield_kernels::{Context, Retrieval, Settled};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -43,9 +43,9 @@ pub fn run(path: &Path) -> Result<()> {
         spoilt.push(corruption.spoil(&digits.pixels(index), &mut random)?);
     }
     let mut probes: Vec<f32> = spoilt.iter().flat_map(|image| digits.pattern(image)).collect();
-    let (retrieval, mut workspace) = (Retrieval::new(BETA), Workspace::new());
-    retrieval.settle(&memory, &mut probes, stop(), &mut Settled::new(), &mut workspace)?;
-    let best = Reading::of(&retrieval, &memory, &probes, &mut workspace)?.best;
+    let (retrieval, mut context) = (Retrieval::new(BETA), Context::new());
+    retrieval.settle(&memory, &mut probes, stop(), &mut Settled::new(), &mut context)?;
+    let best = Reading::of(&retrieval, &memory, &probes, &mut context)?.best;
 
     let width = COLUMNS * (TILE + GAP) + GAP + GUTTER;
     let height = ROWS * (TILE + GAP) + GAP + MARK;

@@ -1,6 +1,6 @@
 //! What probes are like where they are.
 
-use hopfield_kernels::{Element, MatRef, Memory, Outputs, Result, Retrieval, Workspace};
+use hopfield_kernels::{Context, Element, MatRef, Memory, Outputs, Result, Retrieval};
 
 /// What probes are like where they are.
 pub struct Reading<T> {
@@ -16,14 +16,14 @@ impl<T: Element> Reading<T> {
         retrieval: &Retrieval<'_, T>,
         memory: &Memory<T>,
         probes: &[T],
-        workspace: &mut Workspace<T>,
+        context: &mut Context<T>,
     ) -> Result<Self> {
         let batch = probes.len() / memory.dim();
         let (mut energy, mut best) = (vec![T::NAN; batch], vec![usize::MAX; batch]);
         let outputs =
             Outputs { energy: Some(&mut energy), best: Some(&mut best), ..Outputs::default() };
         let probes = MatRef::new(probes, batch, memory.dim())?;
-        retrieval.run(probes, memory, outputs, workspace)?;
+        retrieval.run(probes, memory, outputs, context)?;
         Ok(Self { energy, best })
     }
 }

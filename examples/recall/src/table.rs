@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hopfield_kernels::{Memory, Retrieval, Settled, Stop, Workspace};
+use hopfield_kernels::{Context, Memory, Retrieval, Settled, Stop};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -34,7 +34,7 @@ const RUNS: usize = 10;
 pub fn run() -> Result<()> {
     let digits = Digits::read()?;
     let images = digits.images.nrows();
-    let level = Workspace::<f32>::new().level()?;
+    let level = Context::<f32>::new().level()?;
     println!("{images} handwritten digits of {PIXELS} pixels; beta {BETA}, level {level}.");
     println!(
         "recalled  probes whose nearest stored pattern, once they have settled, is the right one"
@@ -89,18 +89,18 @@ impl Trial {
             probes.extend(digits.pattern(&spoilt));
         }
 
-        let (retrieval, mut workspace) = (Retrieval::new(BETA), Workspace::new());
-        let before = Reading::of(&retrieval, memory, &probes, &mut workspace)?;
+        let (retrieval, mut context) = (Retrieval::new(BETA), Context::new());
+        let before = Reading::of(&retrieval, memory, &probes, &mut context)?;
         let (mut recalled, mut settled) = (probes.clone(), Settled::new());
         let mut seconds = f64::INFINITY;
         for _ in 0..RUNS {
             recalled.copy_from_slice(&probes);
             let start = Instant::now();
-            retrieval.settle(memory, &mut recalled, stop(), &mut settled, &mut workspace)?;
+            retrieval.settle(memory, &mut recalled, stop(), &mut settled, &mut context)?;
             seconds = seconds.min(start.elapsed().as_secs_f64());
         }
         let steps = settled.steps();
-        let after = Reading::of(&retrieval, memory, &recalled, &mut workspace)?;
+        let after = Reading::of(&retrieval, memory, &recalled, &mut context)?;
 
         let right = after.best.iter().zip(&sources).filter(|(best, source)| best == source);
         let ends = recalled.chunks_exact(PIXELS).zip(&sources);

@@ -34,8 +34,8 @@ fn a_masked_pattern_weighs_nothing_whatever_it_holds() {
                 let mut retrieved = Matrix::unwritten(shape.0, shape.1, 0);
                 let (x, to) = (case.probes.view(), retrieved.view_mut());
                 let learns = Plasticity::default();
-                let workspace = &mut serial(level);
-                learns.recall_and_learn(&case.retrieval(), x, to, &mut memory, workspace).unwrap();
+                let context = &mut serial(level);
+                learns.recall_and_learn(&case.retrieval(), x, to, &mut memory, context).unwrap();
                 let untouched = memory.pattern(masked).iter().map(|x| x.bits());
                 assert!(untouched.eq(case.patterns.row(masked).iter().map(|x| x.bits())));
                 let others = (0..shape.2).filter(|&n| n != masked);

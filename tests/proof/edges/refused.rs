@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use hopfield_kernels::{
-    Error, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Result,
-    Retrieval, Settled, Stop, Update, UpdateRule, Workspace, combine, energy, outer_product_update,
+    Context, Error, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall,
+    Result, Retrieval, Settled, Stop, Update, UpdateRule, combine, energy, outer_product_update,
     outer_product_update_with, retrieve, similarities, softmax, softmax_into,
 };
 
@@ -97,7 +97,7 @@ fn outputs_that_do_not_fit() {
             _ => outputs.support = short.support,
         }
         let retrieval = Retrieval::new(1.0);
-        let refused = retrieval.run(probes.view(), &memory, outputs, &mut Workspace::new());
+        let refused = retrieval.run(probes.view(), &memory, outputs, &mut Context::new());
         assert_refused(refused, &[wrong, says[0], says[1]]);
         let untouched = Told::<f32>::unwritten((4, 3, 2), 0);
         assert!((0..4).all(|b| fits.bits(b) == untouched.bits(b)), "{wrong}: written after all");
@@ -105,7 +105,7 @@ fn outputs_that_do_not_fit() {
     let mut out = Matrix::unwritten(4, 3, 0);
     let outputs = Outputs { retrieved: Some(out.view_mut()), ..Outputs::default() };
     let retrieval = Retrieval::new(1.0).with_mask(&[true; 3]);
-    let refused = retrieval.run(probes.view(), &memory, outputs, &mut Workspace::new());
+    let refused = retrieval.run(probes.view(), &memory, outputs, &mut Context::new());
     assert_refused(refused, &["mask", "2", "3"]);
     assert_unwritten(&out);
 }
@@ -114,7 +114,7 @@ fn outputs_that_do_not_fit() {
 fn updates_that_do_not_fit() {
     let before = small();
     let mut memory = before.clone();
-    let workspace = &mut Workspace::new();
+    let context = &mut Context::new();
     let factors = Update { reg_lambda: 0.5, ..Update::default() };
     for (weights, vectors, delta, says) in [
         ((4, 3), (4, 3), (2, 3), ["weights", "4 x 2", "4 x 3"]),
@@ -125,7 +125,7 @@ fn updates_that_do_not_fit() {
         let (weights, vectors) = (zeros(weights.0, weights.1), zeros(vectors.0, vectors.1));
         let mut delta = Matrix::unwritten(delta.0, delta.1, 0);
         let (p, z, to) = (weights.view(), vectors.view(), Some(delta.view_mut()));
-        let refused = outer_product_update_with(&mut memory, p, z, factors, to, workspace);
+        let refused = outer_product_update_with(&mut memory, p, z, factors, to, context);
         assert_refused(refused, &says);
         assert_unwritten(&delta);
     }
@@ -147,13 +147,13 @@ fn updates_that_do_not_fit() {
             memory_weights: weights.view(),
             delta: Some(delta.view_mut()),
         };
-        assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), &says);
+        assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), &says);
         assert_unwritten(&delta);
     }
     let mut out = Matrix::unwritten(4, 2, 0);
     let probes = zeros(4, 3);
     let (x, to) = (probes.view(), out.view_mut());
-    let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
+    let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, context);
     assert_refused(refused, &["retrieved", "4 x 3", "4 x 2"]);
     assert_unwritten(&out);
     assert_eq!(memory.to_rows(), before.to_rows());
@@ -182,15 +182,15 @@ fn masks_that_do_not_fit_where_something_is_learned() {
                 memory_weights: weights.view(),
                 delta: Some(delta.view_mut()),
             };
-            let workspace = &mut Workspace::new();
-            assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), &says);
+            let context = &mut Context::new();
+            assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), &says);
             assert_unwritten(&delta);
             let recall = &mut Recall::new();
-            let refused = retrieval.recall(x, &memory, Outputs::default(), recall, workspace);
+            let refused = retrieval.recall(x, &memory, Outputs::default(), recall, context);
             assert_refused(refused, &says);
             let mut out = Matrix::unwritten(4, 3, 0);
-            let (x, to, workspace) = (probes.view(), out.view_mut(), &mut Workspace::new());
-            let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
+            let (x, to, context) = (probes.view(), out.view_mut(), &mut Context::new());
+            let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, context);
             assert_refused(refused, &says);
             assert_unwritten(&out);
             assert_eq!(memory.to_rows(), before.to_rows());
@@ -207,7 +207,7 @@ fn assert_no_recall(
     says: &str,
 ) {
     let (before, mut delta) = (memory.clone(), Matrix::unwritten(7, 5, 0));
-    let refused = rule.learn(recall, memory, Some(delta.view_mut()), &mut Workspace::new());
+    let refused = rule.learn(recall, memory, Some(delta.view_mut()), &mut Context::new());
     assert!(matches!(refused, Err(Error::NoRecall { .. })));
     assert_refused(refused, &["recall", "this memory as it is now", says]);
     assert_unwritten(&delta);
@@ -216,23 +216,23 @@ fn assert_no_recall(
 }
 
 /// A recall is of one state of one memory. Whatever is recalled or computed between it and the learning
-/// from it, by the same workspace or another, makes no difference.
+/// from it, by the same context or another, makes no difference.
 #[test]
 fn learning_from_what_is_no_recall_of_this_memory() {
     for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
         let rule = Plasticity { rule, ..Plasticity::default() };
         let case = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 1);
         let other = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 2);
-        let workspace = &mut Workspace::new();
-        let recall = case.recall(workspace);
+        let context = &mut Context::new();
+        let recall = case.recall(context);
         let mut expected = case.memory.clone();
-        rule.learn(&recall, &mut expected, None, workspace).unwrap();
+        rule.learn(&recall, &mut expected, None, context).unwrap();
 
-        // Other probes, as many, recalled with the same workspace since.
+        // Other probes, as many, recalled with the same context since.
         let mut memory = case.memory.clone();
-        case.run_with(other.probes.view(), workspace).unwrap();
-        other.run(workspace);
-        rule.learn(&recall, &mut memory, None, workspace).unwrap();
+        case.run_with(other.probes.view(), context).unwrap();
+        other.run(context);
+        rule.learn(&recall, &mut memory, None, context).unwrap();
         assert_eq!(memory.to_rows(), expected.to_rows());
 
         // Once is enough: the memory has changed.
@@ -261,27 +261,27 @@ fn learning_from_what_is_no_recall_of_this_memory() {
             assert_no_recall(rule, &recall, &mut memory, "before it changed");
         }
         // A recall that is refused leaves nothing to learn from.
-        let mut recall = case.recall(workspace);
+        let mut recall = case.recall(context);
         let refused = case.retrieval().recall(
             zeros(3, 4).view(),
             &case.memory,
             Outputs::default(),
             &mut recall,
-            workspace,
+            context,
         );
         assert_refused(refused, &["probes", "3 x 5", "3 x 4"]);
         assert_no_recall(rule, &recall, &mut case.memory.clone(), nothing);
     }
 }
 
-/// Given weights need no recall, and so no workspace that remembers one.
+/// Given weights need no recall, and so no context that remembers one.
 #[test]
-fn learning_from_given_weights_with_a_new_workspace() {
+fn learning_from_given_weights_with_a_new_context() {
     for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
         let case = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 1);
-        let workspace = &mut Workspace::new();
-        let told = case.run(workspace);
-        let learned = |workspace: &mut Workspace<f32>| {
+        let context = &mut Context::new();
+        let told = case.run(context);
+        let learned = |context: &mut Context<f32>| {
             let mut memory = case.memory.clone();
             let input = LearningInput {
                 probes: case.probes.view(),
@@ -290,10 +290,10 @@ fn learning_from_given_weights_with_a_new_workspace() {
                 delta: None,
             };
             let learns = Plasticity { rule, ..Plasticity::default() };
-            learns.learn_from(&case.retrieval(), input, &mut memory, workspace).unwrap();
+            learns.learn_from(&case.retrieval(), input, &mut memory, context).unwrap();
             memory.to_rows()
         };
-        assert_eq!(learned(&mut Workspace::new()), learned(workspace), "{rule:?}");
+        assert_eq!(learned(&mut Context::new()), learned(context), "{rule:?}");
     }
 }
 
@@ -337,7 +337,7 @@ fn strides_that_overlap_and_slices_that_are_short() {
 fn parameters_outside_their_domain() {
     let before = small();
     let mut memory = before.clone();
-    let workspace = &mut Workspace::new();
+    let context = &mut Context::new();
     for beta in [0.0, -0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut out = Matrix::unwritten(1, 2, 0);
         assert_refused(softmax(out.view_mut(), beta), &["beta", "above 0"]);
@@ -353,12 +353,12 @@ fn parameters_outside_their_domain() {
             let says = &[name, "above 0"];
             let (x, mut probe) = (zeros(1, 3), [1.0, 2.0, 3.0]);
             let outputs = Outputs { retrieved: Some(out.view_mut()), ..Outputs::default() };
-            assert_refused(retrieval.run(x.view(), &memory, outputs, workspace), says);
+            assert_refused(retrieval.run(x.view(), &memory, outputs, context), says);
             let (outputs, recall) = (Outputs::default(), &mut Recall::new());
-            assert_refused(retrieval.recall(x.view(), &memory, outputs, recall, workspace), says);
+            assert_refused(retrieval.recall(x.view(), &memory, outputs, recall, context), says);
             assert_refused(retrieval.apply(&memory, &mut probe), says);
             let (stop, settled) = (Stop::new(), &mut Settled::new());
-            let refused = retrieval.settle(&memory, &mut probe, stop, settled, workspace);
+            let refused = retrieval.settle(&memory, &mut probe, stop, settled, context);
             assert_refused(refused, says);
             assert_eq!(probe, [1.0, 2.0, 3.0]);
             let weights = zeros(1, 2);
@@ -369,7 +369,7 @@ fn parameters_outside_their_domain() {
                 delta: None,
             };
             let learns = Plasticity::default();
-            assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), says);
+            assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), says);
             assert_unwritten(&out);
         }
     }
@@ -393,15 +393,15 @@ fn parameters_outside_their_domain() {
         let retrieval = Retrieval::new(1.0);
         let (probes, weights, mut out) = (zeros(1, 3), zeros(1, 2), Matrix::unwritten(1, 3, 0));
         let (x, to) = (probes.view(), out.view_mut());
-        let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, workspace);
+        let refused = learns.recall_and_learn(&retrieval, x, to, &mut memory, context);
         assert_refused(refused, &[name]);
         assert_unwritten(&out);
         let memory_weights = weights.view();
         let input = LearningInput { probes: x, retrieved: x, memory_weights, delta: None };
-        assert_refused(learns.learn_from(&retrieval, input, &mut memory, workspace), &[name]);
+        assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), &[name]);
         let mut recall = Recall::new();
-        retrieval.recall(x, &memory, Outputs::default(), &mut recall, workspace).unwrap();
-        assert_refused(learns.learn(&recall, &mut memory, None, workspace), &[name]);
+        retrieval.recall(x, &memory, Outputs::default(), &mut recall, context).unwrap();
+        assert_refused(learns.learn(&recall, &mut memory, None, context), &[name]);
     }
     assert_eq!(memory.to_rows(), before.to_rows());
     assert!("avx1024".parse::<Level>().is_err());

@@ -19,8 +19,8 @@ fn softmax_of_rows_that_are_not_finite() {
                 for poison in [T::NAN, T::from_f64(f64::INFINITY)] {
                     let mut rows = rows.clone();
                     rows.row_mut(1)[at] = poison;
-                    let workspace = &mut serial(level);
-                    hopfield_kernels::softmax_with(rows.view_mut(), beta, workspace).unwrap();
+                    let context = &mut serial(level);
+                    hopfield_kernels::softmax_with(rows.view_mut(), beta, context).unwrap();
                     assert!(
                         rows.row(1).iter().all(|x| x.to_f64().is_nan()),
                         "{level}: {poison} at {at}"
@@ -51,8 +51,8 @@ fn softmax_of_rows_with_scores_of_minus_infinity() {
                 hopfield_kernels::softmax_with(view, beta, &mut serial(level)).unwrap();
                 let mut masked = row.clone();
                 masked.row_mut(0)[at] = T::NEG_INFINITY;
-                let workspace = &mut serial(level);
-                hopfield_kernels::softmax_with(masked.view_mut(), beta, workspace).unwrap();
+                let context = &mut serial(level);
+                hopfield_kernels::softmax_with(masked.view_mut(), beta, context).unwrap();
                 let weights = masked.row(0);
                 assert_eq!(weights[at].bits(), T::ZERO.bits(), "{level}: {at} of {cols}");
                 let rest = weights.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, w)| w);
@@ -68,7 +68,7 @@ fn softmax_of_rows_with_scores_of_minus_infinity() {
                 ] {
                     let mut row = Matrix::from_fn((1, cols, 0), |_, _| T::NEG_INFINITY);
                     row.row_mut(0)[at] = other;
-                    hopfield_kernels::softmax_with(row.view_mut(), beta, workspace).unwrap();
+                    hopfield_kernels::softmax_with(row.view_mut(), beta, context).unwrap();
                     let same = |x: &T| match expected.is_nan() {
                         true => x.is_nan(),
                         false => x.bits() == expected.bits(),
@@ -155,7 +155,7 @@ fn special_values<T: Real>(level: Level) {
     let inf = T::from_f64(f64::INFINITY);
     let tiny = T::from_f64(T::TINY);
     let special = [T::ZERO, -T::ZERO, tiny, -tiny, T::MAX, -T::MAX, inf, -inf, T::NAN];
-    let workspace = &mut serial(level);
+    let context = &mut serial(level);
     for dim in [1, T::GROUP - 1, T::GROUP, T::GROUP + 1, 2 * T::GROUP + 3] {
         for patterns in [1, T::GROUP, T::GROUP + 3] {
             let case = Case::<T>::random((3, dim, patterns), Kind::Uniform, 0.5, dim as u64);
@@ -164,12 +164,12 @@ fn special_values<T: Real>(level: Level) {
                     let what = format!("{level}, D = {dim}, N = {patterns}: {value} at {at}");
                     let mut probes = case.clone();
                     probes.probes.row_mut(1)[at] = value;
-                    let told = probes.run(workspace);
+                    let told = probes.run(context);
                     (0..3).for_each(|b| assert_class(&probes, &told, b, &what));
                     let mut stored = case.clone();
                     stored.patterns.row_mut(at % patterns)[at] = value;
                     stored.memory = Memory::from_rows(stored.patterns.view()).unwrap();
-                    let told = stored.run(workspace);
+                    let told = stored.run(context);
                     (0..3).for_each(|b| assert_class(&stored, &told, b, &what));
                 }
             }

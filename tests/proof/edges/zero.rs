@@ -24,8 +24,8 @@ fn an_infinite_vector_that_has_no_weight() {
                 let factors = Update { reg_lambda: decay, ..Update::default() };
                 let mut delta = [f32::NAN; 4];
                 let to = asks.then(|| MatMut::new(&mut delta, 2, 2).unwrap());
-                let workspace = &mut serial(level);
-                outer_product_update_with(&mut memory, weights, vectors, factors, to, workspace)
+                let context = &mut serial(level);
+                outer_product_update_with(&mut memory, weights, vectors, factors, to, context)
                     .unwrap();
                 let expected = [kept[0], kept[1], f32::INFINITY, learned];
                 assert_eq!(memory.to_rows(), expected, "{level}: {decay} {asks}");
@@ -48,14 +48,14 @@ fn a_masked_pattern_beside_a_probe_that_is_not_a_number() {
                     let probes = MatRef::new(&[0.5, f32::NAN, 0.1, 0.2], 2, 2).unwrap();
                     let update = Update { reg_lambda, ..Update::default() };
                     let learns = Plasticity { rule, update, ..Plasticity::default() };
-                    let (mut recall, workspace) = (Recall::new(), &mut serial(level));
+                    let (mut recall, context) = (Recall::new(), &mut serial(level));
                     Retrieval::new(1.0)
                         .with_mask(&[true, false])
-                        .recall(probes, &memory, Outputs::default(), &mut recall, workspace)
+                        .recall(probes, &memory, Outputs::default(), &mut recall, context)
                         .unwrap();
                     let mut delta = [777.0; 4];
                     let to = asks.then(|| MatMut::new(&mut delta, 2, 2).unwrap());
-                    learns.learn(&recall, &mut memory, to, workspace).unwrap();
+                    learns.learn(&recall, &mut memory, to, context).unwrap();
                     assert_eq!(memory.pattern(1), expected, "{level} {rule:?}");
                     assert!(memory.pattern(0).iter().all(|x| x.is_nan()));
                     assert!(!asks || delta[2..] == [0.0, 0.0], "{level} {rule:?}: {delta:?}");
@@ -103,8 +103,8 @@ fn a_bad_vector_spoils_the_patterns_that_weigh_it<T: Real>((batch, dim, count): 
                 let mut delta = Matrix::unwritten(count, dim, 1);
                 let (p, z) = (weights.view(), vectors.view());
                 let to = asks.then(|| delta.view_mut());
-                let workspace = &mut levels::threaded(level);
-                outer_product_update_with(&mut memory, p, z, factors, to, workspace).unwrap();
+                let context = &mut levels::threaded(level);
+                outer_product_update_with(&mut memory, p, z, factors, to, context).unwrap();
                 for n in 0..count {
                     let what = format!("{level}, {batch} x {dim} x {count}, {asks}: pattern {n}");
                     let row = memory.pattern(n);
@@ -153,8 +153,8 @@ fn a_rate_of_zero() {
                     let factors = Update { eta: 0.0, reg_lambda, l1_lambda: 0.0 };
                     let (p, z) = (weights.view(), vectors.view());
                     let to = asks.then(|| delta.view_mut());
-                    let workspace = &mut serial(level);
-                    outer_product_update_with(&mut memory, p, z, factors, to, workspace).unwrap();
+                    let context = &mut serial(level);
+                    outer_product_update_with(&mut memory, p, z, factors, to, context).unwrap();
                     let left = patterns.iter().flatten().map(|x| x - reg_lambda * x);
                     assert!(memory.to_rows().into_iter().eq(left), "{level} {batch} {vector}");
                     for n in 0..20 {
@@ -213,9 +213,8 @@ fn what_decays_below_the_normal_range_is_zero() {
         let mut memory = Memory::from_rows(patterns.view()).unwrap();
         let (p, z) = (Matrix::from_fn((batch, 3, 0), |_, _| T::ZERO), patterns.view());
         let z = Matrix::from_fn((batch, 37, 0), |b, d| z.row(b % 3)[d]);
-        let workspace = &mut serial(level);
-        outer_product_update_with(&mut memory, p.view(), z.view(), factors, None, workspace)
-            .unwrap();
+        let context = &mut serial(level);
+        outer_product_update_with(&mut memory, p.view(), z.view(), factors, None, context).unwrap();
         for d in 0..37 {
             let exact = first(d) * (1.0 - lambda);
             let found = memory.pattern(1)[d].to_f64();

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use hopfield_kernels::{
-    LearningInput, Level, MatRef, Outputs, Plasticity, Update, UpdateRule, Workspace, combine_with,
+    Context, LearningInput, Level, MatRef, Outputs, Plasticity, Update, UpdateRule, combine_with,
     outer_product_update_with, similarities_with, softmax_into_with, softmax_with,
 };
 
@@ -21,10 +21,10 @@ pub type Ratio = (&'static str, f64);
 pub fn recall<T: Real>(
     case: &Case<T>,
     level: Level,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
     probes: &[(usize, naive::Recall)],
 ) -> Vec<Ratio> {
-    let told = case.run(workspace);
+    let told = case.run(context);
     let arithmetic = Arithmetic::of::<T>(level);
     let mut ratios = Vec::new();
     for (b, exact) in probes {
@@ -40,10 +40,10 @@ pub fn alone_and_together<T: Real>(case: &Case<T>, at: &dyn Debug) {
     // The reference takes longer than all that it is compared with.
     let exact: Vec<_> = (0..case.probes.rows).map(|b| case.exact(b)).collect();
     for level in levels::all() {
-        let workspace = &mut levels::serial(level);
+        let context = &mut levels::serial(level);
         let arithmetic = Arithmetic::of::<T>(level);
-        let told = case.run(workspace);
-        let plain = retrieved(case, case.probes.view(), workspace);
+        let told = case.run(context);
+        let plain = retrieved(case, case.probes.view(), context);
         assert_eq!(
             plain.bits(),
             told.retrieved.bits(),
@@ -51,9 +51,9 @@ pub fn alone_and_together<T: Real>(case: &Case<T>, at: &dyn Debug) {
         );
         for (b, exact) in exact.iter().enumerate() {
             let probe = case.probes.select(&[b]);
-            let alone = case.run_with(probe.view(), workspace).unwrap();
+            let alone = case.run_with(probe.view(), context).unwrap();
             assert!(alone.bits(0) == told.bits(b), "probe {b} alone: {level}, {at:?}");
-            let lonely = retrieved(case, probe.view(), workspace);
+            let lonely = retrieved(case, probe.view(), context);
             assert!(lonely.bits() == plain.select(&[b]).bits(), "no more of {b}: {level}, {at:?}");
             told.assert_consistent(b, &case.how);
             for (what, ratio) in told.ratios(b, exact, &case.bounds(arithmetic, b, exact)) {
@@ -67,19 +67,19 @@ pub fn alone_and_together<T: Real>(case: &Case<T>, at: &dyn Debug) {
 fn retrieved<T: Real>(
     case: &Case<T>,
     probes: MatRef<'_, T>,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Matrix<T> {
     let mut retrieved = Matrix::unwritten(probes.rows(), case.patterns.cols, 0);
     let outputs = Outputs { retrieved: Some(retrieved.view_mut()), ..Outputs::default() };
-    case.retrieval().run(probes, &case.memory, outputs, workspace).unwrap();
+    case.retrieval().run(probes, &case.memory, outputs, context).unwrap();
     retrieved
 }
 
 /// The stateless product, which has to have the bits of a recall's.
-pub fn similarities<T: Real>(case: &Case<T>, workspace: &mut Workspace<T>) {
-    let told = case.run(workspace);
+pub fn similarities<T: Real>(case: &Case<T>, context: &mut Context<T>) {
+    let told = case.run(context);
     let mut similarities = Matrix::unwritten(case.probes.rows, case.patterns.rows, 3);
-    similarities_with(case.probes.view(), &case.memory, similarities.view_mut(), workspace)
+    similarities_with(case.probes.view(), &case.memory, similarities.view_mut(), context)
         .expect("it fits");
     similarities.assert_holes_untouched();
     if case.how.gain == T::ONE {
@@ -92,13 +92,13 @@ pub fn softmax<T: Real>(
     scores: &Matrix<T>,
     beta: T,
     level: Level,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> [Ratio; 2] {
     let mut weights = scores.clone();
-    softmax_with(weights.view_mut(), beta, workspace).expect("β");
+    softmax_with(weights.view_mut(), beta, context).expect("β");
     weights.assert_holes_untouched();
     let mut other = Matrix::unwritten(scores.rows, scores.cols, 4);
-    softmax_into_with(scores.view(), beta, other.view_mut(), workspace).expect("β");
+    softmax_into_with(scores.view(), beta, other.view_mut(), context).expect("β");
     other.assert_holes_untouched();
     assert_eq!(weights.bits(), other.bits(), "in place and out of place");
     let arithmetic = Arithmetic::of::<T>(level);
@@ -119,11 +119,11 @@ pub fn combine<T: Real>(
     weights: &Matrix<T>,
     case: &Case<T>,
     level: Level,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> Ratio {
     let (patterns, dim) = (case.patterns.rows, case.patterns.cols);
     let mut sums = Matrix::unwritten(weights.rows, dim, 2);
-    combine_with(weights.view(), &case.memory, sums.view_mut(), workspace).expect("it fits");
+    combine_with(weights.view(), &case.memory, sums.view_mut(), context).expect("it fits");
     sums.assert_holes_untouched();
     let arithmetic = Arithmetic::of::<T>(level);
     let mut largest = 0.0_f64;
@@ -197,17 +197,17 @@ pub fn update<T: Real>(
     weights: &Matrix<T>,
     factors: Update<T>,
     level: Level,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> [Ratio; 4] {
     let (patterns, dim) = (case.patterns.rows, case.patterns.cols);
     let mut delta = Matrix::unwritten(patterns, dim, 3);
     let mut with_delta = case.memory.clone();
     let (p, z) = (weights.view(), case.probes.view());
     let kept = Some(delta.view_mut());
-    outer_product_update_with(&mut with_delta, p, z, factors, kept, workspace).expect("it fits");
+    outer_product_update_with(&mut with_delta, p, z, factors, kept, context).expect("it fits");
     delta.assert_holes_untouched();
     let mut memory = case.memory.clone();
-    outer_product_update_with(&mut memory, p, z, factors, None, workspace).expect("it fits");
+    outer_product_update_with(&mut memory, p, z, factors, None, context).expect("it fits");
     // Where no probe weighs a pattern, one of the two may leave a -0 that the other makes a 0.
     assert_eq!(memory.to_rows(), with_delta.to_rows(), "ΔM is kept or not");
     let products = Products {
@@ -225,18 +225,18 @@ pub fn learn<T: Real>(
     plasticity: Plasticity<T>,
     given: bool,
     level: Level,
-    workspace: &mut Workspace<T>,
+    context: &mut Context<T>,
 ) -> [Ratio; 4] {
     let (batch, patterns, dim) = (case.probes.rows, case.patterns.rows, case.patterns.cols);
     let arithmetic = Arithmetic::of::<T>(level);
     let contrastive = plasticity.rule == UpdateRule::Contrastive;
     let beta = plasticity.negative_beta.unwrap_or(case.how.beta);
     let mut negative = Case { how: How { beta, ..case.how.clone() }, ..case.clone() };
-    negative.probes = case.run(workspace).retrieved;
+    negative.probes = case.run(context).retrieved;
     for _ in 1..plasticity.negative_steps {
-        negative.probes = negative.run(workspace).retrieved;
+        negative.probes = negative.run(context).retrieved;
     }
-    let told = case.run(workspace);
+    let told = case.run(context);
     let mut memory = case.memory.clone();
     let mut delta = Matrix::unwritten(patterns, dim, 1);
     if given {
@@ -246,10 +246,10 @@ pub fn learn<T: Real>(
             memory_weights: told.weights.view(),
             delta: Some(delta.view_mut()),
         };
-        plasticity.learn_from(&case.retrieval(), input, &mut memory, workspace).expect("it fits");
+        plasticity.learn_from(&case.retrieval(), input, &mut memory, context).expect("it fits");
     } else {
-        let (recall, delta) = (case.recall(workspace), Some(delta.view_mut()));
-        plasticity.learn(&recall, &mut memory, delta, workspace).expect("it fits");
+        let (recall, delta) = (case.recall(context), Some(delta.view_mut()));
+        plasticity.learn(&recall, &mut memory, delta, context).expect("it fits");
     }
     delta.assert_holes_untouched();
 

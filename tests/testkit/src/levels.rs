@@ -1,6 +1,6 @@
 //! Every level that this machine has; none is skipped in silence.
 
-use hopfield_kernels::{Element, Level, Parallelism, Workspace};
+use hopfield_kernels::{Context, Element, Level, Parallelism};
 
 /// Levels that have to be there, with commas between them: `avx512,avx2,portable`. Without it, an
 /// absent level is only reported.
@@ -27,14 +27,14 @@ pub fn all() -> Vec<Level> {
     Level::available().collect()
 }
 
-/// A workspace for a level, without threads.
-pub fn serial<T: Element>(level: Level) -> Workspace<T> {
-    Workspace::new().with_level(level).with_parallelism(Parallelism::Serial)
+/// A context for a level, without threads.
+pub fn serial<T: Element>(level: Level) -> Context<T> {
+    Context::new().with_level(level).with_parallelism(Parallelism::Serial)
 }
 
-/// A workspace for a level, with the threads of the pool that it is used in.
-pub fn threaded<T: Element>(level: Level) -> Workspace<T> {
-    Workspace::new().with_level(level).with_parallelism(Parallelism::default())
+/// A context for a level, with the threads of the pool that it is used in.
+pub fn threaded<T: Element>(level: Level) -> Context<T> {
+    Context::new().with_level(level).with_parallelism(Parallelism::default())
 }
 
 /// Runs `work` in a pool of so many threads.

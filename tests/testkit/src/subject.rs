@@ -1,6 +1,6 @@
 //! Running the crate: a recall with every output, and what one probe got out of it.
 
-use hopfield_kernels::{MatRef, Memory, Outputs, Recall, Result, Retrieval, Workspace};
+use hopfield_kernels::{Context, MatRef, Memory, Outputs, Recall, Result, Retrieval};
 
 use crate::bounds::{Arithmetic, Bounds, ratio};
 use crate::data::{Kind, Matrix, Random, Real};
@@ -41,14 +41,14 @@ impl<T: Real> Case<T> {
     }
 
     /// Recalls everything there is to tell.
-    pub fn run(&self, workspace: &mut Workspace<T>) -> Told<T> {
-        self.run_with(self.probes.view(), workspace).expect("a case that fits")
+    pub fn run(&self, context: &mut Context<T>) -> Told<T> {
+        self.run_with(self.probes.view(), context).expect("a case that fits")
     }
 
     /// The same for other probes.
-    pub fn run_with(&self, probes: MatRef<'_, T>, workspace: &mut Workspace<T>) -> Result<Told<T>> {
+    pub fn run_with(&self, probes: MatRef<'_, T>, context: &mut Context<T>) -> Result<Told<T>> {
         let mut told = Told::unwritten((probes.rows(), self.patterns.cols, self.patterns.rows), 5);
-        self.retrieval().run(probes, &self.memory, told.outputs(), workspace)?;
+        self.retrieval().run(probes, &self.memory, told.outputs(), context)?;
         told.retrieved.assert_holes_untouched();
         told.similarities.assert_holes_untouched();
         told.weights.assert_holes_untouched();
@@ -56,11 +56,11 @@ impl<T: Real> Case<T> {
     }
 
     /// A recall to learn from.
-    pub fn recall(&self, workspace: &mut Workspace<T>) -> Recall<T> {
+    pub fn recall(&self, context: &mut Context<T>) -> Recall<T> {
         let mut recall = Recall::new();
         let (probes, outputs) = (self.probes.view(), Outputs::default());
         self.retrieval()
-            .recall(probes, &self.memory, outputs, &mut recall, workspace)
+            .recall(probes, &self.memory, outputs, &mut recall, context)
             .expect("a case that fits");
         recall
     }

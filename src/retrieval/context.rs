@@ -1,4 +1,4 @@
-//! Workspace: the memory that calls use beside their operands, kept from one call to the next.
+//! Context: the memory that calls use beside their operands, kept from one call to the next.
 
 use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::Scratch;
@@ -12,17 +12,17 @@ use crate::simd::{Element, Level};
 /// shapes allocate nothing.
 ///
 /// ```
-/// use hopfield_kernels::{Level, Parallelism, Workspace};
+/// use hopfield_kernels::{Level, Parallelism, Context};
 ///
-/// let workspace = Workspace::<f32>::new()
+/// let context = Context::<f32>::new()
 ///     .with_level("portable".parse::<Level>()?)
 ///     .with_parallelism(Parallelism::Serial);
-/// assert_eq!(workspace.level()?.name(), "portable");
-/// assert_eq!(workspace.parallelism(), Parallelism::Serial);
+/// assert_eq!(context.level()?.name(), "portable");
+/// assert_eq!(context.parallelism(), Parallelism::Serial);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Workspace<T> {
+pub struct Context<T> {
     level: Option<Level>,
     parallelism: Parallelism,
     pub(crate) memory: Scratch<T>,
@@ -35,13 +35,13 @@ pub struct Workspace<T> {
     pub(crate) probes: Vec<T>,
 }
 
-impl<T: Element> Default for Workspace<T> {
+impl<T: Element> Default for Context<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Element> Workspace<T> {
+impl<T: Element> Context<T> {
     /// Empty, for [`Level::detect`] and the default [`Parallelism`].
     pub fn new() -> Self {
         Self {
