@@ -10,18 +10,18 @@
 //! | energy E(x) | B | [`energy`] |
 //! | learning M += η Pᵀ Z / B - λ M - λ₁ sign(M) | N x D | [`outer_product_update`] |
 //!
-//! [`Retrieval`] is recall with everything that the same pass over the patterns can tell
-//! ([`Outputs`]), or that can be learned from afterwards ([`Recall`]); [`Plasticity`] is learning by the delta or the contrastive rule, and
-//! [`HopfieldSynapse`] ngc-learn's component of that name, with its compartments and its numbers.
+//! [`Retrieval`] is recall with everything that the same pass over the patterns can tell ([`Outputs`]), in place
+//! or until nothing moves, or to be learned from afterwards ([`Recall`]). [`Plasticity`] is learning by the delta
+//! or the contrastive rule. [`HopfieldSynapse`] is ngc-learn's component of that name, with its compartments and
+//! its numbers.
 //!
 //! ```
-//! use hopfield_kernels::{MatMut, MatRef, Memory, retrieve};
+//! use hopfield_kernels::{Memory, Retrieval};
 //!
-//! let patterns = [1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0]; // two patterns of three features
-//! let memory = Memory::from_rows(MatRef::new(&patterns, 2, 3)?)?;
-//! let (probe, mut retrieved) = ([0.1, 0.8, 0.3], [0.0; 3]);
-//! retrieve(MatRef::new(&probe, 1, 3)?, &memory, 16.0, MatMut::new(&mut retrieved, 1, 3)?)?;
-//! assert!((retrieved[1] - 1.0).abs() < 1e-4, "the second pattern comes back");
+//! let memory = Memory::from([[1.0_f32, 0.0, 0.0], [0.0, 1.0, 0.0]]); // two patterns of three features
+//! let mut probe = [0.1, 0.8, 0.3];
+//! Retrieval::new(16.0).apply(&memory, &mut probe)?;
+//! assert!((probe[1] - 1.0).abs() < 1e-4, "the second pattern comes back");
 //! # Ok::<(), hopfield_kernels::Error>(())
 //! ```
 //!
@@ -57,7 +57,7 @@
 //!
 //! # Levels
 //!
-//! Every kernel is written once, over a group of 16 x f32 or 8 x f64 lanes, and compiled for AVX-512,
+//! Every kernel is written once, over a vector of 16 x f32 or 8 x f64, and compiled for AVX-512,
 //! for AVX2 with FMA and for the target's baseline; which one runs is found out at run time, so the
 //! default build reaches the machine's best. [`Level`] and the environment variable
 //! `HOPFIELD_KERNELS_LEVEL` (`avx512`, `avx2` or `portable`) force one.

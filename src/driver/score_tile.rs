@@ -1,10 +1,9 @@
 //! A score tile, one probe tile against one block of patterns: scores, separation, projection.
 
-use crate::kernel::axpy::combine;
 use std::ops::Range;
 
 use crate::driver::source::Source;
-use crate::kernel::axpy::Ahead;
+use crate::kernel::axpy::{Ahead, combine};
 use crate::kernel::dot::dots;
 use crate::kernel::packed_dot;
 use crate::matrix::{MatMut, MatRef};

@@ -11,14 +11,12 @@
 
 use std::str::FromStr;
 
-use crate::driver;
 use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
 use crate::driver::outputs::Outputs;
 use crate::driver::parallel::{Divide, for_each_piece};
 use crate::driver::scratch::{grow, pad, take};
 use crate::driver::update::{Learn, Source};
 use crate::error::{Error, Result};
-use crate::kernel;
 use crate::kernel::norms::Finite;
 use crate::kernel::rank1::Step;
 use crate::matrix::check::{expect_length, expect_shape};
@@ -29,6 +27,7 @@ use crate::retrieval::{Context, Recall, Retrieval};
 use crate::separation::active::list_len;
 use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
+use crate::{driver, kernel};
 
 /// The rule by which the patterns learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -7,7 +7,9 @@ pub(crate) use layout::{Aligned, padded_cols, padded_stride, scratch_stride};
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
 use storage::Storage;
+
 pub(crate) use storage::granted;
 
 use crate::error::{Error, Result};

@@ -29,14 +29,13 @@
 //!    The shift changes at most once per RESCALE_THRESHOLD bits of the range of the scores, so a
 //!    segment is nearly always a whole block.
 
-use crate::separation::exp_tile::exp_tile_rows;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::matrix::MatMut;
 use crate::matrix::ranges::evenly;
 use crate::separation::active::ActiveColumns;
-use crate::separation::exp_tile::Cuts;
+use crate::separation::exp_tile::{Cuts, exp_tile_rows};
 use crate::separation::extremes::{extremes, highest_of, lowest_of, position};
 use crate::separation::shape::{MAX_BLOCK, SECTION};
 use crate::separation::state::{RESCALE_THRESHOLD, SoftmaxParams, State};

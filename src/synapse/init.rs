@@ -4,11 +4,11 @@
 //! pattern, by a named generator whose seeding is written down here, so that a seed means the same
 //! weights for ever.
 
-use super::demand::demand;
 use rand::Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use rand_pcg::Pcg64;
 
+use super::demand::demand;
 use crate::error::Result;
 use crate::memory::Memory;
 use crate::simd::Element;

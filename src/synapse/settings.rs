@@ -1,13 +1,11 @@
 //! What a synapse is told: semantics, rates and what to record.
 
 use super::demand::demand;
+use super::init::WeightInit;
 use crate::error::Result;
 use crate::learning::{Update, UpdateRule};
 use crate::memory::granted;
-use crate::simd::Element;
-use crate::simd::beta_of;
-
-use super::init::WeightInit;
+use crate::simd::{Element, beta_of};
 
 /// Whether a [`HopfieldSynapse`](super::HopfieldSynapse) means what ngc-learn's component computes
 /// or what the papers say.
