@@ -1,7 +1,7 @@
 //! From bytes to shapes, numbers and matrices.
 
 use arbitrary::Unstructured;
-use hopfield_kernels::{Level, Parallelism, Update, Context};
+use hopfield_kernels::{Context, Level, Parallelism, Update};
 
 use testkit::data::{Kind, Matrix, Random, Real};
 use testkit::naive::How;

@@ -1,10 +1,10 @@
 //! Recall with any outputs, shapes, strides, masks and gains, on numbers and on what are none.
 
-use hopfield_kernels::{Level, Outputs, Context};
+use hopfield_kernels::{Context, Level, Outputs};
 
+use crate::input::Input;
 use testkit::checks::{self, Ratio};
 use testkit::data::Real;
-use crate::input::Input;
 use testkit::subject::{Case, Told};
 
 /// Compares a recall with the reference.
@@ -83,11 +83,7 @@ fn strange_probe<T: Real>(
 }
 
 /// A pattern that is not a number is seen by every probe, unless it is masked.
-fn strange_pattern<T: Real>(
-    case: &mut Case<T>,
-    input: &mut Input<'_>,
-    context: &mut Context<T>,
-) {
+fn strange_pattern<T: Real>(case: &mut Case<T>, input: &mut Input<'_>, context: &mut Context<T>) {
     let before = case.run(context);
     let (n, col) =
         (input.between(0, case.patterns.rows - 1), input.between(0, case.patterns.cols - 1));

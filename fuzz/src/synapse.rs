@@ -4,9 +4,9 @@ use hopfield_kernels::{
     Distribution, Element, HopfieldSynapse, MatRef, Record, Semantics, Update, UpdateRule,
 };
 
-use testkit::data::{Matrix, Random, Real};
 use crate::input::{Input, folder};
 use crate::model::{Model, Rates, Recalled, Rows};
+use testkit::data::{Matrix, Random, Real};
 use testkit::names::NAMES;
 
 type Synapse = HopfieldSynapse<f64>;

@@ -1,11 +1,11 @@
 //! Softmax, sums of patterns, outer products and learning.
 
-use hopfield_kernels::{Plasticity, UpdateRule, Context};
+use hopfield_kernels::{Context, Plasticity, UpdateRule};
 
-use testkit::checks;
-use testkit::data::{Matrix, Real};
 use crate::input::{Input, sharpest};
 use crate::recall::assert_within;
+use testkit::checks;
+use testkit::data::{Matrix, Real};
 use testkit::subject::Case;
 
 /// Compares updates with the reference.
