@@ -222,16 +222,16 @@ fn help_has_the_keys_of_ngc_learns_dictionary() {
 /// Compartments that no machine has room for: an error, and nothing has changed.
 #[test]
 fn compartments_that_are_too_large_are_refused() {
-    let mut synapse = HopfieldSynapse::<f32>::builder("W", (1, 1 << 20)).build().unwrap();
+    let mut synapse = HopfieldSynapse::<f64>::builder("W", (1, 1 << 21)).build().unwrap();
     synapse.set_inputs(MatRef::new(&[0.5], 1, 1).unwrap()).unwrap();
     synapse.advance_state().unwrap();
     let before = synapse.outputs().row(0)[0];
-    // As many similarities as would take 64 TiB.
+    // As many similarities as would take 256 TiB, more than a process can address.
     let probes = vec![0.5; 1 << 24];
     synapse.set_inputs(MatRef::new(&probes, 1 << 24, 1).unwrap()).unwrap();
     let refused = synapse.advance_state().unwrap_err();
     assert!(
-        matches!(refused, Error::Allocation { operand: "compartments", expected } if expected == 1 << 44)
+        matches!(refused, Error::Allocation { operand: "compartments", expected } if expected == 1 << 45)
     );
     assert_eq!((synapse.outputs().rows(), synapse.outputs().row(0)[0]), (1, before));
     assert_eq!((synapse.i_tick(), synapse.similarities().unwrap().rows()), (1, 1));
