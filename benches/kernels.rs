@@ -1,9 +1,10 @@
 //! Every stream and every operation, at every level of this machine and in both types.
 //!
-//! `cargo bench` measures, `cargo bench -- --quick` in a few minutes, `cargo bench -- recall/avx512`
-//! some. Throughput is floating-point operations (two for each multiply-add; for the softmax: its
-//! elements). The group `recall` has a peer in the same run: a recall around matrixmultiply's products. Everything
-//! runs on one thread but for the group `threads`.
+//! `cargo bench` measures, `cargo bench -- --quick` in a few minutes,
+//! `cargo bench -- recall/avx512` some. Throughput is floating-point operations (two for each
+//! multiply-add; for the softmax: its elements). The group `recall` has a peer in the same run: a
+//! recall around matrixmultiply's products. Everything runs on one thread but for the group
+//! `threads`.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -135,8 +136,8 @@ impl<T: Element> Data<T> {
     }
 }
 
-/// A recall around matrixmultiply's products, as it is written without this crate: S = X Mᵀ, the softmax of
-/// every row by this crate's kernel, X̂ = P M. On one thread.
+/// A recall around matrixmultiply's products, as it is written without this crate: S = X Mᵀ, the
+/// softmax of every row by this crate's kernel, X̂ = P M. On one thread.
 struct Composition {
     shape: Shape,
     patterns: Vec<f32>,

@@ -1,5 +1,5 @@
-//! The kernels as functions, for programs that embed one of them. Each has a `_with` form that takes
-//! a [`Context`] and allocates nothing once that has grown.
+//! The kernels as functions, for programs that embed one of them. Each has a `_with` form that
+//! takes a [`Context`] and allocates nothing once that has grown.
 
 use crate::driver::compiled;
 use crate::driver::outputs::Outputs;
@@ -62,11 +62,11 @@ pub fn similarities_with<T: Element>(
     retrieval::similarities(probes, memory, similarities, context)
 }
 
-/// softmax(β s) for every row s, in place: the largest is subtracted before the exponential, so that
-/// none overflows.
+/// softmax(β s) for every row s, in place: the largest is subtracted before the exponential, so
+/// that none overflows.
 ///
-/// A score of -inf is a mask: its weight is exactly 0, and a row of nothing else becomes zeros. A row that
-/// holds a NaN or +inf becomes NaN.
+/// A score of -inf is a mask: its weight is exactly 0, and a row of nothing else becomes zeros. A
+/// row that holds a NaN or +inf becomes NaN.
 ///
 /// ```
 /// use hopfield_kernels::{MatMut, softmax};
@@ -308,11 +308,12 @@ pub fn energy_with<T: Element>(
 
 /// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M): a batch of rank-1 updates, decay in the same pass.
 ///
-/// A weight of exactly 0 contributes nothing, whatever vector it would multiply; nor does η = 0. Whether
-/// ΔM is asked for makes no difference to M. With λ = λ₁ = 0, patterns whose weights are all 0 are neither
-/// read nor written. Where there is decay (λ or λ₁), elements that end below the normal range (2⁻¹²⁶ for
-/// `f32`, 2⁻¹⁰²² for `f64`) become 0: arithmetic with subnormal numbers is up to a hundred times slower on
-/// some machines, so that a memory that has decayed away would slow down every recall.
+/// A weight of exactly 0 contributes nothing, whatever vector it would multiply; nor does η = 0.
+/// Whether ΔM is asked for makes no difference to M. With λ = λ₁ = 0, patterns whose weights are
+/// all 0 are neither read nor written. Where there is decay (λ or λ₁), elements that end below the
+/// normal range (2⁻¹²⁶ for
+/// `f32`, 2⁻¹⁰²² for `f64`) become 0: arithmetic with subnormal numbers is up to a hundred times
+/// slower on some machines, so that a memory that has decayed away would slow down every recall.
 ///
 /// Without probes (B = 0) M does not change, not even by decay, and ΔM is 0.
 ///

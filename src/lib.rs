@@ -10,10 +10,10 @@
 //! | energy E(x) | B | [`energy`] |
 //! | learning M += η Pᵀ Z / B - λ M - λ₁ sign(M) | N x D | [`outer_product_update`] |
 //!
-//! [`Retrieval`] is recall with everything that the same pass over the patterns can tell ([`Outputs`]), in place
-//! or until nothing moves, or to be learned from afterwards ([`Recall`]). [`Plasticity`] is learning by the delta
-//! or the contrastive rule. [`HopfieldSynapse`] is ngc-learn's component of that name, with its compartments and
-//! its numbers.
+//! [`Retrieval`] is recall with everything that the same pass over the patterns can tell
+//! ([`Outputs`]), in place or until nothing moves, or to be learned from afterwards ([`Recall`]).
+//! [`Plasticity`] is learning by the delta or the contrastive rule. [`HopfieldSynapse`] is
+//! ngc-learn's component of that name, with its compartments and its numbers.
 //!
 //! ```
 //! use hopfield_kernels::{Memory, Retrieval};
@@ -27,9 +27,9 @@
 //!
 //! # Conventions
 //!
-//! - Elements are `f32` or `f64` ([`Element`]). Matrices come in as [`MatRef`] and [`MatMut`], checked
-//!   views of slices; with the feature `ndarray`, `array.view().try_into()?` makes them (of arrays of ndarray
-//!   0.17: other versions have other types).
+//! - Elements are `f32` or `f64` ([`Element`]). Matrices come in as [`MatRef`] and [`MatMut`],
+//!   checked views of slices; with the feature `ndarray`, `array.view().try_into()?` makes them (of
+//!   arrays of ndarray 0.17: other versions have other types).
 //! - What is wrong with a call is an [`Error`] that names the operand, what was expected and what
 //!   came; then nothing has been changed. Nothing panics but indexing that says so.
 //! - Every function has a form with a [`Context`], which allocates nothing once it has grown, and
@@ -37,8 +37,9 @@
 //!
 //! # Builds, threads and memory
 //!
-//! - **Debug builds** of this crate are more than a hundred times slower than release builds, as every vector
-//!   operation is a call. A program that is debugged with it wants optimised kernels in its `Cargo.toml`:
+//! - **Debug builds** of this crate are more than a hundred times slower than release builds, as
+//!   every vector operation is a call. A program that is debugged with it wants optimised kernels
+//!   in its `Cargo.toml`:
 //!
 //!   ```toml
 //!   [profile.dev.package.hopfield-kernels]
@@ -46,14 +47,15 @@
 //!   ```
 //!
 //!   Without, a call needs up to 512 KiB of stack (a release build: less than 64 KiB).
-//! - **Threads** are those of the rayon pool that a call is made in. [`Parallelism`] says what that means for
-//!   locks that are held over a call, for a pool that is busy, and for forked children.
-//! - **Memory.** A [`Memory`] of 1 MiB or more is a mapping of its own on Linux, on huge pages where the kernel
-//!   grants them. The last huge page is taken whole only where that is at most half as much memory again.
-//! - **Miri** runs the portable level; under `cfg(miri)` the kernel is not asked for huge pages.
-//! - **Subnormal numbers.** Where an update has decay, elements that end below the normal range become 0, as
-//!   they would slow down every later recall; the squares below it count as 0 in norms.
-//!   [`outer_product_update`] has the rule.
+//! - **Threads** are those of the rayon pool that a call is made in. [`Parallelism`] says what that
+//!   means for locks that are held over a call, for a pool that is busy, and for forked children.
+//! - **Memory.** A [`Memory`] of 1 MiB or more is a mapping of its own on Linux, on huge pages
+//!   where the kernel grants them. The last huge page is taken whole only where that is at most
+//!   half as much memory again.
+//! - **Miri**: under `cfg(miri)` the kernel is not asked for huge pages, which Miri does not know.
+//! - **Subnormal numbers.** Where an update has decay, elements that end below the normal range
+//!   become 0, as they would slow down every later recall; the squares below it count as 0 in
+//!   norms. [`outer_product_update`] has the rule.
 //!
 //! # Levels
 //!

@@ -164,8 +164,8 @@ fn every_compartment_is_ngc_learns_after_every_step_at_every_level() {
     }
 }
 
-/// In double precision this crate is the exact model: its distance from ngc-learn is ngc-learn's own
-/// error, as the fixtures have it from an independent float64 implementation.
+/// In double precision this crate is the exact model: its distance from ngc-learn is ngc-learn's
+/// own error, as the fixtures have it from an independent float64 implementation.
 #[test]
 fn in_double_precision_the_distance_is_ngc_learns_own_error() {
     let mut worst = 0.0_f64;

@@ -1,5 +1,6 @@
-//! Every public function has an example that runs: its own, one of its file's that calls it, or (where no
-//! other has its name) any that calls it. A scan of the source; that examples run, `cargo test --doc` shows.
+//! Every public function has an example that runs: its own, one of its file's that calls it, or
+//! (where no other has its name) any that calls it. A scan of the source; that examples run,
+//! `cargo test --doc` shows.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,8 +1,8 @@
-//! Nothing is read or written outside the operands: buffers that end or begin at a page that may not be
-//! touched, and canaries between rows.
+//! Nothing is read or written outside the operands: buffers that end or begin at a page that may
+//! not be touched, and canaries between rows.
 //!
-//! Every kernel runs at every level of the machine, for every D and N up to twice the largest tile and
-//! one more, in guarded rows with holes. The results have to be those of ordinary, contiguous
+//! Every kernel runs at every level of the machine, for every D and N up to twice the largest tile
+//! and one more, in guarded rows with holes. The results have to be those of ordinary, contiguous
 //! buffers. (That they are right is shown elsewhere.)
 
 use std::marker::PhantomData;

@@ -36,8 +36,9 @@ pub use synapse::synapse;
 pub use updates::updates;
 pub use views::views;
 
-/// AddressSanitizer ends a process that asks for more memory than there can be, unless it is told not to. The
-/// crate does ask, of a batch size that it reads from a file, and takes no for an answer.
+/// AddressSanitizer ends a process that asks for more memory than there can be, unless it is told
+/// not to. The crate does ask, of a batch size that it reads from a file, and takes no for an
+/// answer.
 ///
 /// It calls this as it starts.
 #[cfg(feature = "libfuzzer")]

@@ -1,5 +1,5 @@
-//! Files: any bytes, a saved synapse with bytes changed, and archives whose members are not what they
-//! should be though every checksum is right.
+//! Files: any bytes, a saved synapse with bytes changed, and archives whose members are not what
+//! they should be though every checksum is right.
 
 use std::io::{Cursor, Read, Write};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Every target's body over its corpus, and over pseudo-random bytes: what a stable compiler can run.
+//! Every target's body over its corpus, and over pseudo-random bytes: what a stable compiler can
+//! run.
 //!
 //! `cargo test --no-default-features` leaves libFuzzer out.
 

@@ -49,8 +49,9 @@ impl<'a, T> TryFrom<ArrayView2<'a, T>> for MatRef<'a, T> {
         let stride = row_stride(view.dim(), view.strides(), Rows::Shared)?;
         // SAFETY:
         // - The view's elements are initialised, and shared for 'a.
-        // - `row_stride` has checked that the elements of a row are neighbours and returns the view's own
-        //   distance between rows (or there is at most one row with elements, which begins at `as_ptr`).
+        // - `row_stride` has checked that the elements of a row are neighbours and returns the
+        //   view's own distance between rows (or there is at most one row with elements, which
+        //   begins at `as_ptr`).
         Ok(unsafe { Self::from_raw(view.as_ptr(), view.nrows(), view.ncols(), stride) })
     }
 }
@@ -63,8 +64,9 @@ impl<'a, T> TryFrom<ArrayViewMut2<'a, T>> for MatMut<'a, T> {
         let (rows, cols) = view.dim();
         // SAFETY:
         // - The view's elements are initialised, and exclusive for 'a.
-        // - `row_stride` has checked that the elements of a row are neighbours and that rows begin at least
-        //   `cols` elements apart, so that they do not overlap; the stride is therefore not negative.
+        // - `row_stride` has checked that the elements of a row are neighbours and that rows begin
+        //   at least `cols` elements apart, so that they do not overlap; the stride is therefore
+        //   not negative.
         Ok(unsafe { Self::from_raw(view.as_mut_ptr(), rows, cols, stride as usize) })
     }
 }

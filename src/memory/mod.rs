@@ -52,8 +52,8 @@ pub struct Memory<T> {
     version: Version,
 }
 
-/// A state of the patterns of one memory. Every change makes another; copies of a memory share theirs
-/// until one of them changes.
+/// A state of the patterns of one memory. Every change makes another; copies of a memory share
+/// theirs until one of them changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version(u64);
 
@@ -123,7 +123,8 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Empty`] when the slice or `dim` is 0, [`Error::Length`] when a pattern is not whole.
+    /// [`Error::Empty`] when the slice or `dim` is 0, [`Error::Length`] when a pattern is not
+    /// whole.
     pub fn from_slice(patterns: &[T], dim: usize) -> Result<Self> {
         let Some(count) = patterns.len().checked_div(dim) else {
             return Err(Error::Empty { operand: "features of a pattern" });

@@ -24,8 +24,8 @@ use crate::simd::{Element, beta_of};
 
 /// How to recall: the inverse temperature and which patterns take part.
 ///
-/// For B probes X (B x D) and N patterns M (N x D), every row of X̂ = softmax(β X Mᵀ) M (Ramsauer et
-/// al. 2020, arXiv 2008.02217, eq. 3). The B x N weights are never stored unless asked for.
+/// For B probes X (B x D) and N patterns M (N x D), every row of X̂ = softmax(β X Mᵀ) M (Ramsauer
+/// et al. 2020, arXiv 2008.02217, eq. 3). The B x N weights are never stored unless asked for.
 ///
 /// | input | answer |
 /// | --- | --- |

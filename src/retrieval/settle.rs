@@ -12,8 +12,8 @@ use crate::simd::Element;
 /// When a probe has been updated enough, and how far an update goes.
 ///
 /// A probe is finished after the update that moves it by at most `tolerance` (1 + ‖x‖), and after
-/// `max_steps` updates in any case. An update is x ← (1 - a) x + a T(x), where T is recall and a the
-/// damping.
+/// `max_steps` updates in any case. An update is x ← (1 - a) x + a T(x), where T is recall and a
+/// the damping.
 ///
 /// ```
 /// use hopfield_kernels::Stop;
@@ -85,8 +85,8 @@ pub enum Status {
     NotANumber,
 }
 
-/// How the probes of a [`Retrieval::settle`] have come to rest. Its memory is kept from one call to the
-/// next.
+/// How the probes of a [`Retrieval::settle`] have come to rest. Its memory is kept from one call to
+/// the next.
 #[derive(Debug, Clone)]
 pub struct Settled<T> {
     steps: Vec<u32>,
@@ -150,8 +150,8 @@ impl<T: Element> Settled<T> {
     }
 
     /// The standard energies of the probes before the first update, after the first, and so on
-    /// ((steps + 1) x B, row after row; a probe that is finished keeps its energy). Nothing unless the
-    /// trace was asked for.
+    /// ((steps + 1) x B, row after row; a probe that is finished keeps its energy). Nothing unless
+    /// the trace was asked for.
     pub fn trace(&self) -> Option<impl ExactSizeIterator<Item = T> + '_> {
         self.trace.as_ref().map(|trace| trace.iter().copied())
     }
@@ -189,8 +189,8 @@ impl<T: Element> Settled<T> {
 }
 
 impl<T: Element> Retrieval<'_, T> {
-    /// Updates every probe (B x D, in place) until it settles, each for itself: a probe that is finished
-    /// leaves the batch, and no bit of its result depends on what else is in it.
+    /// Updates every probe (B x D, in place) until it settles, each for itself: a probe that is
+    /// finished leaves the batch, and no bit of its result depends on what else is in it.
     ///
     /// ```
     /// use hopfield_kernels::{Memory, Retrieval, Settled, Status, Stop, Context};
@@ -205,8 +205,9 @@ impl<T: Element> Retrieval<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`] unless `probes` is a whole number of rows of D elements, [`Error::Parameter`] for a
-    /// rule outside its domain, and as for [`run`](Self::run). The probes have not changed then.
+    /// [`Error::Length`] unless `probes` is a whole number of rows of D elements,
+    /// [`Error::Parameter`] for a rule outside its domain, and as for [`run`](Self::run). The
+    /// probes have not changed then.
     pub fn settle(
         &self,
         memory: &Memory<T>,

@@ -36,15 +36,16 @@ const VERSION: u32 = 1;
 
 /// # Files (feature `synapse`)
 impl<T: Element + WritableElement + Target> HopfieldSynapse<T> {
-    /// Writes the synapse to a `.npz` file: a member for each recorded compartment, with ngc-learn's
-    /// name, shape and orientation (`key` is the seed's two 32-bit words), and one for each
-    /// hyper-parameter.
+    /// Writes the synapse to a `.npz` file: a member for each recorded compartment, with
+    /// ngc-learn's name, shape and orientation (`key` is the seed's two 32-bit words), and one for
+    /// each hyper-parameter.
     ///
-    /// The file is written beside `path` and renamed when it is complete: what `path` held before is lost
-    /// only to a file that can be loaded. Its mode and owner stay, symbolic links are followed, and what is
-    /// no regular file is refused. Where nothing can be created in the folder, or `path` cannot be renamed
-    /// over (a bind mount) or has other names (hard links), the complete file is copied into it: then, and only
-    /// then, a failure halfway (a full disk) leaves an incomplete file.
+    /// The file is written beside `path` and renamed when it is complete: what `path` held before
+    /// is lost only to a file that can be loaded. Its mode and owner stay, symbolic links are
+    /// followed, and what is no regular file is refused. Where nothing can be created in the
+    /// folder, or `path` cannot be renamed over (a bind mount) or has other names (hard links), the
+    /// complete file is copied into it: then, and only then, a failure halfway (a full disk) leaves
+    /// an incomplete file.
     ///
     /// ```
     /// # use hopfield_kernels::HopfieldSynapse;
@@ -75,25 +76,25 @@ impl<T: Element + WritableElement + Target> HopfieldSynapse<T> {
     ///
     /// What was recalled can be learned from where the memory weights were recorded.
     ///
-    /// A file that ngc-learn's component has saved has its compartments alone: the result has its `weights`,
-    /// the file's name (`W.npz` is of the component `W`), and the builder's defaults for everything else
-    /// (β = 8, η = 0 ...). [`load_weights`](Self::load_weights) takes such a file's weights into a synapse
-    /// that has been built.
+    /// A file that ngc-learn's component has saved has its compartments alone: the result has its
+    /// `weights`, the file's name (`W.npz` is of the component `W`), and the builder's defaults for
+    /// everything else (β = 8, η = 0 ...). [`load_weights`](Self::load_weights) takes such a file's
+    /// weights into a synapse that has been built.
     ///
-    /// Numbers may be of any NumPy type (bool, integers, float16 to float64) that the wanted type holds
-    /// exactly.
+    /// Numbers may be of any NumPy type (bool, integers, float16 to float64) that the wanted type
+    /// holds exactly.
     ///
     /// # Errors
     /// [`Error::File`] for a file that is not there, is not whole, is something else's, or has a
-    /// member of another type or shape, or a number that does not fit; it names the member, what was
-    /// expected and what came.
+    /// member of another type or shape, or a number that does not fit; it names the member, what
+    /// was expected and what came.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         read(path).map_err(|reason| file_error(path, reason))
     }
 
-    /// Sets the weights (D x N) from the member `weights` of a `.npz` file: ngc-learn's, or one that
-    /// [`save`](Self::save) has written.
+    /// Sets the weights (D x N) from the member `weights` of a `.npz` file: ngc-learn's, or one
+    /// that [`save`](Self::save) has written.
     ///
     /// ```
     /// # use hopfield_kernels::HopfieldSynapse;

@@ -105,9 +105,10 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
 
     /// Patterns to store from the beginning, the columns of a D x N' matrix as in ngc-learn.
     ///
-    /// None are as if not given. As many as N are the memory. Fewer are put before the first N - N' initial weights, and all of
-    /// them are shuffled: [`HopfieldSynapse::permutation`]. More are an error under
-    /// [`Semantics::Standard`], and the memory, with a new N, under [`Semantics::NgcLearn`].
+    /// A matrix without columns counts as not given. N columns are the whole memory. Fewer are put
+    /// before the first N - N' initial weights, and all of them are shuffled:
+    /// [`HopfieldSynapse::permutation`]. More are an error under [`Semantics::Standard`], and the
+    /// memory, with a new N, under [`Semantics::NgcLearn`].
     pub fn initial_patterns(mut self, columns: MatRef<'a, T>) -> Self {
         self.patterns = Some(Patterns::Columns(columns));
         self
@@ -139,9 +140,9 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
         self
     }
 
-    /// r, a factor on the memory: 1 unless given. Under [`Semantics::Standard`] recall, similarities
-    /// and energies are those of r M, while M is what is learned; under [`Semantics::NgcLearn`] it
-    /// is kept and never used.
+    /// r, a factor on the memory: 1 unless given. Under [`Semantics::Standard`] recall,
+    /// similarities and energies are those of r M, while M is what is learned; under
+    /// [`Semantics::NgcLearn`] it is kept and never used.
     pub fn resist_scale(mut self, resist_scale: T) -> Self {
         self.settings.resist_scale = resist_scale;
         self

@@ -10,7 +10,8 @@ use crate::matrix::check::expect_shape;
 use crate::memory::Memory;
 use crate::simd::Element;
 
-/// A compartment's values in ngc-learn's orientation, as [`HopfieldSynapse::compartment`] gives them.
+/// A compartment's values in ngc-learn's orientation, as [`HopfieldSynapse::compartment`] gives
+/// them.
 ///
 /// ```
 /// # use hopfield_kernels::{HopfieldSynapse, MatRef};
@@ -93,8 +94,8 @@ impl<T: Element> HopfieldSynapse<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unknown`] for any other name, [`Error::NotRecorded`] for one that [`Record`](super::Record) leaves
-    /// out.
+    /// [`Error::Unknown`] for any other name, [`Error::NotRecorded`] for one that
+    /// [`Record`](super::Record) leaves out.
     pub fn compartment(&self, name: &str) -> Result<Compartment<'_, T>> {
         let whole = |matrix: &'_ Table<T>| matrix.shape();
         let (dim, patterns) = self.shape();
@@ -145,8 +146,8 @@ impl<T: Element> HopfieldSynapse<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] when they do not have D features, [`Error::Allocation`] when there is no memory for
-    /// them.
+    /// [`Error::Shape`] when they do not have D features, [`Error::Allocation`] when there is no
+    /// memory for them.
     pub fn set_inputs(&mut self, probes: MatRef<'_, T>) -> Result<()> {
         expect_shape("inputs", probes.shape(), (probes.rows(), self.memory.dim()))?;
         self.inputs.reserve(probes.rows())?;
@@ -160,8 +161,8 @@ impl<T: Element> HopfieldSynapse<T> {
         self.inputs_driven
     }
 
-    /// Says whether something else drives the inputs (in ngc-learn: whether a cable ends in them, so
-    /// that the compartment is `targeted`). Then `reset` leaves them alone.
+    /// Says whether something else drives the inputs (in ngc-learn: whether a cable ends in them,
+    /// so that the compartment is `targeted`). Then `reset` leaves them alone.
     ///
     /// ```
     /// # use hopfield_kernels::{HopfieldSynapse, MatRef};
@@ -243,7 +244,8 @@ impl<T: Element> HopfieldSynapse<T> {
         }
     }
 
-    /// S (B x N): under [`Semantics::NgcLearn`](super::Semantics::NgcLearn) minus the maximum of each row.
+    /// S (B x N): under [`Semantics::NgcLearn`](super::Semantics::NgcLearn) minus the maximum of
+    /// each row.
     ///
     /// # Errors
     /// [`Error::NotRecorded`].

@@ -90,8 +90,8 @@ impl<T: Element> HopfieldSynapse<T> {
         self.permutation.as_deref()
     }
 
-    /// Which weights exist (N x D, row after row), where `p_conn` says so for ever. `None` where all
-    /// do.
+    /// Which weights exist (N x D, row after row), where `p_conn` says so for ever. `None` where
+    /// all do.
     pub fn connections(&self) -> Option<&[bool]> {
         self.connected.as_deref()
     }

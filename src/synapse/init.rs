@@ -1,8 +1,8 @@
 //! Random beginnings: initial weights, connections and the order of preloaded patterns.
 //!
-//! Everything is drawn in double precision and rounded to the element type afterwards, pattern after
-//! pattern, by a named generator whose seeding is written down here, so that a seed means the same
-//! weights for ever.
+//! Everything is drawn in double precision and rounded to the element type afterwards, pattern
+//! after pattern, by a named generator whose seeding is written down here, so that a seed means the
+//! same weights for ever.
 
 use rand::Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -62,10 +62,10 @@ pub enum Distribution {
 
 /// How weights begin: a [`Distribution`], and bounds that they are clipped to.
 ///
-/// A seed draws from PCG XSL-RR 128/64 (`rand_pcg::Pcg64`), made with the default stream and a state
-/// of two outputs of SplitMix64 that starts at the seed: outputs 1 and 2, the high half first, for
-/// the weights, 3 and 4 for the connections, 5 and 6 for the order of a partial preload. u is the
-/// upper 53 bits of an output times 2⁻⁵³; z is `rand_distr`'s `StandardNormal`.
+/// A seed draws from PCG XSL-RR 128/64 (`rand_pcg::Pcg64`), made with the default stream and a
+/// state of two outputs of SplitMix64 that starts at the seed: outputs 1 and 2, the high half
+/// first, for the weights, 3 and 4 for the connections, 5 and 6 for the order of a partial preload.
+/// u is the upper 53 bits of an output times 2⁻⁵³; z is `rand_distr`'s `StandardNormal`.
 ///
 /// ```
 /// use hopfield_kernels::{Distribution, HopfieldSynapse, WeightInit};

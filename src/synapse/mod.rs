@@ -31,15 +31,15 @@ use table::Table;
 
 /// A modern Hopfield network as a synaptic cable: ngc-learn's `HopfieldSynapse`.
 ///
-/// It holds a memory of N patterns of dimension D and a batch of B probes. [`advance_state`] recalls:
-/// outputs = softmax(β X Mᵀ) M. [`evolve`] learns from what was recalled. [`reset`] forgets the batch.
-/// Between them, compartments are read and set: by method, or by ngc-learn's names with
-/// [`compartment`](Self::compartment).
+/// It holds a memory of N patterns of dimension D and a batch of B probes. [`advance_state`]
+/// recalls: outputs = softmax(β X Mᵀ) M. [`evolve`] learns from what was recalled. [`reset`]
+/// forgets the batch. Between them, compartments are read and set: by method, or by ngc-learn's
+/// names with [`compartment`](Self::compartment).
 ///
 /// [`Semantics`] chooses between what ngc-learn computes and what the papers say; it lists the
 /// differences. [`Record`] says what is kept beside the outputs. Once a batch of some size has been
-/// through, advancing and evolving allocate nothing, but for two vectors of D when ngc-learn's energy
-/// is recorded and the weights have changed.
+/// through, advancing and evolving allocate nothing, but for two vectors of D when ngc-learn's
+/// energy is recorded and the weights have changed.
 ///
 /// ```
 /// use hopfield_kernels::{HopfieldSynapse, MatRef};
@@ -60,9 +60,9 @@ use table::Table;
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
-/// Large batches use rayon's threads: [`Parallelism`](crate::Parallelism) says what to mind where a lock is
-/// held over a call (a mutex around the synapse, for example), where the pool is busy, and in forked
-/// children, which need [`Parallelism::Serial`](crate::Parallelism::Serial) in their
+/// Large batches use rayon's threads: [`Parallelism`](crate::Parallelism) says what to mind where a
+/// lock is held over a call (a mutex around the synapse, for example), where the pool is busy, and
+/// in forked children, which need [`Parallelism::Serial`](crate::Parallelism::Serial) in their
 /// [context](HopfieldSynapseBuilder::context).
 ///
 /// [`advance_state`]: Self::advance_state
@@ -143,8 +143,8 @@ impl<T: Element> HopfieldSynapse<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Level`] as [`Context::level`] says, [`Error::Allocation`] when there is no memory for what is
-    /// recorded. Nothing has changed then.
+    /// [`Error::Level`] as [`Context::level`] says, [`Error::Allocation`] when there is no memory
+    /// for what is recorded. Nothing has changed then.
     pub fn advance_state(&mut self) -> Result<()> {
         self.context.level()?;
         let rates = self.rates();
@@ -206,9 +206,9 @@ impl<T: Element> HopfieldSynapse<T> {
     /// M ← M + η ΔM - λ M - λ₁ sign(M), with the rates of this moment ([`compile`](Self::compile)
     /// may have fixed them).
     ///
-    /// Where memory weights are recorded, they and the outputs are those of the last recall, however
-    /// old, as in ngc-learn: inputs and weights may have been set since. Where they are not, they are
-    /// found again, which nothing may have made impossible.
+    /// Where memory weights are recorded, they and the outputs are those of the last recall,
+    /// however old, as in ngc-learn: inputs and weights may have been set since. Where they are
+    /// not, they are found again, which nothing may have made impossible.
     ///
     /// ```
     /// # use hopfield_kernels::{Distribution, HopfieldSynapse, MatRef};
@@ -251,8 +251,8 @@ impl<T: Element> HopfieldSynapse<T> {
     }
 
     /// [`advance_state`](Self::advance_state) and [`evolve`](Self::evolve). With
-    /// [`Record::nothing`] they are one: a small batch reads the patterns once to recall, and once to
-    /// learn.
+    /// [`Record::nothing`] they are one: a small batch reads the patterns once to recall, and once
+    /// to learn.
     ///
     /// ```
     /// # use hopfield_kernels::{HopfieldSynapse, MatRef, Record};
@@ -295,9 +295,9 @@ impl<T: Element> HopfieldSynapse<T> {
         self.learned()
     }
 
-    /// Forgets the batch: zeros in `inputs` (unless they are
-    /// [driven from outside](Self::set_inputs_driven)), `outputs`, `similarities`, `memory_weights`,
-    /// `energy` and `dWeights`, for `batch_size` probes. Weights and `i_tick` stay.
+    /// Forgets the batch: zeros in `inputs` (unless they are [driven from
+    /// outside](Self::set_inputs_driven)), `outputs`, `similarities`, `memory_weights`, `energy`
+    /// and `dWeights`, for `batch_size` probes. Weights and `i_tick` stay.
     ///
     /// ```
     /// # use hopfield_kernels::{HopfieldSynapse, MatRef};

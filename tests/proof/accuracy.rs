@@ -37,7 +37,8 @@ impl Table {
         }
     }
 
-    /// One kind of data in every shape, at every level. Returns the highest ln Σ exp(β s) that there was.
+    /// One kind of data in every shape, at every level. Returns the highest ln Σ exp(β s) that
+    /// there was.
     fn fill<T: Real>(&mut self, kind: Kind) -> f64 {
         let mut highest = f64::NEG_INFINITY;
         for (at, shape) in SHAPES.into_iter().enumerate() {

@@ -153,8 +153,8 @@ fn the_other_outputs_change_nothing() {
     }
 }
 
-/// A pattern learns what it learns, whatever lies before and after it: many patterns are updated in two
-/// streams when the probes are few.
+/// A pattern learns what it learns, whatever lies before and after it: many patterns are updated in
+/// two streams when the probes are few.
 #[test]
 fn the_other_patterns_change_nothing_in_an_update() {
     fn check<T: Real>(level: Level) {

@@ -1,6 +1,6 @@
-//! Probes so short that all their scores are near 0: their softmax is bounded and needs no maximum. On both
-//! sides of the bound, one probe alone has the bits of one among many, whatever outputs are asked for, and
-//! all results lie within the error bounds.
+//! Probes so short that all their scores are near 0: their softmax is bounded and needs no maximum.
+//! On both sides of the bound, one probe alone has the bits of one among many, whatever outputs are
+//! asked for, and all results lie within the error bounds.
 
 use hopfield_kernels::{MatMut, MatRef, Memory, Outputs, Retrieval};
 
@@ -34,8 +34,8 @@ fn case<T: Real>((batch, dim, count): (usize, usize, usize), scale: f64) -> Case
 }
 
 fn near_where_it_ends<T: Real>() {
-    // A few patterns and several blocks; short patterns, of which there are panels for many probes, and long
-    // ones; elements whose squares are far below 1.
+    // A few patterns and several blocks; short patterns, of which there are panels for many probes,
+    // and long ones; elements whose squares are far below 1.
     for (dim, count, scale) in
         [(3, 1, 1.0), (20, 33, 1.0), (64, 1100, 1.0), (300, 700, 1.0), (20, 100, 1e-15)]
     {

@@ -112,8 +112,8 @@ fn no_probes() {
     }
 }
 
-/// That a probe's outputs are not numbers (its similarities are what they are), but for the weights of
-/// masked patterns, which are 0.
+/// That a probe's outputs are not numbers (its similarities are what they are), but for the weights
+/// of masked patterns, which are 0.
 fn assert_poisoned<T: Real>(told: &Told<T>, b: usize, keeps: impl Fn(usize) -> bool, what: &str) {
     let (weights, masked): (Vec<_>, Vec<_>) =
         told.weights.row(b).iter().enumerate().partition(|(n, _)| keeps(*n));
@@ -251,7 +251,8 @@ fn the_first_of_equal_patterns_is_the_best() {
     }
 }
 
-/// Weights that are given have no softmax by which splits could be merged: 2.5 MB of patterns have two.
+/// Weights that are given have no softmax by which splits could be merged: 2.5 MB of patterns have
+/// two.
 #[test]
 fn given_weights_are_added_up_over_all_splits() {
     let (patterns, dim) = (40_000, 16);

@@ -1,9 +1,9 @@
 //! 2^t in ulps, seen through the public interface.
 //!
 //! With β = ln 2, β log2 e is exactly 1, and a softmax's weights are 2^s / mass for scores s whose
-//! highest is 0. Further scores are chosen so that the mass is a power of two: then weights are 2^s but
-//! for an exact factor. That reaches down to where weights are dropped; what lies below serves only to
-//! rescale, and shows in a recall whose second block has a higher peak than its first.
+//! highest is 0. Further scores are chosen so that the mass is a power of two: then weights are 2^s
+//! but for an exact factor. That reaches down to where weights are dropped; what lies below serves
+//! only to rescale, and shows in a recall whose second block has a higher peak than its first.
 
 use hopfield_kernels::{Context, Level, MatMut, MatRef, Memory, Outputs, Retrieval, softmax_with};
 
@@ -82,8 +82,8 @@ fn floats(low: f32, high: f32, step: usize) -> impl Iterator<Item = f32> {
     (low.to_bits()..=high.to_bits()).step_by(step).map(|bits| -f32::from_bits(bits))
 }
 
-/// Down to -36 a row of `ROW` weights keeps them all; from -26 on they are too small to be part of a
-/// mass of 1.
+/// Down to -36 a row of `ROW` weights keeps them all; from -26 on they are too small to be part of
+/// a mass of 1.
 fn check_f32(level: Level, step: usize) -> [f64; 2] {
     let context = &mut serial(level);
     let (mut weights, mut factors) = (0.0_f64, 0.0_f64);

@@ -1,4 +1,5 @@
-//! Every kernel's results as one number, for comparisons between processes and with what is committed.
+//! Every kernel's results as one number, for comparisons between processes and with what is
+//! committed.
 
 use hopfield_kernels::{
     Context, Memory, Plasticity, Update, UpdateRule, combine_with, energy_with,
@@ -11,8 +12,8 @@ use testkit::subject::Case;
 /// A kernel, and the hash of its results.
 pub type Hash = (&'static str, u64);
 
-/// What has a logarithm in it, which is the platform's: in double precision its last bit may be another
-/// elsewhere. Rounded to single precision, it is `logarithms`.
+/// What has a logarithm in it, which is the platform's: in double precision its last bit may be
+/// another elsewhere. Rounded to single precision, it is `logarithms`.
 pub const OF_THE_PLATFORM: [&str; 2] = ["recall-logarithms", "energy"];
 
 /// Bits of a hash (after Fowler, Noll & Vo), over whole numbers.

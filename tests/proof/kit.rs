@@ -7,7 +7,8 @@ use testkit::double::Double;
 use testkit::levels::all;
 use testkit::naive::{How, recall};
 
-/// β times the error of a score is large here, and every weight may be anything: no result is refused.
+/// β times the error of a score is large here, and every weight may be anything: no result is
+/// refused.
 #[test]
 fn what_is_unbounded_has_no_bound_that_is_not_a_number() {
     assert_eq!(times(f64::INFINITY, 0.0), f64::INFINITY);

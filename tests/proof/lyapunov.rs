@@ -11,8 +11,8 @@ const RECALLS: u64 = 5_000;
 const STEPS: usize = 4;
 
 /// Two energies may each be wrong by their bound; and the next probe is not quite the recalled one:
-/// it is off by e, and |E(x + e) - E(x)| <= ‖e‖ max ‖∇E‖, where ∇E(ξ) = ξ - X̂(ξ) is at most 2 M* + ‖e‖
-/// for ξ within ‖e‖ of the patterns' hull.
+/// it is off by e, and |E(x + e) - E(x)| <= ‖e‖ max ‖∇E‖, where ∇E(ξ) = ξ - X̂(ξ) is at most 2 M* +
+/// ‖e‖ for ξ within ‖e‖ of the patterns' hull.
 fn never_rises<T: Real>() {
     let mut random = Random(2020);
     let levels = levels::all();

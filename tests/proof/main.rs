@@ -13,7 +13,8 @@
 //! | [`lyapunov`] | the standard energy never rises |
 //! | [`exponential`] | 2^t in ulps, through the public interface |
 //!
-//! They stand on the package `testkit` (the reference, its bounds, running the crate), which [`kit`] tests, and on
+//! They stand on the package `testkit` (the reference, its bounds, running the crate), which
+//! [`kit`] tests, and on
 //! [`hashes`] (results as numbers).
 
 mod accuracy;

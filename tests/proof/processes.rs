@@ -1,5 +1,6 @@
-//! The same bits in processes of their own, one for each level and number of threads, as a program's user
-//! would choose them; and the same bits as are committed, so that a change of bits is always a decision.
+//! The same bits in processes of their own, one for each level and number of threads, as a
+//! program's user would choose them; and the same bits as are committed, so that a change of bits
+//! is always a decision.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -17,8 +18,8 @@ const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proof/bits.t
 /// The mark of a line that a child says.
 const MARK: &str = "bits:";
 
-/// Rows longer than a chunk in several splits of several blocks, many probes of several blocks, and one
-/// probe with many splits.
+/// Rows longer than a chunk in several splits of several blocks, many probes of several blocks, and
+/// one probe with many splits.
 fn shapes<T: Real>() -> [Shape; 3] {
     let chunk = 4096 / size_of::<T>();
     [(7, chunk + 6, 1100), (33, chunk / 16 + 6, 4500), (1, chunk / 8 - 28, 9001)]
@@ -26,8 +27,8 @@ fn shapes<T: Real>() -> [Shape; 3] {
 
 /// Every kernel over all shapes: kernel by kernel, one hash.
 ///
-/// The data are sums and products of whole numbers from a generator of whole numbers, so that they are
-/// the same on every platform.
+/// The data are sums and products of whole numbers from a generator of whole numbers, so that they
+/// are the same on every platform.
 fn all_hashes<T: Real>() -> Vec<Hash> {
     // The level, the pool and the parallelism are those of the environment.
     let context = &mut Context::new();

@@ -207,8 +207,8 @@ properties! {
     f64: [(5, 390, 3000), (64, 50, 20_000), (3, 2050, 300)];
 }
 
-/// Of shapes, batches of all sizes at every level: the first probe and the last, and of the largest batch one in
-/// the middle. (That a probe's place in the batch changes nothing is shown in `bits`.)
+/// Of shapes, batches of all sizes at every level: the first probe and the last, and of the largest
+/// batch one in the middle. (That a probe's place in the batch changes nothing is shown in `bits`.)
 fn these_shapes_are_within_their_bounds<T: Real>(shapes: impl IntoIterator<Item = (usize, usize)>) {
     const MOST: usize = 17;
     let contexts: Vec<_> = levels::all().into_iter().map(|at| (at, levels::serial(at))).collect();
@@ -239,8 +239,8 @@ fn small_shapes<T: Real>() -> impl Iterator<Item = (usize, usize)> {
     small().flat_map(move |dim| small().map(move |patterns| (dim, patterns)))
 }
 
-/// Around every edge of a chunk of D, and of a block of patterns: 512 short ones, 512 KiB of longer ones or of
-/// the chunks of the longest, and half as many where they are updated.
+/// Around every edge of a chunk of D, and of a block of patterns: 512 short ones, 512 KiB of longer
+/// ones or of the chunks of the longest, and half as many where they are updated.
 fn edges_of_chunks_and_blocks<T: Real>() -> impl Iterator<Item = (usize, usize)> {
     let chunk = 4096 / size_of::<T>();
     let around = |at: usize| [at - 1, at, at + 1];

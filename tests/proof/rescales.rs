@@ -1,5 +1,5 @@
-//! The shift of the online softmax, wherever it changes: one probe, which takes a few patterns at a time, has
-//! the bits of many, which take a block, and all results lie within the error bounds.
+//! The shift of the online softmax, wherever it changes: one probe, which takes a few patterns at a
+//! time, has the bits of many, which take a block, and all results lie within the error bounds.
 
 use testkit::checks::alone_and_together;
 use testkit::data::{Matrix, Random, Real};
@@ -13,13 +13,15 @@ fn scores(course: usize, count: usize) -> Vec<f64> {
     let score = |n: usize| {
         let last = n + 1 == count;
         match course {
-            // Up a little, up much, down; up to the rescale threshold, and beyond it, again and again.
+            // Up a little, up much, down; up to the rescale threshold, and beyond it, again and
+            // again.
             0 => n as f64 * 3.0,
             1 => n as f64 * 40.0,
             2 => -(n as f64) * 5.0,
             3 => (n / 2) as f64 * 8.0,
             4 => n as f64 * 8.000_1,
-            // A walk; leaps; a maximum in the last place, in the middle of a row strip, of a section.
+            // A walk; leaps; a maximum in the last place, in the middle of a row strip, of a
+            // section.
             5 => {
                 walk += random.between(-9.0, 10.0);
                 walk
@@ -36,8 +38,8 @@ fn scores(course: usize, count: usize) -> Vec<f64> {
 fn wherever_it_changes<T: Real>() {
     for course in 0..10 {
         for count in [1, 31, 32, 33, 47, 64, 100, 530, 1100] {
-            // Rows of one vector and of several: eight or four of them are a strip. Rows of two chunks, for
-            // each of which there is a loop over the probe tiles.
+            // Rows of one vector and of several: eight or four of them are a strip. Rows of two
+            // chunks, for each of which there is a loop over the probe tiles.
             for (dim, most) in [(3, 1100), (300, 100), (900, 100), (1100, 530)] {
                 if count > most {
                     continue;

@@ -48,7 +48,8 @@ fn by_hand<T: Real>(case: &Case<T>, probe: &[T], stop: (f64, u32)) -> (Vec<T>, u
     (x, stop.1, Status::MaxSteps)
 }
 
-/// The bits, steps and status of a probe are those that it has alone, whatever else is in the batch.
+/// The bits, steps and status of a probe are those that it has alone, whatever else is in the
+/// batch.
 #[test]
 fn each_probe_settles_for_itself() {
     fn check<T: Real>() {

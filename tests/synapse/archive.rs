@@ -507,7 +507,8 @@ fn numbers_that_do_not_fit_are_refused() {
     assert!(reason.starts_with("eta: expected a finite number"), "{reason}");
 }
 
-/// Files as ngc-learn's component saves them: its compartments, of which `weights` is what was learned.
+/// Files as ngc-learn's component saves them: its compartments, of which `weights` is what was
+/// learned.
 #[test]
 fn weights_come_in_from_ngc_learns_file() {
     let folder = TempDir::new().unwrap();

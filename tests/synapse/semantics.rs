@@ -113,8 +113,8 @@ fn the_resistance_is_kept_or_applied() {
     }
 }
 
-/// With a resistance, what is learned from is what was recalled: x̂ of r M. The same in two calls, in
-/// one, and in the fused one.
+/// With a resistance, what is learned from is what was recalled: x̂ of r M. The same in two calls,
+/// in one, and in the fused one.
 #[test]
 fn a_scaled_memory_learns_from_what_it_recalls() {
     let (m, x) = (rows(&patterns(), DIM), rows(&probes(), DIM));

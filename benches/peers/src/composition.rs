@@ -1,5 +1,5 @@
-//! The composition: a matrix product, this crate's vectorised softmax, a matrix product; and one more
-//! to learn.
+//! The composition: a matrix product, this crate's vectorised softmax, a matrix product; and one
+//! more to learn.
 
 use std::borrow::Cow;
 

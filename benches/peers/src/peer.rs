@@ -7,8 +7,8 @@ use crate::gemm::Library;
 use crate::naive::Naive;
 use crate::{Data, Hopfield, Op, Result, Row, Scalar};
 
-/// The learning rate that is timed: so small that any number of updates leaves M as it was. The cost
-/// is the same.
+/// The learning rate that is timed: so small that any number of updates leaves M as it was. The
+/// cost is the same.
 pub const ETA: f64 = 1e-6;
 
 /// What a peer is made for.

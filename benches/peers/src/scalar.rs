@@ -4,8 +4,8 @@ use hopfield_kernels::Element;
 
 use crate::Dtype;
 
-/// A general matrix product over raw pointers: m, k, n, α, A, B, β, C, every matrix with its row and
-/// column strides.
+/// A general matrix product over raw pointers: m, k, n, α, A, B, β, C, every matrix with its row
+/// and column strides.
 pub(crate) type RawGemm<T> = unsafe fn(
     usize,
     usize,

@@ -24,7 +24,8 @@ pub fn time_slice(seconds: f64, call: &mut dyn FnMut()) -> Slice {
     Slice { seconds: median(&times), calls: times.len() }
 }
 
-/// Calls for 0.3 s, and until five calls in a row take nearly the same time, but no longer than 30 s.
+/// Calls for 0.3 s, and until five calls in a row take nearly the same time, but no longer than 30
+/// s.
 pub fn warm_up(call: &mut dyn FnMut()) {
     let (begin, mut times) = (Instant::now(), Vec::new());
     loop {

@@ -9,8 +9,8 @@ use crate::Result;
 
 /// Recalls corrupted images from a modern Hopfield network.
 ///
-/// Without options: stores the handwritten digits of examples/recall/data, recalls them from corrupted
-/// probes, prints a table and writes recall.png.
+/// Without options: stores the handwritten digits of examples/recall/data, recalls them from
+/// corrupted probes, prints a table and writes recall.png.
 #[derive(Parser)]
 #[command(name = "recall", version)]
 struct Options {

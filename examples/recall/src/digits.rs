@@ -36,10 +36,10 @@ impl Digits {
 
     /// An image as a pattern or a probe: minus the mean image, and divided by its norm.
     ///
-    /// Recall compares by dot product. All images share most of their paper and ink, so that without
-    /// the subtraction every pair would be alike; and the dot product of an image with a longer one
-    /// may exceed that with itself, so that without the division a few bright images would answer
-    /// for all. With both, the most similar pattern is the nearest one.
+    /// Recall compares by dot product. All images share most of their paper and ink, so that
+    /// without the subtraction every pair would be alike; and the dot product of an image with a
+    /// longer one may exceed that with itself, so that without the division a few bright images
+    /// would answer for all. With both, the most similar pattern is the nearest one.
     ///
     /// An erased pixel counts as the mean: 0 after the subtraction, which favours no pattern.
     pub fn pattern(&self, image: &[f32]) -> Vec<f32> {

@@ -18,8 +18,8 @@ use crate::reading::distance;
 const PATTERNS: usize = 256;
 const BATCH: usize = 32;
 const EPOCHS: usize = 20;
-/// Lower than for recall: a probe has to move all the patterns that are anything like it, or most of
-/// them would never be used.
+/// Lower than for recall: a probe has to move all the patterns that are anything like it, or most
+/// of them would never be used.
 const BETA: f32 = 8.0;
 /// Of the first epoch; it falls to 0 linearly. The update is a mean over the batch, of which a
 /// pattern has a small share: hence a rate above 1.

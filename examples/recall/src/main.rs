@@ -1,8 +1,8 @@
 //! Recall of handwritten digits: `cargo run --release -p recall`.
 //!
 //! Stores images, corrupts them, recalls them from what is left, and prints how well and how fast;
-//! `recall.png` shows a dozen. `--learn` learns the images instead of storing them, and `--patterns`
-//! recalls arrays of your own: see `--help`.
+//! `recall.png` shows a dozen. `--learn` learns the images instead of storing them, and
+//! `--patterns` recalls arrays of your own: see `--help`.
 
 mod arrays;
 mod cli;

@@ -20,8 +20,9 @@ pub enum Matrix {
 }
 
 impl Matrix {
-    /// Reads a matrix of numbers: in single precision where that holds every number of the file's type, in
-    /// double precision where it does not. (Integers of 64 bits that double precision does not hold are refused.)
+    /// Reads a matrix of numbers: in single precision where that holds every number of the file's
+    /// type, in double precision where it does not. (Integers of 64 bits that double precision does
+    /// not hold are refused.)
     pub fn read(path: &Path) -> Result<Self> {
         let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
         check_size(path).map_err(|e| wrong(&e))?;

@@ -17,7 +17,8 @@ use crate::reading::{Reading, distance};
 /// makes a weight of e⁻⁶ for the neighbour. At a quarter of this, tight clusters are recalled as
 /// their means; at five times as much, recall is little more than a search for the nearest.
 pub const BETA: f32 = 200.0;
-/// Patterns have norm 1, and so has a probe that is near one: it has arrived when it moves by less than 10⁻⁴.
+/// Patterns have norm 1, and so has a probe that is near one: it has arrived when it moves by less
+/// than 10⁻⁴.
 pub fn stop() -> Stop<f32> {
     Stop::new().tolerance(5e-5).max_steps(100)
 }

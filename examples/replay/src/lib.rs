@@ -9,8 +9,8 @@
 //! IN holds `W0` (D x N) and `x` (T x B x D): float32, or other numbers
 //! that it holds exactly. OUT holds, for each t, `outputs_t`,
 //! `similarities_t`, `memory_weights_t`, `energy_t`, `dWeights_t` and `weights_t`, float32, in
-//! ngc-learn's shapes. What is wrong is said in one line; the exit code is then 2, and OUT is what it
-//! was.
+//! ngc-learn's shapes. What is wrong is said in one line; the exit code is then 2, and OUT is what
+//! it was.
 
 use std::ffi::OsString;
 use std::fs::File;

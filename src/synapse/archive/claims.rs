@@ -1,8 +1,8 @@
 //! What the members of an archive claim to hold, against the bytes that there are.
 //!
-//! Readers of `.npy` make room for the header and for the array that it announces, and then find out
-//! that they are not there: a file of some hundred bytes that announces 10¹⁴ elements would end the
-//! process. So would a header of ten thousand brackets, each of which is a call.
+//! Readers of `.npy` make room for the header and for the array that it announces, and then find
+//! out that they are not there: a file of some hundred bytes that announces 10¹⁴ elements would end
+//! the process. So would a header of ten thousand brackets, each of which is a call.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -16,8 +16,8 @@ const DEFLATE_RATIO: u64 = 1032;
 /// What every `.npy` begins with.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Refuses an archive with a member whose header is not as NumPy writes it, or announces more elements
-/// than the member can have bytes.
+/// Refuses an archive with a member whose header is not as NumPy writes it, or announces more
+/// elements than the member can have bytes.
 pub(super) fn check(file: File) -> Result<(), String> {
     let not_whole = |error| format!("expected a whole .npz archive, got {error}");
     let length = file.metadata().map_err(|error| format!("expected a file, got {error}"))?.len();
@@ -66,8 +66,8 @@ fn header(start: &[u8]) -> Result<Option<String>, String> {
     }
 }
 
-/// The number of elements that a header announces; the largest number where it is larger. `None` where
-/// its text is not as plain as NumPy's, so that a reader may see another shape in it.
+/// The number of elements that a header announces; the largest number where it is larger. `None`
+/// where its text is not as plain as NumPy's, so that a reader may see another shape in it.
 fn elements(header: &str) -> Option<u64> {
     let plain = !header.contains('\\')
         && header.matches("shape").count() == 1
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn headers_that_readers_may_understand_otherwise_are_none() {
-        // An escaped key, the real one after a decoy, the real one in another spelling, and brackets.
+        // An escaped key, the real one after a decoy, the real one in another spelling, and
+        // brackets.
         for header in [
             r"{'descr': '<f4', 'fortran_order': False, '\x73hape': (99999999999999,), }",
             "{'shape': (1,), 'shape': (99999999999999,), }",

@@ -1,5 +1,5 @@
-//! Arrays of whatever NumPy has numbers of, converted with care: a number that the wanted type does not
-//! hold exactly is an error.
+//! Arrays of whatever NumPy has numbers of, converted with care: a number that the wanted type does
+//! not hold exactly is an error.
 
 use std::fmt::{self, Display};
 use std::io::Read;

@@ -88,7 +88,8 @@ impl Reader {
         Ok(Table::new(rows_of(array), found))
     }
 
-    /// The transposed matrix, of rows and columns that may be known. What was saved transposed is not copied.
+    /// The transposed matrix, of rows and columns that may be known. What was saved transposed is
+    /// not copied.
     pub fn transposed<A: Target + Copy>(
         &mut self,
         name: &str,

@@ -1,15 +1,15 @@
 //! Files that are there whole or not at all.
 //!
-//! A file is written beside its target and renamed when it is complete, so that what the target held
-//! before is lost only to a complete file. Where that cannot work, or would change more than the contents, the
-//! complete file is copied into the target instead:
+//! A file is written beside its target and renamed when it is complete, so that what the target
+//! held before is lost only to a complete file. Where that cannot work, or would change more than
+//! the contents, the complete file is copied into the target instead:
 //!
 //! - nothing can be created in the target's folder;
 //! - the target cannot be renamed over, as a bind mount;
 //! - it has other names (hard links), or an owner or group that a new file cannot be given.
 //!
-//! A copy that fails halfway leaves an incomplete target. Either way the mode stays, links are followed to
-//! what they lead to, and what is no regular file is refused.
+//! A copy that fails halfway leaves an incomplete target. Either way the mode stays, links are
+//! followed to what they lead to, and what is no regular file is refused.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Seek, Write};
@@ -64,8 +64,8 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other(format!("more than {MOST} symbolic links")))
 }
 
-/// What is known of the target; nothing where there is none yet. Refuses one that is no regular file, and
-/// one that may not be written.
+/// What is known of the target; nothing where there is none yet. Refuses one that is no regular
+/// file, and one that may not be written.
 fn regular(target: &Path) -> Result<Option<Metadata>, String> {
     let metadata = match fs::metadata(target) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -92,8 +92,8 @@ fn beside(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Gives a new file the mode, the owner and the group of the one that it is to replace. Whether that has
-/// worked, and no other name of the file would go on to name the old one.
+/// Gives a new file the mode, the owner and the group of the one that it is to replace. Whether
+/// that has worked, and no other name of the file would go on to name the old one.
 fn keeps(kept: &Metadata, new: &File) -> bool {
     #[cfg(unix)]
     {
@@ -128,7 +128,8 @@ fn copy(mut from: &File, target: &Path) -> io::Result<()> {
     to.sync_all()
 }
 
-/// Asks for the new name to be written to the disk too. Not every system has a way, and the file is there.
+/// Asks for the new name to be written to the disk too. Not every system has a way, and the file is
+/// there.
 fn settle(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }

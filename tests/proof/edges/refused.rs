@@ -1,5 +1,5 @@
-//! What does not fit is an error that names the operand, what was expected and what came; and nothing has
-//! changed.
+//! What does not fit is an error that names the operand, what was expected and what came; and
+//! nothing has changed.
 
 use std::fmt::Debug;
 
@@ -215,8 +215,8 @@ fn assert_no_recall(
     assert_eq!(memory.squared_norms(), before.squared_norms());
 }
 
-/// A recall is of one state of one memory. Whatever is recalled or computed between it and the learning
-/// from it, by the same context or another, makes no difference.
+/// A recall is of one state of one memory. Whatever is recalled or computed between it and the
+/// learning from it, by the same context or another, makes no difference.
 #[test]
 fn learning_from_what_is_no_recall_of_this_memory() {
     for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {

@@ -1,4 +1,5 @@
-//! Zeros of either sign, the smallest and largest numbers, infinities and NaN, in every lane and tail.
+//! Zeros of either sign, the smallest and largest numbers, infinities and NaN, in every lane and
+//! tail.
 
 use hopfield_kernels::{Level, MatMut, Memory};
 

@@ -1,5 +1,5 @@
-//! A weight of exactly 0 contributes nothing to what is learned, whatever it is multiplied by and on
-//! whichever path; nor does a rate of 0. A masked pattern does not learn.
+//! A weight of exactly 0 contributes nothing to what is learned, whatever it is multiplied by and
+//! on whichever path; nor does a rate of 0. A masked pattern does not learn.
 
 use hopfield_kernels::{
     LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Update,
@@ -78,7 +78,8 @@ fn expected<T: Real>(
     memory
 }
 
-/// Rows of Z that hold an infinity and a NaN, of which some patterns have a weight and others have none.
+/// Rows of Z that hold an infinity and a NaN, of which some patterns have a weight and others have
+/// none.
 fn a_bad_vector_spoils_the_patterns_that_weigh_it<T: Real>((batch, dim, count): Shape) {
     let mut random = Random(7);
     let patterns = Kind::Uniform.matrix::<T>((count, dim, 0), &mut random);
@@ -113,7 +114,8 @@ fn a_bad_vector_spoils_the_patterns_that_weigh_it<T: Real>((batch, dim, count): 
                         assert!(row[1..dim - 1].iter().all(|x| x.is_finite()), "{what}");
                     } else {
                         assert_eq!(row, expected.pattern(n), "{what}");
-                        // What is not touched keeps the norm that the machine's best level has found.
+                        // What is not touched keeps the norm that the machine's best level has
+                        // found.
                         let norms = [memory.squared_norms()[n], expected.squared_norms()[n]];
                         let same = norms[0] == norms[1] || !level.has_fused_multiply_add();
                         assert!(same, "{what}: {norms:?}");

@@ -1,11 +1,12 @@
 //! How far from the exact result a kernel may be: bounds that are derived, not fitted.
 //!
 //! Write u for the unit roundoff, γ_k = k u / (1 - k u) (Higham 2002, §3.1), ω for the smallest
-//! subnormal number, Ω for the smallest normal one, L for the lanes of a group, and U = u / (1 - u), so that k roundings change the
-//! logarithm of a number by at most k U. After Blanchard, Higham & Higham (2021, *Accurately computing
-//! the log-sum-exp and softmax functions*), with three differences: scores have errors of their own;
-//! every term of a sum is bounded by itself, since a pattern that weighs nothing may have any error;
-//! and sums are made block by block, relative to a reference that rises.
+//! subnormal number, Ω for the smallest normal one, L for the lanes of a group, and U = u / (1 -
+//! u), so that k roundings change the logarithm of a number by at most k U. After Blanchard, Higham
+//! & Higham (2021, *Accurately computing the log-sum-exp and softmax functions*), with three
+//! differences: scores have errors of their own; every term of a sum is bounded by itself, since a
+//! pattern that weighs nothing may have any error; and sums are made block by block, relative to a
+//! reference that rises.
 //!
 //! **Dot product.** Every product passes at most ⌈D/L⌉ fused multiply-adds of its lane's chain and
 //! log2 L additions of the tree. (Cutting the chain into chunks, or several accumulators, make more
@@ -14,48 +15,51 @@
 //! |ŝ - s| <= γ_h |x|·|m| + 2 D ω, the last for products below the normal range (here and in the
 //! reference).
 //!
-//! **Weights.** ŵ = exp2(fl(fl(ŝ - r) fl(β log2 e))), with r the reference, which is the highest ŝ so
-//! far or less than that by H = 8 bits (of β log2 e ŝ) at most. The softmax does not change when all
-//! scores are shifted, so it is compared with W = exp(β (s - r)). With E the error of ŝ and p̂ the
-//! highest ŝ, the logarithm of ŵ / W is at most
+//! **Weights.** ŵ = exp2(fl(fl(ŝ - r) fl(β log2 e))), with r the reference, which is the highest ŝ
+//! so far or less than that by H = 8 bits (of β log2 e ŝ) at most. The softmax does not change when
+//! all scores are shifted, so it is compared with W = exp(β (s - r)). With E the error of ŝ and p̂
+//! the highest ŝ, the logarithm of ŵ / W is at most
 //!
 //! ```text
 //! λ = β E + (β (p̂ - ŝ) + H ln 2) (2U + σ) + ε        p̂ - ŝ <= max s - s + E + max E
 //! ```
 //!
-//! or, where no score is further than half the digits and log2 N bits from 0 and r may therefore be 0, β |ŝ| (U + σ)
-//! in place of the second term, if that is more. H is 0 up to 32 patterns, whose highest score is the reference, σ bounds the error of fl(β log2 e) (U, and three roundings in double precision) and ε = 2 k U
-//! that of exp2 (k = 1 ulp; 1.1 where multiply-add is not fused). A weight below 2^-digits / N of the
-//! peak is dropped: its error is all of it, which is at most W and at most u/N exp(2 β max E + λ).
+//! or, where no score is further than half the digits and log2 N bits from 0 and r may therefore be
+//! 0, β |ŝ| (U + σ) in place of the second term, if that is more. H is 0 up to 32 patterns, whose
+//! highest score is the reference, σ bounds the error of fl(β log2 e) (U, and three roundings in
+//! double precision) and ε = 2 k U that of exp2 (k = 1 ulp; 1.1 where multiply-add is not fused). A
+//! weight below 2^-digits / N of the peak is dropped: its error is all of it, which is at most W
+//! and at most u/N exp(2 β max E + λ).
 //!
-//! **Row sum.** A weight is rescaled once for each split that is merged, T times at most, and once for each
-//! time that the reference rises, by more than H: 1 + β (p̂ - ŝ) / (H ln 2) times at most, which is
-//! counted in λ. Each time it is by exp2 (ε) and a product (U). The arguments telescope: their rounding
-//! is that of β (p̂ - ŝ) + H ln 2. The depth of the sum is that of a block, and one
-//! more for each block and split. So Σ ŵ is Σ W exp(±(λ + T (ε + U) + h_N U)) and the dropped; ρ bounds
-//! its relative error, and -ln(1 - ρ) that of its logarithm, which is Λ.
+//! **Row sum.** A weight is rescaled once for each split that is merged, T times at most, and once
+//! for each time that the reference rises, by more than H: 1 + β (p̂ - ŝ) / (H ln 2) times at most,
+//! which is counted in λ. Each time it is by exp2 (ε) and a product (U). The arguments telescope:
+//! their rounding is that of β (p̂ - ŝ) + H ln 2. The depth of the sum is that of a block, and one
+//! more for each block and split. So Σ ŵ is Σ W exp(±(λ + T (ε + U) + h_N U)) and the dropped; ρ
+//! bounds its relative error, and -ln(1 - ρ) that of its logarithm, which is Λ.
 //!
 //! **Memory weights.** p̂ = fl(ŵ fl(1 / row sum)): |p̂ - p| <= p (exp(λ + Λ + 2U) - 1) + dropped.
 //!
-//! **Retrieved.** One chain through the patterns, T rescales, at most three roundings for each merge,
-//! and the product with fl(gain / row_sum): with h_C = N + 3 T + 4,
+//! **Retrieved.** One chain through the patterns, T rescales, at most three roundings for each
+//! merge, and the product with fl(gain / row_sum): with h_C = N + 3 T + 4,
 //! |x̂ - x| <= Σ_n [p (exp(λ + Λ + T (ε + U) + h_C U) - 1) + dropped] |M[n,k]| + underflow.
 //!
-//! **lse, energy.** β p̂ + ln row_sum, in double precision (v): Λ + 4v (|β p̂| + |ln row_sum|) + u |lse|. The
-//! energy adds ½ x·x (D roundings in double precision), ½ M*² (γ_h) and a constant.
+//! **lse, energy.** β p̂ + ln row_sum, in double precision (v): Λ + 4v (|β p̂| + |ln row_sum|) + u
+//! |lse|. The energy adds ½ x·x (D roundings in double precision), ½ M*² (γ_h) and a constant.
 //!
-//! **Entropy.** H = ln row_sum - Q / row_sum, Q = Σ W β (s - r). Every term of Q̂ has the error of its weight,
-//! of its argument (α, which is λ without ε) and of sums of depth h_N + 4 T + 4; it is at most W τ, where
-//! τ = β (p̂ - ŝ) + H ln 2 bounds the distance to a reference that rises, and β |ŝ| that to 0.
+//! **Entropy.** H = ln row_sum - Q / row_sum, Q = Σ W β (s - r). Every term of Q̂ has the error of
+//! its weight, of its argument (α, which is λ without ε) and of sums of depth h_N + 4 T + 4; it is
+//! at most W τ, where τ = β (p̂ - ŝ) + H ln 2 bounds the distance to a reference that rises, and β
+//! |ŝ| that to 0.
 //!
-//! **Update.** γ_{B+2} Σ|p z| / B for ΔM (a chain, the share fl(1/B), their product); then η ΔM, λ M
-//! and λ₁ are added with at most five roundings. Where there is decay, what ends below the normal range
-//! becomes 0: Ω more. Where weights are recalled, their errors come in.
+//! **Update.** γ_{B+2} Σ|p z| / B for ΔM (a chain, the share fl(1/B), their product); then η ΔM, λ
+//! M and λ₁ are added with at most five roundings. Where there is decay, what ends below the normal
+//! range becomes 0: Ω more. Where weights are recalled, their errors come in.
 //!
 //! **Norms.** γ_h ‖m‖², and D Ω for squares below the normal range, which count as 0.
 //!
-//! How patterns are cut into blocks and splits is the crate's affair: [`Arithmetic::cuts`] assumes only
-//! that a block is not made smaller without need.
+//! How patterns are cut into blocks and splits is the crate's affair: [`Arithmetic::cuts`] assumes
+//! only that a block is not made smaller without need.
 //!
 //! Bounds are evaluated in `f64`, and widened by a millionth for that.
 
@@ -74,7 +78,8 @@ const HEADROOM: f64 = 8.0 * LN_2;
 /// Roundings of double precision, which the crate's sums of few terms have.
 const V: f64 = f64::EPSILON / 2.0;
 
-/// error / bound; infinite where either is not a number. What is unbounded may be anything but that.
+/// error / bound; infinite where either is not a number. What is unbounded may be anything but
+/// that.
 pub fn ratio(error: f64, bound: f64) -> f64 {
     match error {
         _ if error.is_nan() || bound.is_nan() => f64::INFINITY,
@@ -199,8 +204,8 @@ impl Arithmetic {
         self.gamma(roundings) * size + roundings * self.tiny
     }
 
-    /// Patterns of up to 64 KiB, and not more than 128, are one block of one split. A block is at most
-    /// 1024 patterns, and otherwise not smaller than it may be by these figures.
+    /// Patterns of up to 64 KiB, and not more than 128, are one block of one split. A block is at
+    /// most 1024 patterns, and otherwise not smaller than it may be by these figures.
     fn cuts(&self, patterns: usize, dim: usize) -> Cuts {
         let row = (dim.div_ceil(self.lanes) + 1) * self.lanes * self.bytes;
         let pieces = patterns.div_ceil(128) + (patterns * row).div_ceil(64 << 10);

@@ -1,4 +1,5 @@
-//! Every kernel beside the reference: the largest error over its bound. Above 1 the bound is broken.
+//! Every kernel beside the reference: the largest error over its bound. Above 1 the bound is
+//! broken.
 
 use std::fmt::Debug;
 
@@ -34,8 +35,8 @@ pub fn recall<T: Real>(
     ratios
 }
 
-/// Every probe of a case by itself and among the others, with every output and with one, at every level: the
-/// same bits, and all within the bounds.
+/// Every probe of a case by itself and among the others, with every output and with one, at every
+/// level: the same bits, and all within the bounds.
 pub fn alone_and_together<T: Real>(case: &Case<T>, at: &dyn Debug) {
     // The reference takes longer than all that it is compared with.
     let exact: Vec<_> = (0..case.probes.rows).map(|b| case.exact(b)).collect();
@@ -152,8 +153,9 @@ struct Products {
 }
 
 impl Products {
-    /// The errors of ΔM and of the patterns after the update, and of their norms, over their bounds.
-    /// Where all weights were dropped, the error of ΔM is all of it and so is the bound: by itself.
+    /// The errors of ΔM and of the patterns after the update, and of their norms, over their
+    /// bounds. Where all weights were dropped, the error of ΔM is all of it and so is the bound: by
+    /// itself.
     fn ratios<T: Real>(
         &self,
         arithmetic: Arithmetic,

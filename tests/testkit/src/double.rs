@@ -1,5 +1,5 @@
-//! Double-double arithmetic: a number as the sum of two `f64`, about 106 bits (Dekker 1971; Hida, Li
-//! & Bailey 2001). Slow, short and accurate: what the reference is written in.
+//! Double-double arithmetic: a number as the sum of two `f64`, about 106 bits (Dekker 1971; Hida,
+//! Li & Bailey 2001). Slow, short and accurate: what the reference is written in.
 
 use std::iter::Sum;
 use std::ops::{Add, Div, Mul, Neg, Sub};

@@ -192,8 +192,8 @@ pub fn worst<T: Real>(computed: &[T], exact: &[Double], bounds: &[f64]) -> f64 {
     ratios.fold(0.0, f64::max)
 }
 
-/// The largest error / bound of the weights that are not zero, and of those that are. (The error of a
-/// dropped weight is all of it, and so is its bound: together they would hide the others.)
+/// The largest error / bound of the weights that are not zero, and of those that are. (The error of
+/// a dropped weight is all of it, and so is its bound: together they would hide the others.)
 pub fn of_weights<T: Real>(computed: &[T], exact: &[Double], bounds: &[f64]) -> [f64; 2] {
     [false, true].map(|zero| {
         let these =

@@ -1,7 +1,7 @@
 //! This crate beside compositions over matrixmultiply, gemm and faer, and beside plain loops.
 //!
-//! Every peer's results are compared with this crate's before anything is timed. Then, in each round,
-//! everybody computes for a slice of time; who begins changes from round to round.
+//! Every peer's results are compared with this crate's before anything is timed. Then, in each
+//! round, everybody computes for a slice of time; who begins changes from round to round.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! The FMA peak: multiply-adds on registers alone, as many independent ones as the latency asks for.
+//! The FMA peak: multiply-adds on registers alone, as many independent ones as the latency asks
+//! for.
 
 use std::hint::black_box;
 

@@ -1,8 +1,8 @@
 //! This crate beside what the machine could do at most.
 //!
-//! T_roof = max(operations / FMA peak, bytes of the patterns / bandwidth of where they live), and the
-//! share of the roof = T_roof / T. The limits are measured before and after every turn of the crate,
-//! on the same thread: a machine that slows down for a while slows both.
+//! T_roof = max(operations / FMA peak, bytes of the patterns / bandwidth of where they live), and
+//! the share of the roof = T_roof / T. The limits are measured before and after every turn of the
+//! crate, on the same thread: a machine that slows down for a while slows both.
 
 mod bandwidth;
 mod fma;

@@ -45,8 +45,8 @@ fn part(turns: usize, streams: usize) -> usize {
     turns / streams - if streams > 1 { 5 } else { 0 }
 }
 
-/// Both kernels in a level's own instructions: what a compiler makes of plain loops has been seen at
-/// half of their speed.
+/// Both kernels in a level's own instructions: what a compiler makes of plain loops has been seen
+/// at half of their speed.
 #[cfg(target_arch = "x86_64")]
 macro_rules! level {
     ($level:ident, $features:literal, $vector:ident, $load:ident, $store:ident, $set:ident,
@@ -60,8 +60,8 @@ macro_rules! level {
             const LANES: usize = size_of::<$vector>() / size_of::<f32>();
             const VECTORS: usize = TURN / LANES;
 
-            /// Goes through the buffer; `each` is given the address of every vector and the place of
-            /// its sum.
+            /// Goes through the buffer; `each` is given the address of every vector and the place
+            /// of its sum.
             #[inline]
             #[target_feature(enable = $features)]
             fn stream<const STREAMS: usize, const AHEAD: usize>(
