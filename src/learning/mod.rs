@@ -9,25 +9,26 @@
 //!
 //! where X⁻ = X̂ or the result of further recalls of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).
 
+mod outer_products;
+
 use std::str::FromStr;
 
-use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
+use crate::driver::blocking::Plan;
 use crate::driver::outputs::Outputs;
-use crate::driver::parallel::{Divide, for_each_piece};
 use crate::driver::scratch::{grow, pad, take};
-use crate::driver::update::{Learn, Source};
+use crate::driver::update::Source;
 use crate::error::{Error, Result};
-use crate::kernel::norms::Finite;
-use crate::kernel::rank1::Step;
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::{Context, Recall, Retrieval};
-use crate::separation::active::list_len;
 use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
-use crate::{driver, kernel};
+use outer_products::{Batch, check_delta, clear};
+
+pub use outer_products::Update;
+pub(crate) use outer_products::update;
 
 /// The rule by which the patterns learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -52,39 +53,6 @@ impl FromStr for UpdateRule {
                 known: "delta, contrastive",
                 found: name.to_string(),
             }),
-        }
-    }
-}
-
-/// The rates of a learning step: M ← M + η ΔM - λ M - λ₁ sign(M).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Update<T> {
-    /// η, the learning rate.
-    pub eta: T,
-    /// λ, the decay rate. It is not scaled by η.
-    pub reg_lambda: T,
-    /// λ₁, the decay towards 0 by a constant amount. It is not scaled by η.
-    pub l1_lambda: T,
-}
-
-impl<T: Element> Default for Update<T> {
-    /// η = 1, no decay.
-    fn default() -> Self {
-        Self { eta: T::ONE, reg_lambda: T::ZERO, l1_lambda: T::ZERO }
-    }
-}
-
-impl<T: Element> Update<T> {
-    /// An error unless all rates are finite.
-    pub(crate) fn check(&self) -> Result<()> {
-        let named =
-            [("eta", self.eta), ("reg_lambda", self.reg_lambda), ("l1_lambda", self.l1_lambda)];
-        match named.into_iter().find(|(_, factor)| !factor.is_finite()) {
-            None => Ok(()),
-            Some((name, factor)) => {
-                let expected = "a finite number";
-                Err(Error::Parameter { name, expected, found: factor.to_f64() })
-            }
         }
     }
 }
@@ -389,135 +357,3 @@ enum Positive<'a, T> {
     Scores(MatRef<'a, T>),
     Probes,
 }
-
-/// An error unless ΔM is N x D.
-fn check_delta<T: Element>(delta: &Option<MatMut<'_, T>>, memory: &Memory<T>) -> Result<()> {
-    let expected = (memory.patterns(), memory.dim());
-    delta.as_ref().map_or(Ok(()), |delta| expect_shape("delta", delta.shape(), expected))
-}
-
-/// Sets ΔM to that of an empty batch: zeros.
-fn clear<T: Element>(delta: Option<MatMut<'_, T>>) {
-    let Some(mut delta) = delta else { return };
-    (0..delta.rows()).for_each(|n| delta.row_mut(n).fill(T::ZERO));
-}
-
-/// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), where P (`weights`) and Z (`vectors`) are given.
-pub(crate) fn update<T: Element>(
-    memory: &mut Memory<T>,
-    weights: MatRef<'_, T>,
-    vectors: MatRef<'_, T>,
-    factors: Update<T>,
-    delta: Option<MatMut<'_, T>>,
-    context: &mut Context<T>,
-) -> Result<()> {
-    factors.check()?;
-    let (batch, patterns, dim) = (weights.rows(), memory.patterns(), memory.dim());
-    expect_shape("weights", weights.shape(), (batch, patterns))?;
-    expect_shape("vectors", vectors.shape(), (batch, dim))?;
-    check_delta(&delta, memory)?;
-    let plan = Plan::new::<T>(patterns, dim);
-    let mut learning = std::mem::take(&mut context.learning);
-    learning.reserve(product([batch, plan.stride]), 0, 0)?;
-    pad(vectors, &mut learning.floats, plan.stride);
-    let sources = [Some(Source::Weights(weights)), None];
-    let vectors = MatRef::with_stride(&learning.floats, batch, plan.cols, plan.stride)?;
-    let result =
-        Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, context);
-    context.learning = learning;
-    result
-}
-
-/// A batch of outer products.
-struct Batch<'a, T> {
-    sources: [Option<Source<'a, T>>; 2],
-    keep: Option<&'a [bool]>,
-    /// Z, padded.
-    vectors: MatRef<'a, T>,
-    /// B.
-    batch: usize,
-}
-
-impl<T: Element> Batch<'_, T> {
-    /// Applies the batch and the decay to the patterns.
-    fn apply(
-        self,
-        factors: Update<T>,
-        delta: Option<MatMut<'_, T>>,
-        memory: &mut Memory<T>,
-        context: &mut Context<T>,
-    ) -> Result<()> {
-        if self.batch == 0 {
-            clear(delta);
-            return Ok(());
-        }
-        let level = context.level()?;
-        let plan = Plan::new::<T>(memory.patterns(), memory.dim());
-        // With a rate of 0 nothing is learned, so ΔM is computed only if it is asked for.
-        let learns = factors.eta != T::ZERO;
-        let (sources, vectors) = match learns || delta.is_some() {
-            true => (self.sources, self.vectors),
-            false => ([None, None], self.vectors.subrows(0..0)),
-        };
-        let decays = factors.reg_lambda != T::ZERO || factors.l1_lambda == T::ZERO;
-        let plain = learns
-            && kernel::compiled::finite(level, Finite { rows: vectors })
-            && (decays || memory.squared_norms().iter().all(|norm| norm.is_finite()));
-        let rows = vectors.rows();
-        let threads = plan.threads::<T>(rows.max(1), context.parallelism());
-        let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows.max(1), threads);
-        // A task may work on two blocks at a time.
-        let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
-        context.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
-        let (patterns, norms) = memory.padded_mut();
-        let step = Step {
-            share: T::ONE / T::from_f64(self.batch as f64),
-            rate: factors.eta,
-            decay: factors.reg_lambda,
-            l1: factors.l1_lambda,
-        };
-        let learn = Learn {
-            sources,
-            keep: self.keep,
-            vectors,
-            patterns,
-            norms,
-            delta,
-            step,
-            plain,
-            block,
-            prefetches: plan.prefetches::<T>(rows),
-            streams,
-            // `reserve` has made room for this, so it fits into `usize`.
-            weights: &mut context.memory.floats[..weights as usize],
-            list: &mut context.memory.list[..pieces * 2 * list_len(block)],
-        };
-        for_each_piece(LearnTask { pieces, learn }, threads, &|task| {
-            driver::compiled::learn(level, task.learn)
-        });
-        Ok(())
-    }
-}
-
-/// The learning step of some of the patterns.
-struct LearnTask<'a, T> {
-    /// The number of tasks into which this is divided.
-    pieces: usize,
-    learn: Learn<'a, T>,
-}
-
-impl<T: Element> Divide for LearnTask<'_, T> {
-    fn pieces(&self) -> usize {
-        self.pieces
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let rows = self.learn.patterns.rows();
-        let at = rows.div_ceil(T::LANES) * pieces / self.pieces * T::LANES;
-        let (first, second) = self.learn.split(at.min(rows), (pieces, self.pieces));
-        (Self { pieces, learn: first }, Self { pieces: self.pieces - pieces, learn: second })
-    }
-}
-
-#[cfg(test)]
-mod tests;

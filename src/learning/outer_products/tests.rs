@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::{Plasticity, Retrieval};
 
 /// The number of patterns of each task, when 100 patterns, 7 vectors of `f32`, become `pieces`
 /// tasks.
