@@ -79,6 +79,7 @@ mod memory;
 mod retrieval;
 mod separation;
 mod simd;
+mod similarity;
 #[cfg(feature = "synapse")]
 mod synapse;
 
@@ -95,6 +96,7 @@ pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
 pub use retrieval::{Context, Recall, Retrieval, Settled, Status, Stop};
 pub use simd::{Element, Level};
+pub use similarity::Similarity;
 #[cfg(feature = "synapse")]
 pub use synapse::{
     Compartment, Distribution, Help, HopfieldSynapse, HopfieldSynapseBuilder, Record, Semantics,

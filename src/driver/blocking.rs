@@ -9,8 +9,8 @@
 use std::ops::Range;
 
 use crate::driver::parallel::Parallelism;
-use crate::kernel::dot::chunks;
 use crate::kernel::rank1::FEW_PROBES;
+use crate::kernel::score::chunks;
 use crate::matrix::ranges::{evenly, product};
 use crate::memory::{padded_cols, padded_stride, scratch_stride};
 use crate::separation::active::list_len;
@@ -88,6 +88,10 @@ pub(crate) struct Plan {
     row: usize,
     /// Row stride of padded probes and of X̂ in scratch memory, in elements.
     pub stride: usize,
+    /// Elements of a padded row of values, and their row stride in scratch memory; of the patterns
+    /// where they are the values.
+    pub value_cols: usize,
+    pub value_stride: usize,
     /// Most patterns in a split.
     pub split: usize,
     /// Most patterns in a block ...
@@ -110,7 +114,16 @@ impl Plan {
         let splits = splits.min(SPLITS).next_power_of_two() as usize;
         let stride = scratch_stride::<T>(cols / T::LANES);
         let split = panels.div_ceil(splits) * T::LANES;
-        Self { patterns, cols, row, stride, split, block, update_block }
+        let (value_cols, value_stride) = (cols, stride);
+        Self { patterns, cols, row, stride, value_cols, value_stride, split, block, update_block }
+    }
+
+    /// The same with values of `dim` elements. Nothing that changes a result depends on it.
+    #[must_use]
+    pub fn with_values<T: Element>(self, dim: usize) -> Self {
+        let value_cols = padded_cols::<T>(dim);
+        let value_stride = scratch_stride::<T>(value_cols / T::LANES);
+        Self { value_cols, value_stride, ..self }
     }
 
     /// The patterns of each split.

@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::slice::{from_mut, from_ref};
 
-use crate::kernel::dot::{chunks, tile};
+use crate::kernel::score::{chunks, tile};
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::ActiveColumns;
 use crate::separation::online::Separation;
@@ -28,6 +28,7 @@ use crate::simd::exp2::power;
 use crate::simd::reduce::add_all;
 use crate::simd::tail::vectors_of;
 use crate::simd::{Element, Simd};
+use crate::similarity::accumulate::Products;
 
 /// Most bytes of a strip of four patterns that stays in L1, which has 32 to 48 KiB: there is room
 /// for the strip and for what has been prefetched of the next one by the time the strip is
@@ -198,8 +199,9 @@ impl<T: Element> RowStrips<'_, T> {
             let first = chunk.start == 0;
             // SAFETY: `n + Q <= patterns.rows()`, and rows are as long as the probe, both by the
             // precondition of `score`.
-            let [mut sums] =
-                unsafe { tile::<T, S, 1, Q>(simd, (self.probe.as_ptr(), 0), rows, chunk) };
+            let [mut sums] = unsafe {
+                tile::<Products, T, S, 1, Q>(simd, (self.probe.as_ptr(), 0), rows, chunk)
+            };
             let mut sum = add_all(simd, &mut sums, 0);
             for stage in Q.ilog2()..T::LANES.ilog2() {
                 let (a, b) = simd.halves(stage as usize, sum, sum);

@@ -9,7 +9,7 @@ use crate::simd::{Element, Kernel, Simd};
 /// Turns sums of weighted patterns into retrieved probes, and scores into memory weights.
 pub struct Finish<'a, T> {
     /// The probes' final states.
-    pub states: &'a [State<T>],
+    pub states: &'a mut [State<T>],
     /// Padded sums, and where to write the retrieved probes.
     pub retrieved: Option<(MatRef<'a, T>, MatMut<'a, T>)>,
     /// A factor of the retrieved probes.
@@ -22,6 +22,8 @@ pub struct Finish<'a, T> {
     pub best_weights: Option<&'a mut [T]>,
     /// Which patterns take part; `None` means all.
     pub keep: Option<&'a [bool]>,
+    /// The same for each probe.
+    pub masks: Option<MatRef<'a, bool>>,
 }
 
 impl<T: Element> Kernel<T> for Finish<'_, T> {
@@ -29,15 +31,25 @@ impl<T: Element> Kernel<T> for Finish<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
-        for (b, state) in self.states.iter().enumerate() {
+        for (b, state) in self.states.iter_mut().enumerate() {
+            let mut factor = T::ONE;
+            if let Some(params) = self.params.filter(|params| params.null > T::ZERO) {
+                (*state, factor, _) =
+                    State::merge(simd, *state, State::null(params.null), params.scale);
+            }
             if let Some((sums, to)) = &mut self.retrieved {
                 // Given weights are not normalised.
-                let normaliser = self.params.map_or(T::ONE, |_| state.normaliser());
+                let normaliser = self.params.map_or(T::ONE, |_| factor * state.normaliser());
                 rows::finish(simd, sums.row(b), normaliser * self.gain, to.row_mut(b));
             }
             let Some(params) = self.params else { continue };
             if let Some(weights) = &mut self.weights {
-                memory_weights(simd, weights.row_mut(b), self.keep, params, state);
+                let row = weights.row_mut(b);
+                memory_weights(simd, row, self.keep, params, state);
+                if let Some(masks) = self.masks {
+                    let left_out = row.iter_mut().zip(masks.row(b)).filter(|(_, keep)| !**keep);
+                    left_out.for_each(|(weight, _)| *weight = T::ZERO);
+                }
             }
             if let Some(weights) = &mut self.best_weights {
                 weights[b] = state.best_weight(simd, params);

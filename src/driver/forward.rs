@@ -26,17 +26,20 @@ use std::ops::Range;
 use crate::driver::blocking::{PROBE_BLOCK, blocks, scores_stride};
 use crate::driver::decode;
 use crate::driver::decode::RowStrips;
+use crate::driver::lists::Lists;
+use crate::driver::outputs::PerPattern;
 use crate::driver::score_tile::{Rescale, ScoreTile};
 use crate::driver::source::Source;
 use crate::kernel::axpy::Ahead;
-use crate::kernel::dot::chunks;
 use crate::kernel::norms::squared_norm;
 use crate::kernel::packed_dot;
+use crate::kernel::score::chunks;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::state::State;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Kernel, Simd};
+use crate::similarity::scoring::Scoring;
 
 /// Scratch memory of one task.
 #[derive(Debug)]
@@ -78,6 +81,12 @@ pub struct Forward<'a, T> {
     pub source: Source<'a, T>,
     /// Padded patterns.
     pub patterns: MatRef<'a, T>,
+    /// Padded values, one for each pattern, if they are not the patterns themselves.
+    pub values: Option<MatRef<'a, T>>,
+    /// From sums over d to scores.
+    pub scoring: Scoring<'a, T>,
+    /// A factor of the weight of each pattern in the projection.
+    pub value_factors: Option<&'a [T]>,
     /// Which patterns take part; `None` means all.
     pub keep: Option<&'a [bool]>,
     /// Index of the split's first pattern in the memory.
@@ -94,11 +103,13 @@ pub struct Forward<'a, T> {
     pub probe_block: usize,
     /// One for each probe; written.
     pub states: &'a mut [State<T>],
+    /// The probes' lists of candidates, if those are wanted.
+    pub lists: Option<Lists<'a, T>>,
     /// The sums of weighted patterns, relative to the states' shifts, in padded rows; written. With
     /// `None`, only the states are computed.
     pub retrieved: Option<MatMut<'a, T>>,
-    /// Where to store the scores, if they are wanted.
-    pub similarities: Option<MatMut<'a, T>>,
+    /// Where to store similarities and scores, if they are wanted.
+    pub per_pattern: PerPattern<'a, T>,
     /// Scratch.
     pub scratch: TileScratch<'a, T>,
 }
@@ -114,14 +125,16 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
                     *state = State::of(squared_norm(simd, probe), params);
                 }
             }
-            Source::Similarities(_) => self.states.fill(State::EMPTY),
-            Source::Weights(_) => self.states.fill(State::UNIT),
+            Source::Scores(_) => self.states.fill(State::EMPTY),
+            Source::Weights(_) | Source::Sparse(_) => self.states.fill(State::UNIT),
         }
         if let (Source::Probes(probe, params), [state], None, Some(retrieved)) =
             (self.source, &mut *self.states, self.keep, &mut self.retrieved)
+            && self.values.is_none()
+            && self.value_factors.is_none()
+            && self.scoring.is_dot()
             && decode::pays::<T, S>(self.patterns.cols())
         {
-            let mut similarities = self.similarities.as_mut().map(|all| all.row_mut(0));
             retrieved.row_mut(0).fill(T::ZERO);
             for block in blocks::<T>(self.patterns.rows(), self.block) {
                 let (scores, weights) =
@@ -138,16 +151,16 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
                     prefetches: self.prefetches_strips,
                 }
                 .run(simd);
-                if let Some(similarities) = &mut similarities {
-                    similarities[block.clone()].copy_from_slice(&scores[..block.len()]);
-                }
+                let scores = &scores[..block.len()];
+                self.per_pattern.write_similarities(0, block.clone(), scores);
+                self.per_pattern.write_scores(0, block, scores);
             }
             return;
         }
         let mut left = [None; PROBE_BLOCK];
         let tiles = ProbeTiles::of(self.source.batch(), self.probe_tile);
         for block in blocks::<T>(self.patterns.rows(), self.block) {
-            if !self.scratch.panels.is_empty() {
+            if !self.scratch.panels.is_empty() && self.source.probes().is_some() {
                 let patterns = self.patterns.subrows(block.clone());
                 packed_dot::transpose(simd, patterns, self.scratch.panels);
             }
@@ -193,6 +206,7 @@ impl<T: Element> Forward<'_, T> {
             *left = score_tile.separate(simd, source.of(probes), rescale);
         }
         // Last to first, as the last chunk is still in L2.
+        let lanes = self.values.unwrap_or(self.patterns).cols() / T::LANES;
         for chunk in chunks::<T>(lanes).rev() {
             for (tile, rescale) in probe_block.clone().zip(&*left) {
                 let Some(rescale) = *rescale else { continue };
@@ -220,6 +234,9 @@ impl<T: Element> Forward<'_, T> {
         let stride = scores_stride::<T>(self.block);
         ScoreTile {
             patterns: self.patterns.subrows(block.clone()),
+            values: self.values.unwrap_or(self.patterns).subrows(block.clone()),
+            scoring: self.scoring.of(tile.clone()).at(block.clone()),
+            value_factors: self.value_factors.map(|all| &all[block.clone()]),
             keep: self.keep.map(|keep| &keep[block.clone()]),
             first: self.first + block.start,
             scores: MatMut::with_stride(
@@ -230,8 +247,9 @@ impl<T: Element> Forward<'_, T> {
             )
             .expect("scratch has room for these rows"),
             states: &mut self.states[tile.clone()],
+            lists: self.lists.as_mut().map(|all| all.rows_mut(tile.clone())),
             retrieved: self.retrieved.as_mut().map(|all| all.rows_mut(tile.clone())),
-            similarities: self.similarities.as_mut().map(|all| all.rows_mut(tile)),
+            per_pattern: self.per_pattern.rows_mut(tile),
             block: block.clone(),
             panels: self.scratch.panels,
             list: self.scratch.list,

@@ -82,9 +82,13 @@ impl<'a, T: Element> Outputs<'a, T> {
         Ok(())
     }
 
-    /// The output that holds the scores until they become memory weights or similarities.
-    pub(crate) fn scores(&mut self) -> Option<MatMut<'_, T>> {
-        self.memory_weights.as_mut().or(self.similarities.as_mut()).map(MatMut::reborrow)
+    /// The outputs that are written for every pattern. That of the memory weights holds the scores
+    /// until these become weights.
+    pub(crate) fn per_pattern(&mut self) -> PerPattern<'_, T> {
+        PerPattern {
+            similarities: self.similarities.as_mut().map(MatMut::reborrow),
+            scores: self.memory_weights.as_mut().map(MatMut::reborrow),
+        }
     }
 
     /// The outputs of the first `at` probes, and of the rest.
@@ -125,5 +129,60 @@ impl<'a, T: Element> Outputs<'a, T> {
             support: support_,
         };
         (first, second)
+    }
+}
+
+/// Outputs with a column for each pattern, for some probes and some patterns.
+#[derive(Debug)]
+pub struct PerPattern<'a, T> {
+    pub similarities: Option<MatMut<'a, T>>,
+    /// Similarities with their bias.
+    pub scores: Option<MatMut<'a, T>>,
+}
+
+impl<T: Element> PerPattern<'_, T> {
+    /// Neither is wanted.
+    pub fn none() -> Self {
+        Self { similarities: None, scores: None }
+    }
+
+    /// Those of some of the probes.
+    pub fn rows_mut(&mut self, probes: std::ops::Range<usize>) -> PerPattern<'_, T> {
+        PerPattern {
+            similarities: self.similarities.as_mut().map(|all| all.rows_mut(probes.clone())),
+            scores: self.scores.as_mut().map(|all| all.rows_mut(probes)),
+        }
+    }
+
+    /// Those of the first `at` patterns, and those of the others.
+    pub fn split_at_col(self, at: usize) -> (Self, Self) {
+        let (similarities, similarities_) =
+            self.similarities.map(|all| all.split_at_col(at)).unzip();
+        let (scores, scores_) = self.scores.map(|all| all.split_at_col(at)).unzip();
+        (Self { similarities, scores }, Self { similarities: similarities_, scores: scores_ })
+    }
+
+    /// Those of the first `at` probes, and those of the others.
+    pub fn split_at_row(self, at: usize) -> (Self, Self) {
+        let (similarities, similarities_) =
+            self.similarities.map(|all| all.split_at_row(at)).unzip();
+        let (scores, scores_) = self.scores.map(|all| all.split_at_row(at)).unzip();
+        (Self { similarities, scores }, Self { similarities: similarities_, scores: scores_ })
+    }
+
+    /// Writes the similarities of probe `b` with a block of patterns.
+    #[inline(always)]
+    pub fn write_similarities(&mut self, b: usize, block: std::ops::Range<usize>, row: &[T]) {
+        if let Some(similarities) = &mut self.similarities {
+            similarities.row_mut(b)[block].copy_from_slice(row);
+        }
+    }
+
+    /// Writes the scores of probe `b` with a block of patterns.
+    #[inline(always)]
+    pub fn write_scores(&mut self, b: usize, block: std::ops::Range<usize>, row: &[T]) {
+        if let Some(scores) = &mut self.scores {
+            scores.row_mut(b)[block].copy_from_slice(row);
+        }
     }
 }

@@ -3,9 +3,9 @@
 use crate::driver::outputs::Outputs;
 use crate::driver::parallel::{Parallelism, for_each_piece};
 use crate::driver::scratch::{Scratch, take};
+use crate::driver::source::Input;
 use crate::driver::tasks::{ProbeTask, Shared, SplitTask};
 use crate::error::Result;
-use crate::matrix::MatRef;
 use crate::matrix::ranges::product;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
@@ -17,7 +17,7 @@ use crate::simd::tile::PROBE_TILE;
 /// either way, so the results are the same.
 pub(crate) fn run<T: Element>(
     shared: &Shared<'_, T>,
-    input: MatRef<'_, T>,
+    input: Input<'_, T>,
     mut outputs: Outputs<'_, T>,
     parallelism: Parallelism,
     memory: &mut Scratch<T>,
@@ -41,10 +41,10 @@ pub(crate) fn run<T: Element>(
         let most = plan.batch::<T>().min(batch.div_ceil(pieces));
         let later = if splits > 1 { most } else { 0 };
         // Padded probes, their sums, and the sums of a later split.
-        let rows = most + retrieves * (most + later);
+        let sums = product([retrieves, most + later, plan.value_stride]);
         let scores = product([plan.scores::<T>(most)]) + product([plan.panels::<T>(most)]);
-        let floats = product([pieces, rows, plan.stride])
-            .saturating_add(scores.saturating_mul(pieces as u64));
+        let floats = product([most, plan.stride]).saturating_add(sums).saturating_add(scores);
+        let floats = floats.saturating_mul(pieces as u64);
         let states = product([pieces, later]).saturating_add(batch as u64);
         memory.reserve(floats, states, product([pieces, plan.list()]))?;
         let (states, laters) = memory.states.split_at_mut(batch);
@@ -53,6 +53,7 @@ pub(crate) fn run<T: Element>(
             pieces,
             most,
             input,
+            scoring: shared.scoring,
             outputs,
             states,
             later: &mut laters[..pieces * later],
@@ -61,7 +62,7 @@ pub(crate) fn run<T: Element>(
         };
         for_each_piece(task, threads, &|task| task.run(shared));
     } else {
-        let sums = product([retrieves, batch, splits, plan.stride]);
+        let sums = product([retrieves, batch, splits, plan.value_stride]);
         let scores = product([splits, plan.scores::<T>(batch)]);
         let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
         memory.reserve(floats, product([batch, 1 + splits]), product([splits, plan.list()]))?;
@@ -74,7 +75,8 @@ pub(crate) fn run<T: Element>(
             plan,
             splits: 0..splits,
             source,
-            similarities: outputs.scores(),
+            scoring: shared.scoring,
+            per_pattern: outputs.per_pattern(),
             states: &mut *partial_states,
             sums: &mut *partial,
             scores: floats,
@@ -82,7 +84,7 @@ pub(crate) fn run<T: Element>(
         };
         for_each_piece(task, threads, &|task| task.run(shared));
         shared.merge(states, partial_states, partial);
-        shared.finish(input, states, partial, outputs);
+        shared.finish((input, shared.scoring), states, partial, outputs);
     }
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use crate::driver::lists::Lists;
+use crate::driver::outputs::PerPattern;
 use crate::driver::source::Source;
 use crate::kernel::axpy::{Ahead, combine};
-use crate::kernel::dot::dots;
 use crate::kernel::packed_dot;
+use crate::kernel::score::sums;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::{ActiveColumns, every, find};
 use crate::separation::online::Separation;
@@ -13,11 +15,19 @@ use crate::separation::state::State;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Simd};
+use crate::similarity::accumulate::{AbsoluteDifferences, Products, SquaredDifferences, Sums};
+use crate::similarity::scoring::{Scoring, masked};
 
 /// One probe tile against one block of patterns.
 pub(crate) struct ScoreTile<'a, T> {
     /// The block's patterns.
     pub patterns: MatRef<'a, T>,
+    /// The block's values: what is projected.
+    pub values: MatRef<'a, T>,
+    /// From sums over d to scores.
+    pub scoring: Scoring<'a, T>,
+    /// A factor of the weight of each pattern in the projection.
+    pub value_factors: Option<&'a [T]>,
     /// Which of them take part; `None` means all.
     pub keep: Option<&'a [bool]>,
     /// Index of the first of them among all patterns.
@@ -26,11 +36,14 @@ pub(crate) struct ScoreTile<'a, T> {
     pub scores: MatMut<'a, T>,
     /// One for each probe.
     pub states: &'a mut [State<T>],
+    /// The probes' lists of candidates, if those are wanted.
+    pub lists: Option<Lists<'a, T>>,
     /// The sums of weighted patterns, if they are wanted: a row for each probe.
     pub retrieved: Option<MatMut<'a, T>>,
-    /// Where to store the scores, if they are wanted: columns `block` of a row for each probe.
-    pub similarities: Option<MatMut<'a, T>>,
-    /// The columns of this block's patterns in `similarities` and in given weights.
+    /// Where to store similarities and scores, if they are wanted: columns `block` of a row for each
+    /// probe.
+    pub per_pattern: PerPattern<'a, T>,
+    /// The columns of this block's patterns in those outputs and in given weights.
     pub block: Range<usize>,
     /// The block packed in panels; empty if it is not packed.
     pub panels: &'a [T],
@@ -48,16 +61,37 @@ impl<T: Element> ScoreTile<'_, T> {
     /// Packed patterns are short and have one chunk only.
     #[inline(always)]
     pub fn score<S: Simd<T>>(&mut self, simd: S, source: Source<'_, T>, chunk: Range<usize>) {
-        let (Source::Probes(probes, _) | Source::Similarities(probes)) = source else { return };
-        if self.panels.is_empty() {
-            dots(simd, probes, self.patterns, chunk, &mut self.scores);
-        } else {
-            packed_dot::dots(simd, probes, self.panels, &mut self.scores);
+        let Some(probes) = source.probes() else { return };
+        let (patterns, scores) = (self.patterns, &mut self.scores);
+        match self.scoring.sums {
+            Sums::Products if !self.panels.is_empty() => {
+                packed_dot::dots(simd, probes, self.panels, scores);
+            }
+            Sums::Products => sums::<Products, T, S>(simd, probes, patterns, chunk, scores),
+            Sums::SquaredDifferences => {
+                sums::<SquaredDifferences, T, S>(simd, probes, patterns, chunk, scores);
+            }
+            Sums::AbsoluteDifferences => {
+                sums::<AbsoluteDifferences, T, S>(simd, probes, patterns, chunk, scores);
+            }
         }
     }
 
-    /// Turns the tile's scores into weights, after storing the scores in `similarities` if wanted.
-    /// Returns the rescale factors if the block is one segment in which every pattern is active,
+    /// Turns the sums over d into similarities and then into scores, and stores both if they are
+    /// wanted.
+    #[inline(always)]
+    fn finish_scores(&mut self) {
+        let count = self.patterns.rows();
+        for b in 0..self.states.len() {
+            let row = &mut self.scores.row_mut(b)[..count];
+            self.scoring.similarities(row, b, 0);
+            self.per_pattern.write_similarities(b, self.block.clone(), row);
+            self.scoring.scores(row, b, 0);
+            self.per_pattern.write_scores(b, self.block.clone(), row);
+        }
+    }
+
+    /// Turns the tile's sums over d into scores and these into weights. Returns the rescale factors if the block is one segment in which every pattern is active,
     /// and the caller then projects the whole block. Otherwise projects the active patterns itself
     /// and returns `None`. Also returns `None` if no projection is wanted.
     #[inline(always)]
@@ -68,6 +102,19 @@ impl<T: Element> ScoreTile<'_, T> {
         rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
         let (count, keep, none) = (self.patterns.rows(), self.keep, State::EMPTY);
+        match source {
+            Source::Weights(weights) => {
+                for (b, given) in weights.iter().enumerate() {
+                    self.scores.row_mut(b)[..count].copy_from_slice(&given[self.block.clone()]);
+                }
+            }
+            Source::Sparse(rows) => {
+                for b in 0..rows.rows() {
+                    rows.write(b, self.first, &mut self.scores.row_mut(b)[..count]);
+                }
+            }
+            Source::Probes(..) | Source::Scores(_) => self.finish_scores(),
+        }
         // Given weights need no separation.
         let mut all = match source {
             Source::Probes(_, params) => Some(std::array::from_fn::<_, PROBE_TILE, _>(
@@ -77,23 +124,12 @@ impl<T: Element> ScoreTile<'_, T> {
                     Separation::begin(simd, params, keep, state)
                 },
             )),
-            Source::Similarities(_) => None,
-            Source::Weights(weights) => {
-                for (b, given) in weights.iter().enumerate() {
-                    self.scores.row_mut(b)[..count].copy_from_slice(&given[self.block.clone()]);
-                }
-                None
+            Source::Scores(_) => {
+                self.append_candidates(simd);
+                return None;
             }
+            Source::Weights(_) | Source::Sparse(_) => None,
         };
-        if let Some(similarities) = &mut self.similarities {
-            for b in 0..similarities.rows() {
-                let scores = &self.scores.row_mut(b)[..count];
-                similarities.row_mut(b)[self.block.clone()].copy_from_slice(scores);
-            }
-        }
-        if let Source::Similarities(_) = source {
-            return None;
-        }
         let separations = match &mut all {
             Some(all) => &mut all[..self.states.len()],
             None => &mut [],
@@ -107,6 +143,35 @@ impl<T: Element> ScoreTile<'_, T> {
             separation.end(simd, state);
         }
         left.filter(|_| self.retrieved.is_some())
+    }
+
+    /// Appends the candidates among the scores to the probes' lists, if these are wanted.
+    #[inline(always)]
+    fn append_candidates<S: Simd<T>>(&mut self, simd: S) {
+        let Some(lists) = &mut self.lists else { return };
+        let count = self.patterns.rows();
+        for b in 0..self.states.len() {
+            let row = &mut self.scores.row_mut(b)[..count];
+            if let Some(keep) = self.keep {
+                let left_out = row.iter_mut().zip(keep).filter(|(_, keep)| !**keep);
+                left_out.for_each(|(score, _)| *score = masked());
+            }
+            let threshold = lists.threshold;
+            lists.list(b).append(simd, row, self.first, threshold);
+        }
+    }
+
+    /// Multiplies the weights of some patterns by the factors of their values.
+    #[inline(always)]
+    fn scale_weights(&mut self, patterns: Range<usize>) {
+        let Some(factors) = self.value_factors else { return };
+        for b in 0..self.states.len() {
+            let weights = &mut self.scores.row_mut(b)[patterns.clone()];
+            for (weight, &factor) in weights.iter_mut().zip(&factors[patterns.clone()]) {
+                // Not 0 times a factor that is not finite.
+                *weight = if *weight == T::ZERO { T::ZERO } else { *weight * factor };
+            }
+        }
     }
 
     /// Computes the weights segment by segment; a new segment begins where the shift of some probe
@@ -146,6 +211,7 @@ impl<T: Element> ScoreTile<'_, T> {
                     false => active.count::<T>(b..b + 1, from..to),
                 };
             }
+            self.scale_weights(from..to);
             let probes = 0..self.states.len();
             let all = dense || active.count::<T>(probes.clone(), from..to) == to - from;
             if all && to - from == count {
@@ -158,10 +224,10 @@ impl<T: Element> ScoreTile<'_, T> {
             let rescale = std::mem::replace(&mut rescale, [T::ONE; PROBE_TILE]);
             if let Some(retrieved) = &mut self.retrieved {
                 let (weights, rows) = (self.scores.as_ref(), (list, Ahead::NONE));
-                let (rescale, chunk) = (&rescale[..weights.rows()], 0..vectors_of(&self.patterns));
+                let (rescale, chunk) = (&rescale[..weights.rows()], 0..vectors_of(&self.values));
                 // SAFETY: `list` names columns of `from..to` alone, as active bits are set for no
-                // others, and `to <= count`, the number of rows of `patterns`.
-                unsafe { combine(simd, weights, self.patterns, rows, chunk, rescale, retrieved) };
+                // others, and `to <= count`, the number of rows of `patterns` and of `values`.
+                unsafe { combine(simd, weights, self.values, rows, chunk, rescale, retrieved) };
             }
             from = to;
         }
@@ -174,7 +240,7 @@ impl<T: Element> ScoreTile<'_, T> {
         let Some(retrieved) = &mut self.retrieved else { return };
         let (weights, rows) = (self.scores.as_ref(), (self.patterns.rows(), self.ahead.clone()));
         let rescale = &rescale[..weights.rows()];
-        // SAFETY: the rows are `0..patterns.rows()`.
-        unsafe { combine(simd, weights, self.patterns, rows, chunk, rescale, retrieved) };
+        // SAFETY: the rows are `0..patterns.rows()`, and there is a value for each pattern.
+        unsafe { combine(simd, weights, self.values, rows, chunk, rescale, retrieved) };
     }
 }

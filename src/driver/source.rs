@@ -1,4 +1,5 @@
-//! The input of a recall: probes, or given weights.
+//! The input of a recall, and with it the separation: probes for the online softmax, probes whose
+//! scores alone are wanted, or weights that are given.
 
 use std::ops::Range;
 
@@ -9,18 +10,30 @@ use crate::simd::Element;
 /// Where the weights of patterns come from.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a, T> {
-    /// From padded probes, by separation of their similarities.
+    /// From padded probes, by the online softmax of their scores.
     Probes(MatRef<'a, T>, SoftmaxParams<T>),
-    /// There are none: only the similarities of these padded probes are wanted.
-    Similarities(MatRef<'a, T>),
+    /// There are none: only the scores of these padded probes are wanted.
+    Scores(MatRef<'a, T>),
     /// Given: a row for each probe, a column for each pattern.
     Weights(MatRef<'a, T>),
+    /// Given, but for those that are 0.
+    Sparse(SparseRows<'a, T>),
 }
 
-impl<T: Element> Source<'_, T> {
+impl<'a, T: Element> Source<'a, T> {
     pub fn batch(&self) -> usize {
         match self {
-            Self::Probes(rows, _) | Self::Similarities(rows) | Self::Weights(rows) => rows.rows(),
+            Self::Probes(rows, _) | Self::Scores(rows) | Self::Weights(rows) => rows.rows(),
+            Self::Sparse(rows) => rows.rows(),
+        }
+    }
+
+    /// The padded probes, if scores are to be computed.
+    #[inline(always)]
+    pub fn probes(self) -> Option<MatRef<'a, T>> {
+        match self {
+            Self::Probes(rows, _) | Self::Scores(rows) => Some(rows),
+            Self::Weights(_) | Self::Sparse(_) => None,
         }
     }
 
@@ -29,8 +42,85 @@ impl<T: Element> Source<'_, T> {
     pub fn of(self, probes: Range<usize>) -> Self {
         match self {
             Self::Probes(rows, params) => Self::Probes(rows.subrows(probes), params),
-            Self::Similarities(rows) => Self::Similarities(rows.subrows(probes)),
+            Self::Scores(rows) => Self::Scores(rows.subrows(probes)),
             Self::Weights(rows) => Self::Weights(rows.subrows(probes)),
+            Self::Sparse(rows) => Self::Sparse(rows.of(probes)),
+        }
+    }
+
+    /// The same source for some of the patterns.
+    pub fn at(self, patterns: Range<usize>) -> Self {
+        match self {
+            Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
+            source => source,
+        }
+    }
+}
+
+/// Rows of weights of which most are 0: the others one after another, in ascending order of the
+/// pattern's index within each row.
+#[derive(Debug, Clone, Copy)]
+pub struct SparseRows<'a, T> {
+    /// Where the weights of each row begin, and where those of the last row end.
+    pub starts: &'a [usize],
+    pub weights: &'a [T],
+    pub indices: &'a [u32],
+}
+
+impl<'a, T: Element> SparseRows<'a, T> {
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The same for some of the probes.
+    pub fn of(self, probes: Range<usize>) -> Self {
+        Self { starts: &self.starts[probes.start..=probes.end], ..self }
+    }
+
+    /// Indices and weights of probe `b`.
+    #[inline(always)]
+    pub fn row(&self, b: usize) -> (&'a [u32], &'a [T]) {
+        let range = self.starts[b]..self.starts[b + 1];
+        (&self.indices[range.clone()], &self.weights[range])
+    }
+
+    /// Writes the weights of probe `b` for the patterns from `first` on.
+    #[inline(always)]
+    pub fn write(&self, b: usize, first: usize, to: &mut [T]) {
+        to.fill(T::ZERO);
+        let (indices, weights) = self.row(b);
+        let start = indices.partition_point(|&n| (n as usize) < first);
+        for (&n, &weight) in indices[start..].iter().zip(&weights[start..]) {
+            match to.get_mut(n as usize - first) {
+                Some(to) => *to = weight,
+                None => break,
+            }
+        }
+    }
+}
+
+/// What a batch is recalled from: rows of probes or of weights.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a, T> {
+    /// Probes, or a weight for every pattern.
+    Rows(MatRef<'a, T>),
+    /// The weights that are not 0.
+    Sparse(SparseRows<'a, T>),
+}
+
+impl<'a, T: Element> Input<'a, T> {
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.rows(),
+            Self::Sparse(rows) => rows.rows(),
+        }
+    }
+
+    /// The same for some of the probes.
+    pub fn of(self, probes: Range<usize>) -> Self {
+        match self {
+            Self::Rows(rows) => Self::Rows(rows.subrows(probes)),
+            Self::Sparse(rows) => Self::Sparse(rows.of(probes)),
         }
     }
 }

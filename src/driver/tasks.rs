@@ -8,16 +8,17 @@ use crate::driver::energy::{Energies, SubMemory};
 use crate::driver::finish::Finish;
 use crate::driver::forward::{Forward, TileScratch};
 use crate::driver::merge::Merge;
-use crate::driver::outputs::Outputs;
+use crate::driver::outputs::{Outputs, PerPattern};
 use crate::driver::parallel::Divide;
-use crate::driver::scratch::take;
-use crate::driver::source::Source;
+use crate::driver::scratch::{pad, take};
+use crate::driver::source::{Input, Source};
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
+use crate::similarity::scoring::Scoring;
 
 /// Which of the three stages a job needs: scores, separation, projection.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,7 @@ pub(crate) enum Job<T> {
     /// All three stages.
     Recall(SoftmaxParams<T>),
     /// Scores alone.
-    Similarities,
+    Scores,
     /// Projection alone, with given weights.
     Combine,
 }
@@ -36,6 +37,12 @@ pub(crate) struct Shared<'a, T> {
     pub plan: Plan,
     /// Padded patterns.
     pub memory: MatRef<'a, T>,
+    /// Padded values, if they are not the patterns themselves.
+    pub values: Option<MatRef<'a, T>>,
+    /// From sums over d to scores.
+    pub scoring: Scoring<'a, T>,
+    /// A factor of the weight of each pattern in the projection.
+    pub value_factors: Option<&'a [T]>,
     pub job: Job<T>,
     pub keep: Option<&'a [bool]>,
     pub beta: T,
@@ -45,6 +52,8 @@ pub(crate) struct Shared<'a, T> {
     /// What the energies need to know about the patterns that take part; `None` if no energies are
     /// wanted.
     pub sub_memory: Option<SubMemory>,
+    /// Whether the energies have the terms of the dot product.
+    pub quadratic: bool,
     /// Most probes in a tile.
     pub probe_tile: usize,
 }
@@ -56,38 +65,48 @@ impl<'a, T: Element> Shared<'a, T> {
             level,
             plan: Plan::new::<T>(memory.patterns(), memory.dim()),
             memory: memory.padded(),
+            values: None,
+            scoring: Scoring::DOT,
+            value_factors: None,
             job,
             keep: None,
             beta: T::ONE,
             gain: T::ONE,
             scales_similarities: false,
             sub_memory: None,
+            quadratic: true,
             probe_tile: PROBE_TILE,
         }
     }
 
+    /// The same job for some of the probes.
+    pub fn for_probes(&self, probes: Range<usize>) -> Self {
+        Self { scoring: self.scoring.of(probes), ..*self }
+    }
+
     /// The job's input as the driver takes it: probes are copied to padded rows of scratch memory.
-    pub fn source<'s>(&self, input: MatRef<'s, T>, scratch: &'s mut [T]) -> Source<'s, T> {
+    pub fn source<'s>(&self, input: Input<'s, T>, scratch: &'s mut [T]) -> Source<'s, T> {
+        let rows = match input {
+            Input::Sparse(rows) => return Source::Sparse(rows),
+            Input::Rows(rows) => rows,
+        };
         let padded = |scratch: &'s mut [T]| {
-            for (padded, probe) in scratch.chunks_exact_mut(self.plan.stride).zip(input.iter()) {
-                padded[..probe.len()].copy_from_slice(probe);
-                padded[probe.len()..].fill(T::ZERO);
-            }
-            MatRef::with_stride(scratch, input.rows(), self.plan.cols, self.plan.stride)
+            pad(rows, scratch, self.plan.stride);
+            MatRef::with_stride(scratch, rows.rows(), self.plan.cols, self.plan.stride)
                 .expect("scratch has room for these rows")
         };
         match self.job {
             Job::Recall(params) => Source::Probes(padded(scratch), params),
-            Job::Similarities => Source::Similarities(padded(scratch)),
-            Job::Combine => Source::Weights(input),
+            Job::Scores => Source::Scores(padded(scratch)),
+            Job::Combine => Source::Weights(rows),
         }
     }
 
     /// Padded rows of scratch memory for sums of weighted patterns; `None` if `scratch` is empty.
     fn sums<'s>(&self, scratch: &'s mut [T], count: usize) -> Option<MatMut<'s, T>> {
-        let Plan { cols, stride, .. } = self.plan;
+        let Plan { value_cols, value_stride, .. } = self.plan;
         (!scratch.is_empty()).then(|| {
-            MatMut::with_stride(scratch, count, cols, stride)
+            MatMut::with_stride(scratch, count, value_cols, value_stride)
                 .expect("scratch has room for these rows")
         })
     }
@@ -96,19 +115,18 @@ impl<'a, T: Element> Shared<'a, T> {
     fn split(
         &self,
         patterns: Range<usize>,
-        source: Source<'_, T>,
+        (source, scoring): (Source<'_, T>, Scoring<'_, T>),
         (states, sums): (&mut [State<T>], &mut [T]),
-        similarities: Option<MatMut<'_, T>>,
+        per_pattern: PerPattern<'_, T>,
         scratch: TileScratch<'_, T>,
     ) {
-        let source = match source {
-            Source::Weights(weights) => Source::Weights(weights.subcols(patterns.clone())),
-            probes => probes,
-        };
         let retrieved = self.sums(sums, states.len());
         let kernel = Forward {
-            source,
+            source: source.at(patterns.clone()),
             patterns: self.memory.subrows(patterns.clone()),
+            values: self.values.map(|values| values.subrows(patterns.clone())),
+            scoring: scoring.at(patterns.clone()),
+            value_factors: self.value_factors.map(|all| &all[patterns.clone()]),
             keep: self.keep.map(|keep| &keep[patterns.clone()]),
             first: patterns.start,
             block: self.plan.block,
@@ -117,8 +135,9 @@ impl<'a, T: Element> Shared<'a, T> {
             probe_tile: self.probe_tile,
             probe_block: self.plan.probe_block::<T>(),
             states,
+            lists: None,
             retrieved,
-            similarities,
+            per_pattern,
             scratch,
         };
         compiled::recall(self.level, kernel);
@@ -129,7 +148,7 @@ impl<'a, T: Element> Shared<'a, T> {
         let count = later.0.len();
         let scale = match self.job {
             Job::Recall(params) => params.scale,
-            Job::Similarities => return,
+            Job::Scores => return,
             Job::Combine => T::ONE,
         };
         let later_sums = self.sums(later.1, count);
@@ -155,35 +174,29 @@ impl<'a, T: Element> Shared<'a, T> {
     /// Writes the outputs from the states and the sums of weighted patterns.
     pub fn finish(
         &self,
-        input: MatRef<'_, T>,
-        states: &[State<T>],
+        (input, scoring): (Input<'_, T>, Scoring<'_, T>),
+        states: &mut [State<T>],
         sums: &[T],
         mut outputs: Outputs<'_, T>,
     ) {
-        let Plan { cols, stride, .. } = self.plan;
-        if let (Some(scores), Some(similarities)) =
-            (&outputs.memory_weights, &mut outputs.similarities)
-        {
-            for (b, row) in scores.as_ref().iter().enumerate() {
-                similarities.row_mut(b).copy_from_slice(row);
-            }
-        }
+        let Plan { value_cols, value_stride, .. } = self.plan;
         let retrieved = outputs.retrieved.as_mut().map(|to| {
-            let sums = MatRef::with_stride(sums, states.len(), cols, stride);
+            let sums = MatRef::with_stride(sums, states.len(), value_cols, value_stride);
             (sums.expect("scratch has room for these rows"), to.reborrow())
         });
         let params = match self.job {
             Job::Recall(params) => Some(params),
-            Job::Similarities | Job::Combine => None,
+            Job::Scores | Job::Combine => None,
         };
         let kernel = Finish {
-            states,
+            states: &mut *states,
             retrieved,
             gain: self.gain,
             params,
             weights: outputs.memory_weights.as_mut().map(MatMut::reborrow),
             best_weights: outputs.best_weight.as_deref_mut(),
             keep: self.keep,
+            masks: scoring.masks,
         };
         compiled::finish(self.level, kernel);
         let scales = self.scales_similarities && self.gain != T::ONE;
@@ -192,8 +205,9 @@ impl<'a, T: Element> Shared<'a, T> {
                 similarities.row_mut(b).iter_mut().for_each(|s| *s = *s * self.gain);
             }
         }
-        if let Job::Recall(_) = self.job {
-            let energies = Energies::new(self.beta, self.gain, self.sub_memory);
+        if let (Job::Recall(params), Input::Rows(input)) = (self.job, input) {
+            let energies = Energies::new(self.beta, self.gain, self.sub_memory)
+                .with(params.null, self.quadratic);
             for (b, (state, probe)) in states.iter().zip(input.iter()).enumerate() {
                 energies.write(state, probe, b, &mut outputs);
             }
@@ -208,7 +222,9 @@ pub(crate) struct ProbeTask<'a, T> {
     /// Most probes that are recalled at a time.
     pub most: usize,
     /// The probes, or their weights.
-    pub input: MatRef<'a, T>,
+    pub input: Input<'a, T>,
+    /// From sums over d to scores, for these probes.
+    pub scoring: Scoring<'a, T>,
     pub outputs: Outputs<'a, T>,
     /// One for each probe.
     pub states: &'a mut [State<T>],
@@ -232,15 +248,17 @@ impl<T: Element> Divide for ProbeTask<'_, T> {
         let (list, list_) = self.list.split_at_mut(share(self.list.len()));
         let (states, states_) = self.states.split_at_mut(at);
         let (outputs, outputs_) = self.outputs.split_at(at);
-        let (input, input_) =
-            (self.input.subrows(0..at), self.input.subrows(at..self.input.rows()));
+        let all = 0..self.input.rows();
+        let (input, input_) = (self.input.of(0..at), self.input.of(at..all.end));
+        let (scoring, scoring_) = (self.scoring.of(0..at), self.scoring.of(at..all.end));
         let most = self.most;
         (
-            Self { pieces, most, input, outputs, states, later, floats, list },
+            Self { pieces, most, input, scoring, outputs, states, later, floats, list },
             Self {
                 pieces: self.pieces - pieces,
                 most,
                 input: input_,
+                scoring: scoring_,
                 outputs: outputs_,
                 states: states_,
                 later: later_,
@@ -254,7 +272,7 @@ impl<T: Element> Divide for ProbeTask<'_, T> {
 impl<T: Element> ProbeTask<'_, T> {
     /// Recalls the probes, `most` at a time.
     pub fn run(self, shared: &Shared<'_, T>) {
-        let Self { most, input, mut outputs, mut states, later, floats, list, .. } = self;
+        let Self { most, input, scoring, mut outputs, mut states, later, floats, list, .. } = self;
         // In whole tiles, as a tile of fewer probes loads just as many patterns.
         let tiles = input.rows().div_ceil(PROBE_TILE);
         for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
@@ -263,7 +281,7 @@ impl<T: Element> ProbeTask<'_, T> {
             let (now, rest) = outputs.split_at(count);
             outputs = rest;
             shared.batch(
-                input.subrows(batch),
+                (input.of(batch.clone()), scoring.of(batch)),
                 now,
                 take(&mut states, count),
                 later,
@@ -277,7 +295,7 @@ impl<T: Element> Shared<'_, T> {
     /// Recalls a few probes from all of the splits, one after another.
     fn batch(
         &self,
-        input: MatRef<'_, T>,
+        (input, scoring): (Input<'_, T>, Scoring<'_, T>),
         mut outputs: Outputs<'_, T>,
         states: &mut [State<T>],
         later: &mut [State<T>],
@@ -286,25 +304,32 @@ impl<T: Element> Shared<'_, T> {
         let rows = input.rows() * self.plan.stride;
         let source = self.source(input, take(&mut floats, rows));
         let scores = take(&mut floats, self.plan.scores::<T>(input.rows()));
-        let rows = if outputs.retrieved.is_some() { rows } else { 0 };
+        let sum_rows = input.rows() * self.plan.value_stride;
+        let rows = if outputs.retrieved.is_some() { sum_rows } else { 0 };
         let sums = take(&mut floats, rows);
         let panels = take(&mut floats, self.plan.panels::<T>(input.rows()));
-        let mut similarities = outputs.scores();
+        let mut per_pattern = outputs.per_pattern();
         for (split, patterns) in self.plan.splits::<T>().enumerate() {
             let columns = patterns.len();
-            let (part, rest) = similarities.map(|all| all.split_at_col(columns)).unzip();
-            similarities = rest;
+            let (part, rest) = per_pattern.split_at_col(columns);
+            per_pattern = rest;
             let scratch =
                 TileScratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
             if split == 0 {
-                self.split(patterns, source, (&mut *states, &mut *sums), part, scratch);
+                self.split(patterns, (source, scoring), (&mut *states, &mut *sums), part, scratch);
             } else {
                 let (later, later_sums) = (&mut later[..input.rows()], &mut floats[..rows]);
-                self.split(patterns, source, (&mut *later, &mut *later_sums), part, scratch);
+                self.split(
+                    patterns,
+                    (source, scoring),
+                    (&mut *later, &mut *later_sums),
+                    part,
+                    scratch,
+                );
                 self.join((&mut *states, &mut *sums), (later, later_sums));
             }
         }
-        self.finish(input, states, sums, outputs);
+        self.finish((input, scoring), states, sums, outputs);
     }
 }
 
@@ -313,8 +338,9 @@ pub(crate) struct SplitTask<'a, T> {
     pub plan: Plan,
     pub splits: Range<usize>,
     pub source: Source<'a, T>,
+    pub scoring: Scoring<'a, T>,
     /// The columns of these splits.
-    pub similarities: Option<MatMut<'a, T>>,
+    pub per_pattern: PerPattern<'a, T>,
     /// For each split in equal shares: the probes' states, their sums, and scratch.
     pub states: &'a mut [State<T>],
     pub sums: &'a mut [T],
@@ -328,24 +354,24 @@ impl<T: Element> Divide for SplitTask<'_, T> {
     }
 
     fn divide(self, pieces: usize) -> (Self, Self) {
-        let Self { plan, splits, source, .. } = self;
+        let Self { plan, splits, source, scoring, .. } = self;
         let share = |count: usize| count / splits.len() * pieces;
         let (states, states_) = self.states.split_at_mut(share(self.states.len()));
         let (sums, sums_) = self.sums.split_at_mut(share(self.sums.len()));
         let (scores, scores_) = self.scores.split_at_mut(share(self.scores.len()));
         let (list, list_) = self.list.split_at_mut(share(self.list.len()));
         let columns = plan.splits::<T>().skip(splits.start).take(pieces).map(|s| s.len()).sum();
-        let (similarities, similarities_) =
-            self.similarities.map(|all| all.split_at_col(columns)).unzip();
+        let (per_pattern, per_pattern_) = self.per_pattern.split_at_col(columns);
         let (first, second) =
             (splits.start..splits.start + pieces, splits.start + pieces..splits.end);
         (
-            Self { plan, splits: first, source, similarities, states, sums, scores, list },
+            Self { plan, splits: first, source, scoring, per_pattern, states, sums, scores, list },
             Self {
                 plan,
                 splits: second,
                 source,
-                similarities: similarities_,
+                scoring,
+                per_pattern: per_pattern_,
                 states: states_,
                 sums: sums_,
                 scores: scores_,
@@ -360,6 +386,7 @@ impl<T: Element> SplitTask<'_, T> {
     pub fn run(self, shared: &Shared<'_, T>) {
         let patterns = self.plan.splits::<T>().nth(self.splits.start).expect("a split of the plan");
         let scratch = TileScratch { scores: self.scores, list: self.list, panels: &mut [] };
-        shared.split(patterns, self.source, (self.states, self.sums), self.similarities, scratch);
+        let (source, sums) = ((self.source, self.scoring), (self.states, self.sums));
+        shared.split(patterns, source, sums, self.per_pattern, scratch);
     }
 }

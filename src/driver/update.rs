@@ -14,15 +14,16 @@
 use std::ops::Range;
 
 use crate::driver::blocking::{blocks, scores_stride};
-use crate::kernel::dot::{chunks, dots};
 use crate::kernel::rank1;
 use crate::kernel::rank1::{FEW_PROBES, Outer, Step};
+use crate::kernel::score::{chunks, sums};
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::softmax::{mask, memory_weights};
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Kernel, Simd};
+use crate::similarity::accumulate::Products;
 
 /// Where the weights of some rows of Z come from.
 #[derive(Debug, Clone, Copy)]
@@ -225,7 +226,13 @@ impl<'a, T: Element> Learn<'a, T> {
                 let patterns = self.patterns.as_ref().subrows(block.clone());
                 let probes = probes.subrows(tile.clone());
                 for chunk in chunks::<T>(patterns.cols() / T::LANES) {
-                    dots(simd, probes, patterns, chunk, &mut weights.rows_mut(tile.clone()));
+                    sums::<Products, T, S>(
+                        simd,
+                        probes,
+                        patterns,
+                        chunk,
+                        &mut weights.rows_mut(tile.clone()),
+                    );
                 }
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! | module | computes | accumulators of a register tile |
 //! | --- | --- | --- |
-//! | [`dot`] | scores[b][n] = Σ_d X[b,d] M[n,d] | probes x patterns |
-//! | [`packed_dot`] | the same, for many probes and short patterns | probes x panels of patterns |
+//! | [`score`] | scores[b][n] = Σ_d X[b,d] M[n,d], or of differences | probes x patterns |
+//! | [`packed_dot`] | dot products, for many probes and short patterns | probes x panels of patterns |
 //! | [`axpy`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x vectors of d |
 //! | [`rank1`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], with decay | patterns x vectors of d |
 //! | [`norms`] | squared norms of patterns, and of features | |
@@ -16,8 +16,8 @@
 
 pub(crate) mod axpy;
 pub(crate) mod compiled;
-pub(crate) mod dot;
 pub(crate) mod norms;
 pub(crate) mod packed_dot;
 pub(crate) mod rank1;
 pub(crate) mod rows;
+pub(crate) mod score;

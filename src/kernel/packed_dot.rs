@@ -1,6 +1,6 @@
 //! Scores of many probes with short patterns: lanes run over patterns instead of over d.
 //!
-//! At D = 64, horizontal sums are a third of the work of [`dots`](super::dot::dots). Where a block
+//! At D = 64, horizontal sums are a third of the work of [`dots`](super::score::sums). Where a block
 //! of patterns is scored with many probes, it pays to transpose it in panels of LANES patterns.
 //! Sums are then vertical:
 //!
@@ -67,7 +67,7 @@ pub(crate) fn transpose<T: Element, S: Simd<T>>(
 }
 
 /// scores[b][n] = x_b · m_n, from the panels of the patterns. `scores` is as for
-/// [`dots`](super::dot::dots).
+/// [`dots`](super::score::sums).
 #[inline(always)]
 pub(crate) fn dots<T: Element, S: Simd<T>>(
     simd: S,

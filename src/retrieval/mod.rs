@@ -13,6 +13,7 @@ use crate::driver::energy::SubMemory;
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
+use crate::driver::source::Input;
 use crate::driver::tasks::{Job, Shared};
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
@@ -21,6 +22,7 @@ use crate::memory::Memory;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, beta_of};
+use crate::similarity::scoring::Scoring;
 
 /// How to recall: the inverse temperature and which patterns take part.
 ///
@@ -177,16 +179,20 @@ impl<'k, T: Element> Retrieval<'k, T> {
             level: context.level()?,
             plan: Plan::new::<T>(patterns, dim),
             memory: memory.padded(),
+            values: None,
+            scoring: Scoring::DOT,
+            value_factors: None,
             job: Job::Recall(params),
             keep: self.keep,
             beta: self.beta,
             gain: self.gain,
             scales_similarities: !self.plain_similarities,
             sub_memory: outputs.energy.as_ref().map(|_| SubMemory::of(memory, self.keep)),
+            quadratic: true,
             probe_tile: PROBE_TILE,
         };
         let parallelism = context.parallelism();
-        run(&shared, probes, outputs, parallelism, &mut context.memory)
+        run(&shared, Input::Rows(probes), outputs, parallelism, &mut context.memory)
     }
 
     /// [`run`](Self::run), and keeps in `recall` what it takes to learn from it.
@@ -290,8 +296,8 @@ pub(crate) fn similarities<T: Element>(
     expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
     expect_shape("similarities", similarities.shape(), (probes.rows(), patterns))?;
     let outputs = Outputs { similarities: Some(similarities), ..Outputs::default() };
-    let shared = Shared::plain(Job::Similarities, memory, context.level()?);
-    run(&shared, probes, outputs, context.parallelism(), &mut context.memory)
+    let shared = Shared::plain(Job::Scores, memory, context.level()?);
+    run(&shared, Input::Rows(probes), outputs, context.parallelism(), &mut context.memory)
 }
 
 /// X̂ = P M into `retrieved`.
@@ -311,5 +317,5 @@ pub(crate) fn combine<T: Element>(
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
         shared.probe_tile = 1;
     }
-    run(&shared, weights, outputs, context.parallelism(), &mut context.memory)
+    run(&shared, Input::Rows(weights), outputs, context.parallelism(), &mut context.memory)
 }

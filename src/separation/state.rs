@@ -2,6 +2,7 @@
 
 use crate::simd::exp2::exp2_one;
 use crate::simd::{Element, Simd};
+use crate::similarity::scoring::least_unmasked;
 
 /// The rescale threshold: a score may exceed the shift by this many bits before the shift changes,
 /// so weights are at most 2^RESCALE_THRESHOLD (bounded probes apart, whose shift stays 0).
@@ -21,6 +22,9 @@ pub struct SoftmaxParams<T> {
     pub entropy_sum: bool,
     /// Whether the best pattern is wanted, even of bounded probes.
     pub best: bool,
+    /// The weight of a pattern of zeros with value zero that takes part besides the patterns: c of
+    /// exp(t) / (c + Σ exp(t)).
+    pub null: T,
 }
 
 impl<T: Element> SoftmaxParams<T> {
@@ -32,7 +36,14 @@ impl<T: Element> SoftmaxParams<T> {
         let bits = f64::from(T::DIGITS) + (patterns.max(1) as f64).log2().ceil();
         let scale = (beta * std::f64::consts::LOG2_E).min(T::MAX.to_f64());
         let (scale, depth) = (T::from_f64(scale), T::from_f64(bits / scale));
-        Self { scale, depth, bound: T::NEG_INFINITY, entropy_sum: false, best: false }
+        Self {
+            scale,
+            depth,
+            bound: T::NEG_INFINITY,
+            entropy_sum: false,
+            best: false,
+            null: T::ZERO,
+        }
     }
 
     /// Sets the bound, for patterns of `dim` elements whose largest squared norm is M*².
@@ -90,6 +101,11 @@ impl<T: Element> State<T> {
     /// Before the first pattern, for a bounded probe.
     const BOUNDED: Self = Self { shift: T::ZERO, bounded: true, ..Self::EMPTY };
 
+    /// After a pattern of zeros, which has this weight and is no pattern of the memory.
+    pub fn null(weight: T) -> Self {
+        Self { shift: T::ZERO, row_sum: weight, ..Self::EMPTY }
+    }
+
     /// For given weights, which are relative to no shift and are not normalised.
     pub const UNIT: Self = Self { shift: T::ZERO, row_sum: T::ONE, ..Self::EMPTY };
 
@@ -111,6 +127,11 @@ impl<T: Element> State<T> {
         self.best == usize::MAX && self.row_sum == T::ZERO
     }
 
+    /// The first pattern whose score is the row max; `None` if all were masked.
+    pub fn best(&self) -> Option<usize> {
+        (self.row_max >= least_unmasked() && self.best != usize::MAX).then_some(self.best)
+    }
+
     /// The factor that normalises the probe's sum of weighted patterns; 0 if all were masked.
     pub fn normaliser(&self) -> T {
         if self.row_sum == T::ZERO { T::ZERO } else { T::ONE / self.row_sum }
@@ -127,7 +148,9 @@ impl<T: Element> State<T> {
     /// The cutoff if `row_max` is the highest score so far: lower scores have weight 0.
     #[inline(always)]
     pub fn cutoff(&self, row_max: T, params: SoftmaxParams<T>) -> T {
-        (if row_max > self.shift { row_max } else { self.shift }) - params.depth
+        let cutoff = (if row_max > self.shift { row_max } else { self.shift }) - params.depth;
+        // Masked scores are below every cutoff.
+        if cutoff < least_unmasked() { least_unmasked() } else { cutoff }
     }
 
     /// The state after the patterns of `earlier` and then those of `later`, and the factors that

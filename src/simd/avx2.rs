@@ -35,10 +35,22 @@ fn pairs<V>(low: (V, V), high: (V, V)) -> (Pair<V>, Pair<V>) {
 /// The methods that both element types share, in terms of the intrinsics of each.
 macro_rules! common {
     (
-        $t:ident, half: $half:literal, $integers:ident,
-        $set1:ident $loadu:ident $storeu:ident $maskload:ident $maskstore:ident
-        $add:ident $sub:ident $mul:ident $fmadd:ident $max:ident $min:ident
-        $cmp:ident $blendv:ident $movemask:ident
+        $t:ident, half: $half:literal, integers: $integers:ident,
+        set1: $set1:ident,
+        loadu: $loadu:ident,
+        storeu: $storeu:ident,
+        maskload: $maskload:ident,
+        maskstore: $maskstore:ident,
+        add: $add:ident,
+        sub: $sub:ident,
+        mul: $mul:ident,
+        fmadd: $fmadd:ident,
+        max: $max:ident,
+        min: $min:ident,
+        andnot: $andnot:ident,
+        cmp: $cmp:ident,
+        blendv: $blendv:ident,
+        movemask: $movemask:ident,
     ) => {
         // A 3 x 2 tile has 6 accumulators, which are 12 of 16 registers, and 12 multiply-adds for
         // 10 loads.
@@ -130,6 +142,14 @@ macro_rules! common {
             unsafe { Pair($max(a.0, b.0), $max(a.1, b.1)) }
         }
         #[inline(always)]
+        fn abs(self, a: Self::Vec) -> Self::Vec {
+            // SAFETY: `self` proves avx2.
+            unsafe {
+                let sign = $set1(-0.0);
+                Pair($andnot(sign, a.0), $andnot(sign, a.1))
+            }
+        }
+        #[inline(always)]
         fn min(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx2.
             unsafe { Pair($min(a.0, b.0), $min(a.1, b.1)) }
@@ -173,10 +193,22 @@ impl Simd<f32> for Avx2 {
     type Mask = Pair<__m256>;
 
     common! {
-        f32, half: 8, _mm256_castps_si256,
-        _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_maskload_ps _mm256_maskstore_ps
-        _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_fmadd_ps _mm256_max_ps _mm256_min_ps
-        _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps
+        f32, half: 8, integers: _mm256_castps_si256,
+        set1: _mm256_set1_ps,
+        loadu: _mm256_loadu_ps,
+        storeu: _mm256_storeu_ps,
+        maskload: _mm256_maskload_ps,
+        maskstore: _mm256_maskstore_ps,
+        add: _mm256_add_ps,
+        sub: _mm256_sub_ps,
+        mul: _mm256_mul_ps,
+        fmadd: _mm256_fmadd_ps,
+        max: _mm256_max_ps,
+        min: _mm256_min_ps,
+        andnot: _mm256_andnot_ps,
+        cmp: _mm256_cmp_ps,
+        blendv: _mm256_blendv_ps,
+        movemask: _mm256_movemask_ps,
     }
 
     #[inline(always)]
@@ -341,10 +373,22 @@ impl Simd<f64> for Avx2 {
     type Mask = Pair<__m256d>;
 
     common! {
-        f64, half: 4, _mm256_castpd_si256,
-        _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_maskload_pd _mm256_maskstore_pd
-        _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_fmadd_pd _mm256_max_pd _mm256_min_pd
-        _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd
+        f64, half: 4, integers: _mm256_castpd_si256,
+        set1: _mm256_set1_pd,
+        loadu: _mm256_loadu_pd,
+        storeu: _mm256_storeu_pd,
+        maskload: _mm256_maskload_pd,
+        maskstore: _mm256_maskstore_pd,
+        add: _mm256_add_pd,
+        sub: _mm256_sub_pd,
+        mul: _mm256_mul_pd,
+        fmadd: _mm256_fmadd_pd,
+        max: _mm256_max_pd,
+        min: _mm256_min_pd,
+        andnot: _mm256_andnot_pd,
+        cmp: _mm256_cmp_pd,
+        blendv: _mm256_blendv_pd,
+        movemask: _mm256_movemask_pd,
     }
 
     #[inline(always)]

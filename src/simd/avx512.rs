@@ -23,9 +23,20 @@ with_features!(Avx512, "avx512f,avx2,fma,popcnt,bmi1,bmi2");
 macro_rules! common {
     (
         $t:ident, mask: $mask:ident,
-        $set1:ident $loadu:ident $storeu:ident $maskz_loadu:ident $mask_storeu:ident
-        $add:ident $sub:ident $mul:ident $fmadd:ident $max:ident $min:ident
-        $cmp_mask:ident $blend:ident
+        set1: $set1:ident,
+        loadu: $loadu:ident,
+        storeu: $storeu:ident,
+        maskz_loadu: $maskz_loadu:ident,
+        mask_storeu: $mask_storeu:ident,
+        add: $add:ident,
+        sub: $sub:ident,
+        mul: $mul:ident,
+        fmadd: $fmadd:ident,
+        max: $max:ident,
+        min: $min:ident,
+        abs: $abs:ident,
+        cmp_mask: $cmp_mask:ident,
+        blend: $blend:ident,
     ) => {
         type Mask = $mask;
 
@@ -99,6 +110,11 @@ macro_rules! common {
         fn max(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
             // SAFETY: `self` proves avx512f.
             unsafe { $max(a, b) }
+        }
+        #[inline(always)]
+        fn abs(self, a: Self::Vec) -> Self::Vec {
+            // SAFETY: `self` proves avx512f.
+            unsafe { $abs(a) }
         }
         #[inline(always)]
         fn min(self, a: Self::Vec, b: Self::Vec) -> Self::Vec {
@@ -176,10 +192,20 @@ impl Simd<f32> for Avx512 {
 
     common! {
         f32, mask: __mmask16,
-        _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps
-        _mm512_maskz_loadu_ps _mm512_mask_storeu_ps
-        _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_fmadd_ps _mm512_max_ps _mm512_min_ps
-        _mm512_cmp_ps_mask _mm512_mask_blend_ps
+        set1: _mm512_set1_ps,
+        loadu: _mm512_loadu_ps,
+        storeu: _mm512_storeu_ps,
+        maskz_loadu: _mm512_maskz_loadu_ps,
+        mask_storeu: _mm512_mask_storeu_ps,
+        add: _mm512_add_ps,
+        sub: _mm512_sub_ps,
+        mul: _mm512_mul_ps,
+        fmadd: _mm512_fmadd_ps,
+        max: _mm512_max_ps,
+        min: _mm512_min_ps,
+        abs: _mm512_abs_ps,
+        cmp_mask: _mm512_cmp_ps_mask,
+        blend: _mm512_mask_blend_ps,
     }
 
     #[inline(always)]
@@ -256,10 +282,20 @@ impl Simd<f64> for Avx512 {
 
     common! {
         f64, mask: __mmask8,
-        _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd
-        _mm512_maskz_loadu_pd _mm512_mask_storeu_pd
-        _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_fmadd_pd _mm512_max_pd _mm512_min_pd
-        _mm512_cmp_pd_mask _mm512_mask_blend_pd
+        set1: _mm512_set1_pd,
+        loadu: _mm512_loadu_pd,
+        storeu: _mm512_storeu_pd,
+        maskz_loadu: _mm512_maskz_loadu_pd,
+        mask_storeu: _mm512_mask_storeu_pd,
+        add: _mm512_add_pd,
+        sub: _mm512_sub_pd,
+        mul: _mm512_mul_pd,
+        fmadd: _mm512_fmadd_pd,
+        max: _mm512_max_pd,
+        min: _mm512_min_pd,
+        abs: _mm512_abs_pd,
+        cmp_mask: _mm512_cmp_pd_mask,
+        blend: _mm512_mask_blend_pd,
     }
 
     #[inline(always)]

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(<f32 as Element>::DIGITS, 24);
 /// assert!(Element::is_nan(f32::NAN) && !Element::is_finite(<f64 as Element>::NEG_INFINITY));
 /// assert_eq!(Element::abs(-1.0_f32) + Element::ln(<f32 as Element>::ONE), 1.0);
+/// assert_eq!(Element::sqrt(4.0_f64), 2.0);
 /// assert_eq!(0.1_f32.to_f64(), f64::from(0.1_f32));
 /// ```
 pub trait Element:
@@ -66,6 +67,8 @@ pub trait Element:
     fn ln(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
     /// Not a number.
     fn is_nan(self) -> bool;
     /// Neither infinite nor NaN.
@@ -97,6 +100,9 @@ macro_rules! element {
             }
             fn abs(self) -> Self {
                 self.abs()
+            }
+            fn sqrt(self) -> Self {
+                self.sqrt()
             }
             fn is_nan(self) -> bool {
                 self.is_nan()

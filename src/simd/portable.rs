@@ -97,6 +97,10 @@ macro_rules! lanes {
                 a.fast_max(b)
             }
             #[inline(always)]
+            fn abs(self, a: $vector) -> $vector {
+                a.abs()
+            }
+            #[inline(always)]
             fn min(self, a: $vector, b: $vector) -> $vector {
                 a.fast_min(b)
             }

@@ -88,6 +88,8 @@ pub trait Simd<T>: Copy {
     fn max(self, a: Self::Vec, b: Self::Vec) -> Self::Vec;
     /// The smaller of the two; either one if one is NaN.
     fn min(self, a: Self::Vec, b: Self::Vec) -> Self::Vec;
+    /// |a|
+    fn abs(self, a: Self::Vec) -> Self::Vec;
     /// 2^n, given n + `ROUNDER` (whose lowest bits are n) for an integer n with a normal 2^n;
     /// unspecified for other n.
     fn pow2(self, shifted: Self::Vec) -> Self::Vec;

@@ -1,4 +1,5 @@
-//! Scores: the dot product of every probe of a block with every pattern of a block.
+//! Scores: the dot product of every probe of a block with every pattern of a block, or another sum
+//! over d, as the similarity accumulates it.
 //!
 //! ```text
 //! for each chunk of d that keeps a probe tile in L1:
@@ -7,7 +8,8 @@
 //!             for each tile of Q patterns:
 //!                 acc[P][Q] = 0
 //!                 for each vector g of the chunk:
-//!                     acc[i][j] += X[i, g] * M[j, g]      # P·Q multiply-adds for P + Q loads
+//!                     acc[i][j] += X[i, g] * M[j, g]      # P·Q multiply-adds for P + Q loads;
+//!                                                         # or as `Accumulate` has it
 //!                 fold acc[i][0..Q] onto one another      # log2 Q steps of the horizontal sums
 //!             scores[i][panel] += the remaining steps, for all tiles at once
 //! ```
@@ -29,18 +31,19 @@ use crate::simd::reduce::add_all;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, MAX_LANES, Simd};
+use crate::similarity::accumulate::Accumulate;
 
 /// Most bytes of a probe in one chunk. A tile of six probes of this length and the patterns that
 /// stream past them fit in 32 to 48 KiB of L1.
 const CHUNK_BYTES: usize = 4096;
 
-/// scores[b][n] = x_b · m_n over one chunk of d. The first chunk sets the scores; later ones add to
+/// scores[b][n] = x_b · m_n, or another sum, over one chunk of d. The first chunk sets the scores; later ones add to
 /// them.
 ///
 /// `scores` has a column for each pattern, rounded up to whole vectors. The surplus columns repeat
 /// the score of the last pattern.
 #[inline(always)]
-pub(crate) fn dots<T: Element, S: Simd<T>>(
+pub(crate) fn sums<A: Accumulate, T: Element, S: Simd<T>>(
     simd: S,
     probes: MatRef<'_, T>,
     patterns: MatRef<'_, T>,
@@ -55,7 +58,7 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
         let block = Block { probes, patterns, chunk: chunk.clone() };
         // SAFETY: the shapes and `chunk.end <= width` are asserted above, and `tile` selects the
         // same rows of the probes and the scores.
-        unsafe { block.dispatch(simd, &mut scores.rows_mut(tile)) };
+        unsafe { block.dispatch::<A, S>(simd, &mut scores.rows_mut(tile)) };
     }
 }
 
@@ -77,7 +80,7 @@ pub(crate) fn chunks<T: Element>(
     )
 }
 
-/// The dot products over one chunk of d.
+/// The sums over one chunk of d.
 struct Block<'a, T> {
     probes: MatRef<'a, T>,
     patterns: MatRef<'a, T>,
@@ -93,17 +96,17 @@ impl<T: Element> Block<'_, T> {
     /// - `scores` has a row for each probe, and a column for each pattern, rounded up to whole
     ///   vectors.
     #[inline(always)]
-    unsafe fn dispatch<S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
+    unsafe fn dispatch<A: Accumulate, S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
         // SAFETY: the chunk and the shape of `scores` are as `panels` requires, by the
         // preconditions of `dispatch`; `for_tile_size` makes `P` the number of probes.
         for_tile_size!(simd, self.probes.rows(), S::MR, |P| unsafe {
             // A single probe leaves registers for twice as many patterns, whose loads are what it
             // waits for.
             match if P == 1 { 2 * S::NR } else { S::NR } {
-                8 => self.panels::<S, P, 8>(simd, scores),
-                4 => self.panels::<S, P, 4>(simd, scores),
-                2 => self.panels::<S, P, 2>(simd, scores),
-                _ => self.panels::<S, P, 1>(simd, scores),
+                8 => self.panels::<A, S, P, 8>(simd, scores),
+                4 => self.panels::<A, S, P, 4>(simd, scores),
+                2 => self.panels::<A, S, P, 2>(simd, scores),
+                _ => self.panels::<A, S, P, 1>(simd, scores),
             }
         });
     }
@@ -116,7 +119,7 @@ impl<T: Element> Block<'_, T> {
     /// - `scores` has a row for each probe, and a column for each pattern, rounded up to whole
     ///   vectors.
     #[inline(always)]
-    unsafe fn panels<S: Simd<T>, const P: usize, const Q: usize>(
+    unsafe fn panels<A: Accumulate, S: Simd<T>, const P: usize, const Q: usize>(
         &self,
         simd: S,
         scores: &mut MatMut<'_, T>,
@@ -137,7 +140,7 @@ impl<T: Element> Block<'_, T> {
                 let probes = (probes.as_ptr(), probes.forward_stride());
                 // SAFETY: `row < patterns.rows()` by the `min` above; `P` probes exist and the
                 // chunk is within all rows, by the preconditions of `panels`.
-                let mut sums = unsafe { tile::<T, S, P, Q>(simd, probes, rows, chunk) };
+                let mut sums = unsafe { tile::<A, T, S, P, Q>(simd, probes, rows, chunk) };
                 for (partial_sums, sums) in partial_sums.iter_mut().zip(&mut sums) {
                     partial_sums[at].write(add_all(simd, sums, 0));
                 }
@@ -158,15 +161,15 @@ impl<T: Element> Block<'_, T> {
     }
 }
 
-/// The micro-kernel: dot products of `P` probes with `Q` patterns over one chunk of d, before their
-/// horizontal sums.
+/// The micro-kernel: dot products (or other sums) of `P` probes with `Q` patterns over one chunk of
+/// d, before their horizontal sums.
 ///
 /// # Safety
 /// The vectors of `chunk` are readable in each of
 /// - the `P` probes, which begin `stride` elements apart;
 /// - the `Q` rows that begin at `patterns`.
 #[inline(always)]
-pub(crate) unsafe fn tile<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
+pub(crate) unsafe fn tile<A: Accumulate, T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     simd: S,
     (probes, stride): (*const T, usize),
     patterns: [*const T; Q],
@@ -184,7 +187,7 @@ pub(crate) unsafe fn tile<T: Element, S: Simd<T>, const P: usize, const Q: usize
             for (i, acc) in acc.iter_mut().enumerate() {
                 let x = simd.load(probes.add(i * stride + d));
                 for (acc, m) in acc.iter_mut().zip(m) {
-                    *acc = simd.mul_add(x, m, *acc);
+                    *acc = A::accumulate::<T, S>(simd, x, m, *acc);
                 }
             }
         }

@@ -1,0 +1,61 @@
+//! The rectified polynomial of the dense associative memory of Krotov and Hopfield.
+
+use super::{Fault, Reach, RowSeparation, raise, require};
+
+/// n \[t\]₊^(n-1), the gradient of Σ \[t\]₊ⁿ. The weights are not normalised.
+///
+/// High scores can overflow, to infinity and never to NaN. Divide them by the highest first where
+/// only the direction matters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Polynomial {
+    /// The degree, at least 2. It need not be an integer.
+    pub(crate) n: f64,
+}
+
+impl Polynomial {
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        let met = self.n >= 2.0 && self.n.is_finite();
+        require(met, "n", "a finite number that is at least 2", self.n)
+    }
+}
+
+impl RowSeparation for Polynomial {
+    fn reach(&self) -> Reach {
+        Reach::Above(0.0)
+    }
+
+    fn weights(&self, t: &mut [f64]) {
+        for t in t {
+            *t = self.n * raise(t.max(0.0), self.n - 1.0);
+        }
+    }
+
+    fn potential(&self, t: &[f64]) -> f64 {
+        t.iter().map(|t| raise(t.max(0.0), self.n)).sum()
+    }
+
+    fn conjugate(&self, _: &[f64]) -> Option<f64> {
+        None
+    }
+
+    fn constant(&self, _: usize) -> f64 {
+        0.0
+    }
+
+    fn pullback(&self, t: &[f64], p: &[f64], g: &mut [f64]) {
+        for ((g, &t), &p) in g.iter_mut().zip(t).zip(p) {
+            // Not infinity times 0, which is NaN.
+            let moves = p > 0.0 && *g != 0.0;
+            *g = if moves { self.n * (self.n - 1.0) * raise(t, self.n - 2.0) * *g } else { 0.0 };
+        }
+    }
+
+    fn margin(&self) -> Option<f64> {
+        None
+    }
+
+    /// The slope is 2 if n = 2, and grows with the scores without bound otherwise.
+    fn error(&self, e: f64) -> f64 {
+        if self.n == 2.0 { 2.0 * e } else { f64::INFINITY }
+    }
+}

@@ -1,0 +1,97 @@
+//! Thresholds: what is subtracted from the scores before a power is taken.
+
+use super::{highest, multiply_out, small_integer, survives};
+
+/// The most Newton steps. They converge in about 10, and end by themselves when rounding stops
+/// them.
+const MAX_STEPS: usize = 100;
+
+/// How far the scores of a row are below the highest, in the scale of a separation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Falls {
+    /// The highest score.
+    pub(super) top: f64,
+    /// The reach below it.
+    width: f64,
+    /// By which the distances are multiplied: 1 / width, up to rounding.
+    scale: f64,
+}
+
+impl Falls {
+    pub(super) fn of(t: &[f64], width: f64, scale: f64) -> Self {
+        Falls { top: highest(t), width, scale }
+    }
+
+    /// 0 for the highest score, negative for the others, and -∞ for those that are out of reach.
+    pub(super) fn of_score(&self, t: f64) -> f64 {
+        match survives(t, self.top, self.width) {
+            true => self.scale * (t - self.top),
+            false => f64::NEG_INFINITY,
+        }
+    }
+}
+
+/// The threshold of sparsemax below the highest score, by Michelot's algorithm: the support begins
+/// as all within reach, and loses what is not above the threshold that it implies, until it loses
+/// nothing.
+///
+/// The result is in [-1, 0).
+pub(super) fn michelot(t: &[f64], falls: &Falls) -> f64 {
+    let (mut tau, mut before) = (f64::NEG_INFINITY, usize::MAX);
+    loop {
+        let (mut sum, mut count) = (0.0, 0);
+        for z in t.iter().map(|&t| falls.of_score(t)).filter(|&z| z > tau) {
+            sum += z;
+            count += 1;
+        }
+        if count >= before || count == 0 {
+            return tau;
+        }
+        before = count;
+        // Never lower than before, which only rounding could make it.
+        tau = tau.max((sum - 1.0) / count as f64);
+    }
+}
+
+/// δ such that Σ (1 + z - δ)₊^exponent = 1, where z are the falls of the scores and the exponent is
+/// at least 1.
+///
+/// The threshold is δ - 1, but δ is what has to be exact if the exponent is high. Newton's method
+/// runs on the sum's root, the norm of the row, which is convex in δ as the sum is, and much
+/// closer to a line: from δ = 0, where the norm is at least 1, it climbs to the solution and never
+/// passes it.
+pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
+    let mut delta = 0.0;
+    for _ in 0..MAX_STEPS {
+        let (sum, slope) = sum_and_slope(t, falls, (exponent, delta));
+        // (norm - 1) / (slope of the norm)
+        let step = sum * -(-sum.ln() / exponent).exp_m1() / slope;
+        let next = delta + step;
+        // Not `next <= delta`, so that nothing but progress goes on.
+        if !(next > delta && next < 1.0) {
+            break;
+        }
+        delta = next;
+    }
+    delta
+}
+
+/// Σ x^exponent and Σ x^(exponent - 1), where x = (1 + z - δ)₊.
+fn sum_and_slope(t: &[f64], falls: &Falls, (exponent, delta): (f64, f64)) -> (f64, f64) {
+    let (mut sum, mut slope) = (0.0, 0.0);
+    for y in t.iter().map(|&t| falls.of_score(t) - delta).filter(|&y| y > -1.0) {
+        let term = raise_1p(y, exponent);
+        sum += term;
+        slope += term / (1.0 + y);
+    }
+    (sum, slope)
+}
+
+/// (1 + y)₊ to the power of `exponent`, exact even if `y` is tiny and the exponent enormous.
+pub(super) fn raise_1p(y: f64, exponent: f64) -> f64 {
+    match small_integer(exponent) {
+        _ if y <= -1.0 => 0.0,
+        Some(exponent) => multiply_out(1.0 + y, exponent),
+        None => (exponent * y.ln_1p()).exp(),
+    }
+}
