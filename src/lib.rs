@@ -95,6 +95,7 @@ pub use learning::{LearningInput, Plasticity, Update, UpdateRule};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
 pub use retrieval::{Context, Recall, Retrieval, Settled, Status, Stop};
+pub use separation::family::Separation;
 pub use simd::{Element, Level};
 pub use similarity::Similarity;
 #[cfg(feature = "synapse")]

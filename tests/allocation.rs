@@ -160,6 +160,7 @@ fn second_calls_allocate_nothing<T: Element>(
                     best: Some(&mut best),
                     best_weight: Some(&mut best_weight),
                     support: Some(&mut support),
+                    ..Outputs::default()
                 },
                 context
             )

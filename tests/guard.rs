@@ -323,6 +323,7 @@ fn every_output<'a, T>(
         best: Some(best),
         best_weight: Some(best_weight),
         support: Some(support),
+        ..Outputs::default()
     }
 }
 

@@ -49,6 +49,7 @@ fn some_outputs<T: Real>(case: &Case<T>, input: &mut Input<'_>, context: &mut Co
         best: outputs.best.filter(|_| input.flag()),
         best_weight: outputs.best_weight.filter(|_| input.flag()),
         support: outputs.support.filter(|_| input.flag()),
+        ..Outputs::default()
     };
     case.retrieval().run(case.probes.view(), &case.memory, outputs, context).expect("it fits");
     assert_same_bits(&some, &all, 0..case.probes.rows);

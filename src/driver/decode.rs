@@ -21,7 +21,7 @@ use std::slice::{from_mut, from_ref};
 use crate::kernel::score::{chunks, tile};
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::ActiveColumns;
-use crate::separation::online::Separation;
+use crate::separation::online::OnlineSoftmax;
 use crate::separation::shape::SECTION;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::exp2::power;
@@ -106,7 +106,7 @@ impl<T: Element> RowStrips<'_, T> {
     #[inline(always)]
     unsafe fn strip_by_strip<S: Simd<T>, const Q: usize, const LOOKAHEAD: bool>(mut self, simd: S) {
         let count = self.patterns.rows();
-        let mut separation = Separation::begin(simd, self.params, None, self.state);
+        let mut separation = OnlineSoftmax::begin(simd, self.params, None, self.state);
         let (zero, scale) = (simd.splat(T::ZERO), simd.splat(self.params.scale));
         // Start of the current segment, whose weights are not yet in the separation's sums.
         let mut from = 0;
@@ -228,7 +228,7 @@ impl<T: Element> RowStrips<'_, T> {
         simd: S,
         n: usize,
         from: &mut usize,
-        separation: &mut Separation<'_, T, S::Vec>,
+        separation: &mut OnlineSoftmax<'_, T, S::Vec>,
     ) {
         let score = self.scores[n];
         if let Some(to) = separation.new_shift(n, score, self.state) {
@@ -259,7 +259,7 @@ impl<T: Element> RowStrips<'_, T> {
         &mut self,
         simd: S,
         segment: Range<usize>,
-        separation: &mut Separation<'_, T, S::Vec>,
+        separation: &mut OnlineSoftmax<'_, T, S::Vec>,
     ) {
         if self.params.entropy_sum {
             // The entropy sum is not accumulated pattern by pattern, so the weights are computed
@@ -271,7 +271,7 @@ impl<T: Element> RowStrips<'_, T> {
             let (separation, state) = (from_mut(separation), from_ref(&*self.state));
             let mut active = ActiveColumns::NONE;
             let cuts = (false, &mut active);
-            Separation::exp_tile_rows(simd, separation, state, &mut row, segment, cuts);
+            OnlineSoftmax::exp_tile_rows(simd, separation, state, &mut row, segment, cuts);
         } else {
             separation.add(simd, self.weights, segment);
         }

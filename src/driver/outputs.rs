@@ -13,7 +13,8 @@ use crate::simd::Element;
 /// Below, x is a probe, s_n = m_n · x its similarities, and p = softmax(β s).
 #[derive(Debug)]
 pub struct Outputs<'a, T> {
-    /// X̂ = P M (B x D). The division by the sum of the weights comes last, so X̂ is finite as long
+    /// X̂ = P M (B x D), or what the similarity has as its update; P V (B x E) if the memory has
+    /// values. The division by the sum of the weights comes last, so X̂ is finite as long
     /// as 256 N max |M| is.
     pub retrieved: Option<MatMut<'a, T>>,
     /// S = X Mᵀ (B x N).
@@ -38,6 +39,41 @@ pub struct Outputs<'a, T> {
     /// far, which is updated every 32 patterns. So this is at least the number of memory weights
     /// that are not 0.
     pub support: Option<&'a mut [usize]>,
+    /// The second highest similarity of the patterns that take part (B); -∞ if there are fewer than
+    /// two. It takes a pass over the patterns more.
+    pub second: Option<&'a mut [T]>,
+    /// Σ_n p_n² (B): its inverse is an effective number of patterns. This and the outputs below need
+    /// the weights that are not negligible; for a softmax these take a pass over the patterns more.
+    pub sum_p2: Option<&'a mut [T]>,
+    /// Σ_n p_n ‖m_n‖² - ‖Σ_n p_n m_n‖² (B), the trace of the weighted covariance of the patterns. β
+    /// times this bounds the norm of the Jacobian of an update (dot product, softmax).
+    pub spread: Option<&'a mut [T]>,
+    /// The least number of patterns whose weights sum to 90% of all (B), which tells the class of a
+    /// metastable state (Ramsauer et al. 2020, section 4).
+    pub k90: Option<&'a mut [usize]>,
+    /// Σ_b p_bn, how much each pattern is used by the batch (N).
+    pub usage: Option<&'a mut [T]>,
+}
+
+/// The outputs that need weights which the drivers do not keep.
+#[derive(Debug)]
+pub(crate) struct Statistics<'a, T> {
+    pub second: Option<&'a mut [T]>,
+    pub sum_p2: Option<&'a mut [T]>,
+    pub spread: Option<&'a mut [T]>,
+    pub k90: Option<&'a mut [usize]>,
+    pub usage: Option<&'a mut [T]>,
+}
+
+impl<T> Statistics<'_, T> {
+    /// Whether any of them is wanted.
+    pub fn any(&self) -> bool {
+        self.second.is_some()
+            || self.sum_p2.is_some()
+            || self.spread.is_some()
+            || self.k90.is_some()
+            || self.usage.is_some()
+    }
 }
 
 impl<T> Default for Outputs<'_, T> {
@@ -52,6 +88,11 @@ impl<T> Default for Outputs<'_, T> {
             best: None,
             best_weight: None,
             support: None,
+            second: None,
+            sum_p2: None,
+            spread: None,
+            k90: None,
+            usage: None,
         }
     }
 }
@@ -59,6 +100,8 @@ impl<T> Default for Outputs<'_, T> {
 impl<'a, T: Element> Outputs<'a, T> {
     /// An error unless the outputs fit B probes and N patterns of dimension D.
     pub(crate) fn check(&self, batch: usize, patterns: usize, dim: usize) -> Result<()> {
+        let usage = self.usage.as_ref();
+        usage.map_or(Ok(()), |usage| expect_length("usage", usage.len(), patterns))?;
         let matrices = [
             ("retrieved", &self.retrieved, dim),
             ("similarities", &self.similarities, patterns),
@@ -72,14 +115,29 @@ impl<'a, T: Element> Outputs<'a, T> {
             ("energy", &self.energy),
             ("entropy", &self.entropy),
             ("best_weight", &self.best_weight),
+            ("second", &self.second),
+            ("sum_p2", &self.sum_p2),
+            ("spread", &self.spread),
         ];
         for (operand, vector) in vectors {
             vector.as_ref().map_or(Ok(()), |v| expect_length(operand, v.len(), batch))?;
         }
-        for (operand, vector) in [("best", &self.best), ("support", &self.support)] {
+        let counts = [("best", &self.best), ("support", &self.support), ("k90", &self.k90)];
+        for (operand, vector) in counts {
             vector.as_ref().map_or(Ok(()), |v| expect_length(operand, v.len(), batch))?;
         }
         Ok(())
+    }
+
+    /// Takes out what the drivers do not write.
+    pub(crate) fn take_statistics(&mut self) -> Statistics<'a, T> {
+        Statistics {
+            second: self.second.take(),
+            sum_p2: self.sum_p2.take(),
+            spread: self.spread.take(),
+            k90: self.k90.take(),
+            usage: self.usage.take(),
+        }
     }
 
     /// The outputs that are written for every pattern. That of the memory weights holds the scores
@@ -116,6 +174,7 @@ impl<'a, T: Element> Outputs<'a, T> {
             best,
             best_weight,
             support,
+            ..Self::default()
         };
         let second = Self {
             retrieved: retrieved_,
@@ -127,6 +186,7 @@ impl<'a, T: Element> Outputs<'a, T> {
             best: best_,
             best_weight: best_weight_,
             support: support_,
+            ..Self::default()
         };
         (first, second)
     }

@@ -10,7 +10,7 @@ use crate::kernel::packed_dot;
 use crate::kernel::score::sums;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::{ActiveColumns, every, find};
-use crate::separation::online::Separation;
+use crate::separation::online::OnlineSoftmax;
 use crate::separation::state::State;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
@@ -121,7 +121,7 @@ impl<T: Element> ScoreTile<'_, T> {
                 #[inline(always)]
                 |b| {
                     let state = self.states.get(b).unwrap_or(&none);
-                    Separation::begin(simd, params, keep, state)
+                    OnlineSoftmax::begin(simd, params, keep, state)
                 },
             )),
             Source::Scores(_) => {
@@ -180,7 +180,7 @@ impl<T: Element> ScoreTile<'_, T> {
     fn segments<S: Simd<T>>(
         &mut self,
         simd: S,
-        separations: &mut [Separation<'_, T, S::Vec>],
+        separations: &mut [OnlineSoftmax<'_, T, S::Vec>],
         mut rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
         let count = self.patterns.rows();
@@ -203,7 +203,7 @@ impl<T: Element> ScoreTile<'_, T> {
             } else {
                 let (states, scores) = (&*self.states, &mut self.scores);
                 let cuts = (dense, &mut active);
-                Separation::exp_tile_rows(simd, separations, states, scores, from..to, cuts);
+                OnlineSoftmax::exp_tile_rows(simd, separations, states, scores, from..to, cuts);
             }
             for (b, state) in self.states.iter_mut().enumerate() {
                 state.support += match dense {

@@ -24,6 +24,7 @@ use crate::matrix::MatRef;
 use crate::separation::candidates::Threshold;
 use crate::separation::rows::{Reach, RowSeparation, value, weigh};
 use crate::simd::Element;
+use crate::similarity::scoring::least_unmasked;
 
 /// Most bytes of the lists of a chunk of probes.
 const LIST_BYTES: usize = 16 << 20;
@@ -61,7 +62,7 @@ pub(crate) enum Kind {
 pub(crate) struct Supports<T> {
     starts: Vec<usize>,
     pub indices: Vec<u32>,
-    pub weights: Vec<T>,
+    pub weights: Vec<f64>,
     /// The scores of these patterns.
     pub scores: Vec<T>,
     pub facts: Vec<Fact>,
@@ -84,9 +85,9 @@ impl<T: Element> Supports<T> {
         self.facts.clear();
     }
 
-    /// The weights, as a projection takes them.
+    /// The patterns, as a projection takes them; the weights are still to be given.
     pub fn rows(&self) -> SparseRows<'_, T> {
-        SparseRows { starts: &self.starts, weights: &self.weights, indices: &self.indices }
+        SparseRows { starts: &self.starts, weights: &[], indices: &self.indices }
     }
 
     /// Where the support of probe `b` is in the vectors.
@@ -120,6 +121,13 @@ impl<T> Default for SparseScratch<T> {
             weights: Vec::new(),
             supports: Supports::default(),
         }
+    }
+}
+
+impl<T> SparseScratch<T> {
+    /// Lists and scratch for another scan.
+    pub fn kept(&mut self) -> (&mut ListStore<T>, &mut ScanScratch<T>) {
+        (&mut self.full, &mut self.scan)
     }
 }
 
@@ -227,7 +235,7 @@ impl<T: Element> Sparse<'_, T> {
             work.scores.extend_from_slice(scores);
             work.indices.extend_from_slice(indices);
         }
-        let best = best.filter(|_| row_max >= crate::similarity::scoring::least_unmasked());
+        let best = best.filter(|_| row_max >= least_unmasked());
         let kind = match (finite, best) {
             (false, _) => Kind::NotFinite,
             (true, None) => Kind::Masked,
@@ -259,11 +267,10 @@ impl<T: Element> Sparse<'_, T> {
             if best == Some(indices[at] as usize) {
                 best_weight = weight;
             }
-            let rounded = T::from_f64(weight);
-            if rounded != T::ZERO {
+            if T::from_f64(weight) != T::ZERO {
                 entropy -= if weight > 0.0 { weight * weight.ln() } else { 0.0 };
                 supports.indices.push(indices[at]);
-                supports.weights.push(rounded);
+                supports.weights.push(weight);
                 supports.scores.push(scores[at]);
             }
         }

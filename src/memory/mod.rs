@@ -50,6 +50,8 @@ pub struct Memory<T> {
     /// The highest of them, once it has been asked for.
     max_norm: OnceLock<T>,
     version: Version,
+    /// Values that belong to the patterns: rows of a memory of their own.
+    values: Option<Box<Memory<T>>>,
 }
 
 /// A state of the patterns of one memory. Every change makes another; copies of a memory share
@@ -99,7 +101,7 @@ impl<T: Element> Memory<T> {
         let rows = Storage::zeros(patterns * stride);
         let norms = vec![T::ZERO; patterns];
         let (max_norm, version) = (OnceLock::new(), Version::new());
-        Ok(Self { rows, patterns, dim, stride, norms, max_norm, version })
+        Ok(Self { rows, patterns, dim, stride, norms, max_norm, version, values: None })
     }
 
     /// Stores the rows of an N x D matrix.
@@ -215,6 +217,61 @@ impl<T: Element> Memory<T> {
         let row = padded(&self.rows, self.patterns, self.dim, self.stride);
         compiled::squared_norms(level, SquaredNorms { rows: row.subrows(index..index + 1), norms });
         Ok(())
+    }
+
+    /// Gives the patterns values (N x E), which are retrieved in their place: hetero-association.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Context, MatMut, MatRef, Memory, Outputs, Retrieval};
+    ///
+    /// let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
+    /// let memory = memory.with_values(MatRef::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3)?)?;
+    /// let mut retrieved = [0.0; 3];
+    /// let to = Some(MatMut::new(&mut retrieved, 1, 3)?);
+    /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
+    /// let probes = MatRef::new(&[0.0, 1.0], 1, 2)?;
+    /// Retrieval::new(40.0).run(probes, &memory, outputs, &mut Context::new())?;
+    /// assert_eq!(retrieved, [4.0, 5.0, 6.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is a row for each pattern; [`Error::Empty`] if E = 0.
+    pub fn with_values(mut self, values: MatRef<'_, T>) -> Result<Self> {
+        expect_shape("values", values.shape(), (self.patterns, values.cols()))?;
+        if values.cols() == 0 {
+            return Err(Error::Empty { operand: "features of a value" });
+        }
+        self.values = Some(Box::new(Self::from_rows(values)?));
+        self.version = Version::new();
+        Ok(self)
+    }
+
+    /// The patterns without their values.
+    #[must_use]
+    pub fn without_values(self) -> Self {
+        Self { values: None, version: Version::new(), ..self }
+    }
+
+    /// The values (N x E), if the patterns are not their own values.
+    pub fn values(&self) -> Option<MatRef<'_, T>> {
+        self.values.as_ref().map(|values| values.as_mat())
+    }
+
+    /// Features of a value, E, if the patterns are not their own values.
+    pub fn value_dim(&self) -> Option<usize> {
+        self.values.as_ref().map(|values| values.dim)
+    }
+
+    /// The values with their padding.
+    pub(crate) fn padded_values(&self) -> Option<MatRef<'_, T>> {
+        self.values.as_ref().map(|values| values.padded())
+    }
+
+    /// Whether patterns and values are all finite, as far as their norms tell.
+    pub(crate) fn is_finite(&self) -> bool {
+        let finite = self.norms.iter().all(|norm| norm.is_finite());
+        finite && self.values.as_ref().is_none_or(|values| values.is_finite())
     }
 
     /// Number of patterns, N.

@@ -4,6 +4,7 @@ use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::Scratch;
 use crate::error::Result;
 use crate::retrieval::Recall;
+use crate::retrieval::call::Work;
 use crate::simd::{Element, Level};
 
 /// Scratch memory and the choices of how to run, for any number of calls.
@@ -31,6 +32,7 @@ pub struct Context<T> {
     /// What is recalled and learned from in one call, and its similarities.
     pub(crate) recall: Recall<T>,
     pub(crate) kept: Vec<T>,
+    pub(crate) work: Work<T>,
     /// A copy of probes that are replaced by what is recalled from them.
     pub(crate) probes: Vec<T>,
 }
@@ -51,6 +53,7 @@ impl<T: Element> Context<T> {
             learning: Scratch::default(),
             recall: Recall::new(),
             kept: Vec::new(),
+            work: Work::default(),
             probes: Vec::new(),
         }
     }

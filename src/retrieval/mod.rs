@@ -1,15 +1,17 @@
 //! Recall: X̂ = softmax(β X Mᵀ) M, and everything that the same pass over the patterns can tell.
 
+mod call;
 mod context;
+mod factors;
 mod recall;
 mod settle;
+mod statistics;
+mod update;
 
 pub use context::Context;
 pub use recall::Recall;
 pub use settle::{Settled, Status, Stop};
 
-use crate::driver::blocking::Plan;
-use crate::driver::energy::SubMemory;
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
@@ -19,10 +21,12 @@ use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
+use crate::retrieval::call::Call;
+use crate::separation::family::{Cut, Separation};
+use crate::separation::rows::RowSeparation;
 use crate::separation::state::SoftmaxParams;
-use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, beta_of};
-use crate::similarity::scoring::Scoring;
+use crate::similarity::Similarity;
 
 /// How to recall: the inverse temperature and which patterns take part.
 ///
@@ -67,14 +71,32 @@ pub struct Retrieval<'k, T> {
     beta: T,
     gain: T,
     keep: Option<&'k [bool]>,
+    similarity: Similarity,
+    separation: Separation,
+    bias: Option<&'k [T]>,
+    biases: Option<MatRef<'k, T>>,
+    masks: Option<MatRef<'k, bool>>,
     /// Whether similarities are those of the stored patterns, without the gain.
     plain_similarities: bool,
+    /// Whether the update is wanted even where the patterns have values.
+    updates: bool,
 }
 
 impl<'k, T: Element> Retrieval<'k, T> {
     /// With inverse temperature `beta`, which has to be finite and above 0: calls check it.
     pub fn new(beta: T) -> Self {
-        Self { beta, gain: T::ONE, keep: None, plain_similarities: false }
+        Self {
+            beta,
+            gain: T::ONE,
+            keep: None,
+            similarity: Similarity::Dot,
+            separation: Separation::Softmax,
+            bias: None,
+            biases: None,
+            masks: None,
+            plain_similarities: false,
+            updates: false,
+        }
     }
 
     /// Recalls from the patterns multiplied by `gain`: similarities, retrieved probes and energies
@@ -93,7 +115,52 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Self { keep: Some(keep), ..self }
     }
 
-    /// Replaces every probe (B x D, row after row) by what is recalled from it.
+    /// Recalls the patterns that are similar in another way than by the dot product.
+    #[must_use]
+    pub fn with_similarity(self, similarity: Similarity) -> Self {
+        Self { similarity, ..self }
+    }
+
+    /// Recalls with other weights than those of a softmax.
+    #[must_use]
+    pub fn with_separation(self, separation: Separation) -> Self {
+        Self { separation, ..self }
+    }
+
+    /// Adds b to the scores, t = β s + b: an element for each of the N patterns, such as a log
+    /// prior. -∞ masks a pattern.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Memory, Retrieval};
+    ///
+    /// // Between two patterns a prior of 2 to 1 decides.
+    /// let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
+    /// let (mut probe, bias) = ([0.5, 0.5], [2.0_f64.ln(), 0.0]);
+    /// Retrieval::new(1.0).with_bias(&bias).apply(&memory, &mut probe)?;
+    /// assert!((probe[0] - 2.0 / 3.0).abs() < 1e-15);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_bias(self, bias: &'k [T]) -> Self {
+        Self { bias: Some(bias), ..self }
+    }
+
+    /// Adds a bias for each probe and pattern (B x N) to the scores, besides that of
+    /// [`with_bias`](Self::with_bias).
+    #[must_use]
+    pub fn with_biases(self, biases: MatRef<'k, T>) -> Self {
+        Self { biases: Some(biases), ..self }
+    }
+
+    /// Recalls each probe from those of the patterns that have `true` in its row (B x N), besides
+    /// [`with_mask`](Self::with_mask).
+    #[must_use]
+    pub fn with_masks(self, masks: MatRef<'k, bool>) -> Self {
+        Self { masks: Some(masks), ..self }
+    }
+
+    /// Updates every probe (B x D, row after row) in place: replaces it by what is recalled from it,
+    /// which is a pattern even where the patterns have values.
     ///
     /// ```
     /// use hopfield_kernels::{Memory, Retrieval};
@@ -140,7 +207,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
             copy[..probes.len()].copy_from_slice(probes);
             let retrieved = Some(MatMut::new(probes, batch, memory.dim())?);
             let outputs = Outputs { retrieved, ..Outputs::default() };
-            self.run(MatRef::new(&copy, batch, memory.dim())?, memory, outputs, context)
+            let probes = MatRef::new(&copy, batch, memory.dim())?;
+            self.updating().run(probes, memory, outputs, context)
         })();
         context.probes = copy;
         result
@@ -168,31 +236,15 @@ impl<'k, T: Element> Retrieval<'k, T> {
         outputs: Outputs<'_, T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let (patterns, dim) = (memory.patterns(), memory.dim());
         self.check(probes, memory, &outputs)?;
-        let params = SoftmaxParams {
-            entropy_sum: outputs.entropy.is_some(),
-            best: outputs.best.is_some() || outputs.best_weight.is_some(),
-            ..self.params(patterns).among(memory.max_squared_norm_of(self.keep), dim)
-        };
-        let shared = Shared {
-            level: context.level()?,
-            plan: Plan::new::<T>(patterns, dim),
-            memory: memory.padded(),
-            values: None,
-            scoring: Scoring::DOT,
-            value_factors: None,
-            job: Job::Recall(params),
-            keep: self.keep,
-            beta: self.beta,
-            gain: self.gain,
-            scales_similarities: !self.plain_similarities,
-            sub_memory: outputs.energy.as_ref().map(|_| SubMemory::of(memory, self.keep)),
-            quadratic: true,
-            probe_tile: PROBE_TILE,
-        };
-        let parallelism = context.parallelism();
-        run(&shared, Input::Rows(probes), outputs, parallelism, &mut context.memory)
+        context.level()?;
+        if probes.rows() == 0 {
+            return Ok(());
+        }
+        let mut work = std::mem::take(&mut context.work);
+        let result = Call { retrieval: self, probes, memory }.run(outputs, &mut work, context);
+        context.work = work;
+        result
     }
 
     /// [`run`](Self::run), and keeps in `recall` what it takes to learn from it.
@@ -241,11 +293,15 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// Refuses an inverse temperature and a gain outside their domains.
     pub(crate) fn check_parameters(&self) -> Result<()> {
         beta_of(self.beta)?;
-        if self.gain > T::ZERO && self.gain.is_finite() {
-            return Ok(());
+        let refused =
+            |expected| Err(Error::Parameter { name: "gain", expected, found: self.gain.to_f64() });
+        if !(self.gain > T::ZERO && self.gain.is_finite()) {
+            return refused("a finite number above 0");
         }
-        let expected = "a finite number above 0";
-        Err(Error::Parameter { name: "gain", expected, found: self.gain.to_f64() })
+        if self.gain != T::ONE && self.similarity != Similarity::Dot {
+            return refused("1 under a similarity that is not the dot product");
+        }
+        Ok(())
     }
 
     /// Refuses operands that do not fit one another.
@@ -258,15 +314,90 @@ impl<'k, T: Element> Retrieval<'k, T> {
         let (patterns, dim) = (memory.patterns(), memory.dim());
         self.check_parameters()?;
         expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
+        self.separation.check(patterns)?;
         if let Some(keep) = self.keep {
             expect_length("mask", keep.len(), patterns)?;
         }
-        outputs.check(probes.rows(), patterns, dim)
+        if let Some(bias) = self.bias {
+            expect_length("bias", bias.len(), patterns)?;
+        }
+        let shape = (probes.rows(), patterns);
+        self.biases.map_or(Ok(()), |biases| expect_shape("biases", biases.shape(), shape))?;
+        self.masks.map_or(Ok(()), |masks| expect_shape("masks", masks.shape(), shape))?;
+        let retrieved = self.value_dim(memory).unwrap_or(dim);
+        outputs.check(probes.rows(), patterns, retrieved)
     }
 
     /// β and the number of patterns, as the separation takes them.
     pub(crate) fn params(&self, patterns: usize) -> SoftmaxParams<T> {
         SoftmaxParams::new(self.beta.to_f64() * self.gain.to_f64(), patterns)
+    }
+
+    /// The same, with updates of the probes where the patterns have values.
+    pub(crate) fn updating(self) -> Self {
+        Self { updates: true, ..self }
+    }
+
+    /// Features of what is retrieved, if these are values.
+    pub(crate) fn value_dim(&self, memory: &Memory<T>) -> Option<usize> {
+        memory.value_dim().filter(|_| !self.updates)
+    }
+
+    /// β times the gain.
+    pub(crate) fn total_beta(&self) -> f64 {
+        self.beta.to_f64() * self.gain.to_f64()
+    }
+
+    /// Whether the online softmax computes the weights, in one pass with the projection.
+    pub(crate) fn streams(&self) -> bool {
+        let shifted = matches!(self.similarity, Similarity::Dot | Similarity::Cosine)
+            || self.similarity == Similarity::NegHalfSquaredL2 && self.null() == T::ZERO;
+        shifted && self.separation.is_softmax()
+    }
+
+    /// c of `SoftmaxPlus`.
+    pub(crate) fn null(&self) -> T {
+        match self.separation {
+            Separation::SoftmaxPlus(c) => T::from_f64(c),
+            _ => T::ZERO,
+        }
+    }
+
+    /// Calls `work` with the separation of rows. A softmax leaves out the weights that cannot
+    /// change a sum.
+    pub(crate) fn separation_of_rows<R>(
+        &self,
+        patterns: usize,
+        work: impl FnOnce(&dyn RowSeparation) -> R,
+    ) -> R {
+        if self.separation.is_softmax() && self.null() == T::ZERO {
+            return work(&self.cut(patterns));
+        }
+        self.separation.with_rows(work)
+    }
+
+    /// Softmax without the weights that cannot change a sum over `patterns` patterns.
+    pub(crate) fn cut(&self, patterns: usize) -> Cut {
+        let bits = f64::from(T::DIGITS) + (patterns.max(1) as f64).log2().ceil();
+        Cut { width: bits * std::f64::consts::LN_2 }
+    }
+
+    /// Whether the energy has the terms of the dot product, ½ x·x and ½ M*².
+    pub(crate) fn is_quadratic(&self) -> bool {
+        self.similarity == Similarity::Dot && !self.separation.is_unnormalised()
+    }
+
+    /// Whether probes may differ in the patterns that take part.
+    pub(crate) fn masks_differ(&self) -> bool {
+        self.biases.is_some() || self.masks.is_some()
+    }
+
+    /// Whether pattern `n` takes part in the recall of probe `b`.
+    pub(crate) fn takes_part(&self, b: usize, n: usize) -> bool {
+        self.keep.is_none_or(|keep| keep[n])
+            && self.bias.is_none_or(|bias| bias[n] != T::NEG_INFINITY)
+            && self.biases.is_none_or(|biases| biases.row(b)[n] != T::NEG_INFINITY)
+            && self.masks.is_none_or(|masks| masks.row(b)[n])
     }
 
     /// The same at another inverse temperature, which has been checked.

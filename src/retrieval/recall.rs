@@ -142,12 +142,7 @@ impl<T: Element> Recall<T> {
 
     /// The parameters of the recall.
     pub(crate) fn retrieval(&self) -> Retrieval<'_, T> {
-        Retrieval {
-            beta: self.beta,
-            gain: self.gain,
-            keep: self.keep.as_deref(),
-            plain_similarities: false,
-        }
+        Retrieval { gain: self.gain, keep: self.keep.as_deref(), ..Retrieval::new(self.beta) }
     }
 
     /// X and X̂, padded.

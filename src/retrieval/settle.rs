@@ -98,6 +98,39 @@ pub struct Settled<T> {
     states: Vec<T>,
     next: Vec<T>,
     energies: Vec<T>,
+    rows: Rows<T>,
+}
+
+/// The biases and masks of the probes that still move.
+#[derive(Debug, Clone)]
+struct Rows<T> {
+    biases: Vec<T>,
+    masks: Vec<bool>,
+}
+
+impl<T: Element> Rows<T> {
+    /// The retrieval for these probes alone, if it has something for each probe.
+    fn gather<'r>(
+        &'r mut self,
+        retrieval: &Retrieval<'r, T>,
+        probes: &[usize],
+    ) -> Result<Option<Retrieval<'r, T>>> {
+        if !retrieval.masks_differ() {
+            return Ok(None);
+        }
+        let mut moving = *retrieval;
+        if let Some(biases) = retrieval.biases {
+            self.biases.clear();
+            probes.iter().for_each(|&b| self.biases.extend_from_slice(biases.row(b)));
+            moving.biases = Some(MatRef::new(&self.biases, probes.len(), biases.cols())?);
+        }
+        if let Some(masks) = retrieval.masks {
+            self.masks.clear();
+            probes.iter().for_each(|&b| self.masks.extend_from_slice(masks.row(b)));
+            moving.masks = Some(MatRef::new(&self.masks, probes.len(), masks.cols())?);
+        }
+        Ok(Some(moving))
+    }
 }
 
 impl<T: Element> Default for Settled<T> {
@@ -117,6 +150,7 @@ impl<T: Element> Settled<T> {
             states: Vec::new(),
             next: Vec::new(),
             energies: Vec::new(),
+            rows: Rows { biases: Vec::new(), masks: Vec::new() },
         }
     }
 
@@ -270,7 +304,11 @@ impl<T: Element> Retrieval<'_, T> {
         let energies = &mut settled.energies[..batch];
         let energy = if settled.trace.is_some() { Some(energies) } else { None };
         let outputs = Outputs { retrieved, energy, ..Outputs::default() };
-        self.run(MatRef::new(&settled.states, batch, dim)?, memory, outputs, context)
+        let probes = MatRef::new(&settled.states, batch, dim)?;
+        let Some(moving) = settled.rows.gather(self, &settled.moving)? else {
+            return self.updating().run(probes, memory, outputs, context);
+        };
+        moving.updating().run(probes, memory, outputs, context)
     }
 }
 

@@ -46,7 +46,7 @@ use crate::simd::tile::for_tile_size;
 use crate::simd::{Element, Simd};
 
 /// The online softmax of one probe over one block of patterns: what is kept between segments.
-pub(crate) struct Separation<'k, T, G> {
+pub(crate) struct OnlineSoftmax<'k, T, G> {
     params: SoftmaxParams<T>,
     /// The shift changes when a score exceeds it by more than this many bits.
     rescale_threshold: T,
@@ -69,7 +69,7 @@ pub(crate) struct Separation<'k, T, G> {
     entropy_sum: G,
 }
 
-impl<'k, T: Element, G: Copy> Separation<'k, T, G> {
+impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
     /// Starts a block.
     #[inline(always)]
     pub fn begin<S: Simd<T, Vec = G>>(
@@ -414,7 +414,7 @@ mod tests {
             let params =
                 SoftmaxParams { scale: T::ONE, depth: T::MAX, ..SoftmaxParams::new(1.0, 1) };
             let state = State { shift: T::ZERO, ..State::EMPTY };
-            let separation = Separation::begin(simd, params, None, &state);
+            let separation = OnlineSoftmax::begin(simd, params, None, &state);
             (
                 separation.new_shift(0, self.0, &state),
                 separation.exceeding(simd, simd.splat(self.0)) != 0,

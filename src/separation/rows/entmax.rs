@@ -173,11 +173,13 @@ impl Smallest {
         // The sum of weights of which this is the smallest is at least 1.
         let mut smallest = Smallest { excess, score, weight: 1.0 / support.len().max(1) as f64 };
         for _ in 0..MAX_STEPS {
-            let next = smallest.weight - smallest.step(support);
-            if !(next < smallest.weight) {
+            let next = (smallest.weight - smallest.step(support)).max(0.0);
+            // Neither is a NaN progress.
+            let progress = next < smallest.weight;
+            if !progress {
                 break;
             }
-            smallest.weight = next.max(0.0);
+            smallest.weight = next;
         }
         smallest
     }

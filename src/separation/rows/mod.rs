@@ -51,7 +51,7 @@ pub(crate) enum Reach {
     /// highest minus 1 is the highest.
     Width(f64),
     /// Those above the `k`-th highest minus this width, and the `k` highest themselves, the first
-    /// of equals.
+    /// of equals if the width is 0 and all equals of the `k`-th if it is more.
     KthWidth {
         /// How many of the highest scores are within reach in any case.
         k: usize,
@@ -259,7 +259,8 @@ fn multiply_out(x: f64, mut exponent: u32) -> f64 {
 fn inverse_excess(alpha: f64) -> f64 {
     let q = 1.0 / (alpha - 1.0);
     let near = q.round();
-    if near >= 1.0 && near <= MAX_INTEGER && (q - near).abs() <= 1e-14 * q { near } else { q }
+    let rounding = (q - near).abs() <= 1e-14 * q;
+    if rounding && (1.0..=MAX_INTEGER).contains(&near) { near } else { q }
 }
 
 /// The `k` highest of a row: those above a score, and the first few that equal it.

@@ -65,8 +65,8 @@ impl RowSeparation for Power {
         None
     }
 
-    /// Up to p = 1, the change over a distance of 2 e is the highest around 0, where it is 2 eᵖ, and
-    /// over a distance of e it is at most 2 (e/2)ᵖ. Above 1 it grows with the scores without bound.
+    /// Up to p = 1, a distance of e matters most around 0, from -e/2 to e/2. Above 1, the slope grows
+    /// with the scores without bound.
     fn error(&self, e: f64) -> f64 {
         if self.p <= 1.0 { 2.0 * (e / 2.0).powf(self.p) } else { f64::INFINITY }
     }

@@ -67,8 +67,9 @@ pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
         // (norm - 1) / (slope of the norm)
         let step = sum * -(-sum.ln() / exponent).exp_m1() / slope;
         let next = delta + step;
-        // Not `next <= delta`, so that nothing but progress goes on.
-        if !(next > delta && next < 1.0) {
+        // Neither is a NaN progress.
+        let progress = next > delta && next < 1.0;
+        if !progress {
             break;
         }
         delta = next;

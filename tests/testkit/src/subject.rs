@@ -119,6 +119,7 @@ impl<T: Real> Told<T> {
             best: Some(&mut self.best),
             best_weight: Some(&mut self.best_weight),
             support: Some(&mut self.support),
+            ..Outputs::default()
         }
     }
 

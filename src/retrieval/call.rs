@@ -1,0 +1,403 @@
+//! One recall: the scoring and the driver that a similarity and a separation need, and outputs that
+//! depend on the support.
+
+use crate::driver::blocking::Plan;
+use crate::driver::energy::SubMemory;
+use crate::driver::outputs::{Outputs, PerPattern};
+use crate::driver::run::run;
+use crate::driver::scratch::grow;
+use crate::driver::source::{Input, SparseRows};
+use crate::driver::sparse::{Kind, Sparse, SparseScratch, Supports};
+use crate::driver::tasks::{Job, Shared};
+use crate::error::Result;
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Memory;
+use crate::retrieval::factors::Factors;
+use crate::retrieval::statistics;
+use crate::retrieval::update::{Update, complete, projection_weights, to_sphere};
+use crate::retrieval::{Context, Retrieval};
+use crate::separation::family::Separation;
+use crate::separation::state::SoftmaxParams;
+use crate::simd::Element;
+use crate::simd::tile::PROBE_TILE;
+use crate::similarity::Similarity;
+use crate::similarity::scoring::Scoring;
+
+/// What a recall keeps from call to call besides the drivers' scratch.
+#[derive(Debug, Clone)]
+pub(crate) struct Work<T> {
+    pub factors: Factors<T>,
+    pub sparse: SparseScratch<T>,
+    /// The weights of the projection.
+    pub projected: Vec<T>,
+    lse: Vec<T>,
+    /// X̂ for statistics.
+    pub rows: Vec<T>,
+}
+
+impl<T> Default for Work<T> {
+    fn default() -> Self {
+        Self {
+            factors: Factors::default(),
+            sparse: SparseScratch::default(),
+            projected: Vec::new(),
+            lse: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+}
+
+/// A recall whose operands have been checked.
+pub(crate) struct Call<'a, T> {
+    pub retrieval: &'a Retrieval<'a, T>,
+    pub probes: MatRef<'a, T>,
+    pub memory: &'a Memory<T>,
+}
+
+impl<'a, T: Element> Call<'a, T> {
+    /// Recalls, and writes what is asked for.
+    pub fn run(
+        &self,
+        mut outputs: Outputs<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let statistics = outputs.take_statistics();
+        let Work { factors, .. } = work;
+        factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
+        let mut factors = std::mem::take(factors);
+        let result = (|| {
+            if self.retrieval.streams() {
+                self.dense(outputs, &factors, work, context)?;
+                if statistics.any() {
+                    let cut = self.retrieval.cut(self.memory.patterns());
+                    let shared = self.shared(Job::Scores, &factors, context)?;
+                    self.solver(&shared, &cut, false, context).solve(
+                        self.probes,
+                        PerPattern::none(),
+                        &mut work.sparse,
+                    )?;
+                }
+            } else {
+                self.sparse(outputs, &factors, work, context)?;
+            }
+            if statistics.any() {
+                statistics::write(self, statistics, &factors, work, context)?;
+            }
+            Ok(())
+        })();
+        std::mem::swap(&mut work.factors, &mut factors);
+        result
+    }
+
+    /// Finds the supports alone.
+    pub fn supports(&self, work: &mut Work<T>, context: &mut Context<T>) -> Result<()> {
+        let factors = &mut work.factors;
+        factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
+        let factors = std::mem::take(factors);
+        let result = (|| {
+            let shared = self.shared(Job::Scores, &factors, context)?;
+            self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
+                let solver = self.solver(&shared, separation, true, context);
+                solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
+            })
+        })();
+        work.factors = factors;
+        result
+    }
+
+    pub fn scoring<'f>(&self, factors: &'f Factors<T>) -> Scoring<'f, T>
+    where
+        'a: 'f,
+    {
+        let retrieval = self.retrieval;
+        let shape = (self.probes.rows(), self.memory.patterns());
+        let exact = matches!(retrieval.separation, Separation::Epanechnikov(_));
+        Scoring {
+            bias: retrieval.bias,
+            biases: retrieval.biases,
+            masks: retrieval.masks,
+            bias_scale: T::from_f64(1.0 / retrieval.total_beta()),
+            ..factors.scoring(retrieval.similarity, exact, shape)
+        }
+    }
+
+    pub fn shared<'f>(
+        &self,
+        job: Job<T>,
+        factors: &'f Factors<T>,
+        context: &Context<T>,
+    ) -> Result<Shared<'f, T>>
+    where
+        'a: 'f,
+    {
+        let (retrieval, memory) = (self.retrieval, self.memory);
+        let plan = Plan::new::<T>(memory.patterns(), memory.dim());
+        let values = memory.padded_values().filter(|_| !retrieval.updates);
+        let plan = retrieval.value_dim(memory).map_or(plan, |dim| plan.with_values::<T>(dim));
+        let scoring = self.scoring(factors);
+        // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
+        // some probes alone and one is not finite, each probe has a tile to itself.
+        let apart = (scoring.has_bias() || matches!(job, Job::Combine)) && !memory.is_finite();
+        Ok(Shared {
+            level: context.level()?,
+            plan,
+            memory: memory.padded(),
+            values,
+            scoring,
+            value_factors: None,
+            job,
+            keep: retrieval.keep,
+            beta: retrieval.beta,
+            gain: retrieval.gain,
+            scales_similarities: !retrieval.plain_similarities,
+            sub_memory: None,
+            quadratic: retrieval.is_quadratic(),
+            probe_tile: if apart { 1 } else { PROBE_TILE },
+        })
+    }
+
+    pub fn solver<'s>(
+        &self,
+        shared: &'s Shared<'s, T>,
+        separation: &'s dyn crate::separation::rows::RowSeparation,
+        potentials: bool,
+        context: &Context<T>,
+    ) -> Sparse<'s, T> {
+        let (beta, parallelism) = (self.retrieval.total_beta(), context.parallelism());
+        Sparse { shared, separation, beta, potentials, parallelism }
+    }
+
+    /// By the online softmax.
+    fn dense(
+        &self,
+        mut outputs: Outputs<'_, T>,
+        factors: &Factors<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let (retrieval, memory, batch) = (self.retrieval, self.memory, self.probes.rows());
+        let params = SoftmaxParams {
+            entropy_sum: outputs.entropy.is_some(),
+            best: outputs.best.is_some() || outputs.best_weight.is_some(),
+            null: retrieval.null(),
+            ..retrieval.params(memory.patterns())
+        };
+        let mut shared = self.shared(Job::Recall(params), factors, context)?;
+        let on_sphere = retrieval.similarity == Similarity::Cosine && shared.values.is_none();
+        if on_sphere {
+            shared.value_factors = Some(factors.of_patterns(memory.patterns()));
+        }
+        if shared.scoring.is_dot() {
+            let most = memory.max_squared_norm_of(retrieval.keep);
+            shared.job = Job::Recall(params.among(most, memory.dim()));
+        }
+        // Where masks differ from probe to probe, so do the constants of the energy.
+        let energy = if shared.scoring.has_bias() { outputs.energy.take() } else { None };
+        if outputs.energy.is_some() {
+            shared.sub_memory = Some(SubMemory::of(memory, retrieval.keep));
+        }
+        if energy.is_some() {
+            grow!(work.lse, batch as u64, T::ZERO);
+        }
+        let mut lse = outputs.lse.take();
+        let wanted_lse = match (&mut lse, energy.is_some()) {
+            (Some(lse), _) => Some(&mut lse[..]),
+            (None, true) => Some(&mut work.lse[..batch]),
+            (None, false) => None,
+        };
+        let mut retrieved = outputs.retrieved.take();
+        let passed = Outputs {
+            retrieved: retrieved.as_mut().map(MatMut::reborrow),
+            lse: wanted_lse,
+            ..outputs
+        };
+        let parallelism = context.parallelism();
+        run(&shared, Input::Rows(self.probes), passed, parallelism, &mut context.memory)?;
+        if let Some(retrieved) = retrieved.as_mut().filter(|_| on_sphere) {
+            let states = &context.memory.states[..batch];
+            for (b, probe) in self.probes.iter().enumerate() {
+                // All masked: zeros.
+                if states[b].row_sum != T::ZERO {
+                    to_sphere(probe, retrieved.row_mut(b));
+                }
+            }
+        }
+        if let Some(energy) = energy {
+            let lse = lse.as_deref().unwrap_or(&work.lse);
+            self.energies(energy, |b| lse[b].to_f64());
+        }
+        Ok(())
+    }
+
+    /// By a separation of rows, from candidates.
+    fn sparse(
+        &self,
+        mut outputs: Outputs<'_, T>,
+        factors: &Factors<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let retrieval = self.retrieval;
+        let shared = self.shared(Job::Scores, factors, context)?;
+        let similarities = outputs.similarities.as_mut().map(MatMut::reborrow);
+        let potentials = outputs.lse.is_some() || outputs.energy.is_some();
+        let per_pattern = PerPattern { similarities, scores: None };
+        retrieval.separation_of_rows(self.memory.patterns(), |separation| {
+            let solver = self.solver(&shared, separation, potentials, context);
+            solver.solve(self.probes, per_pattern, &mut work.sparse)
+        })?;
+        if let Some(retrieved) = &mut outputs.retrieved {
+            self.project(retrieved, factors, work, context)?;
+        }
+        self.write(outputs, &work.sparse.supports);
+        Ok(())
+    }
+
+    /// The projection of the supports, or the update that belongs to the similarity.
+    fn project(
+        &self,
+        retrieved: &mut MatMut<'_, T>,
+        factors: &Factors<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
+        let (retrieval, memory) = (self.retrieval, self.memory);
+        let update = Update::of(retrieval.similarity, retrieval.separation);
+        let readout = retrieval.value_dim(memory).is_some();
+        let weights = if readout { Update::Sum } else { update };
+        projection_weights(weights, supports, self.probes, memory, projected);
+        let rows = SparseRows { weights: projected, ..supports.rows() };
+        let shared = self.shared(Job::Combine, factors, context)?;
+        if readout || update != Update::Median {
+            let outputs = Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
+            let parallelism = context.parallelism();
+            run(&shared, Input::Sparse(rows), outputs, parallelism, &mut context.memory)?;
+        }
+        match readout {
+            true => readouts(supports, memory, retrieved),
+            false => {
+                complete(update, (supports, projected), self.probes, memory, retrieved);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the outputs that the supports tell.
+    fn write(&self, mut outputs: Outputs<'_, T>, supports: &Supports<T>) {
+        let gain = self.retrieval.gain;
+        if let Some(similarities) = outputs.similarities.as_mut().filter(|_| gain != T::ONE) {
+            for b in 0..similarities.rows() {
+                similarities.row_mut(b).iter_mut().for_each(|s| *s = *s * gain);
+            }
+        }
+        if let Some(weights) = &mut outputs.memory_weights {
+            for b in 0..weights.rows() {
+                self.write_weights(b, supports, weights.row_mut(b));
+            }
+        }
+        if let Some(energy) = outputs.energy {
+            self.energies(energy, |b| supports.facts[b].potential);
+        }
+        for (b, fact) in supports.facts.iter().enumerate() {
+            let floats = [
+                (&mut outputs.lse, fact.potential),
+                (&mut outputs.entropy, fact.entropy),
+                (&mut outputs.best_weight, fact.best_weight),
+            ];
+            for (output, value) in floats {
+                if let Some(output) = output {
+                    output[b] = T::from_f64(value);
+                }
+            }
+            if let Some(best) = &mut outputs.best {
+                best[b] = fact.best.unwrap_or(usize::MAX);
+            }
+            if let Some(support) = &mut outputs.support {
+                support[b] = supports.range(b).len();
+            }
+        }
+    }
+
+    /// The memory weights of probe `b`: NaN where it is not finite, but for masked patterns.
+    fn write_weights(&self, b: usize, supports: &Supports<T>, to: &mut [T]) {
+        if supports.facts[b].kind == Kind::NotFinite {
+            for (n, to) in to.iter_mut().enumerate() {
+                *to = if self.retrieval.takes_part(b, n) { T::NAN } else { T::ZERO };
+            }
+            return;
+        }
+        to.fill(T::ZERO);
+        let range = supports.range(b);
+        for (&n, &weight) in supports.indices[range.clone()].iter().zip(&supports.weights[range]) {
+            to[n as usize] = T::from_f64(weight);
+        }
+    }
+
+    /// E(x) = R(x) - G(t) / β + C, where the patterns that take part may differ from probe to probe.
+    fn energies(&self, energy: &mut [T], potential: impl Fn(usize) -> f64) {
+        let retrieval = self.retrieval;
+        let (beta, gain) = (retrieval.beta.to_f64(), retrieval.gain.to_f64());
+        let quadratic = retrieval.is_quadratic();
+        let mut shared = None;
+        for (b, probe) in self.probes.iter().enumerate() {
+            let SubMemory { patterns, max_squared_norm } = match shared {
+                Some(shared) if !retrieval.masks_differ() => shared,
+                _ => self.participants(b),
+            };
+            shared = Some(SubMemory { patterns, max_squared_norm });
+            let square: f64 = probe.iter().map(|x| x.to_f64() * x.to_f64()).sum();
+            let constant = retrieval.separation.with_rows(|rows| rows.constant(patterns));
+            let constant = if patterns == 0 { 0.0 } else { constant };
+            let quadratic_terms = 0.5 * (square + gain * gain * max_squared_norm);
+            let quadratic_terms = if quadratic { quadratic_terms } else { 0.0 };
+            energy[b] = T::from_f64(quadratic_terms - potential(b) / beta + constant / beta);
+        }
+    }
+
+    /// The patterns that take part for probe `b`.
+    fn participants(&self, b: usize) -> SubMemory {
+        let norms = self.memory.squared_norms();
+        let (mut patterns, mut most) = (0, 0.0_f64);
+        let part = |n: &usize| self.retrieval.takes_part(b, *n);
+        for norm in (0..norms.len()).filter(part).map(|n| norms[n]) {
+            patterns += 1;
+            let norm = norm.to_f64();
+            most = if norm > most || norm.is_nan() { norm } else { most };
+        }
+        SubMemory { patterns, max_squared_norm: most }
+    }
+
+    /// Σ p m of the supports into padded rows of scratch, for statistics.
+    pub fn means(
+        &self,
+        to: MatMut<'_, T>,
+        factors: &Factors<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
+        projection_weights(Update::Sum, supports, self.probes, self.memory, projected);
+        let rows = SparseRows { weights: projected, ..supports.rows() };
+        let mut shared = self.shared(Job::Combine, factors, context)?;
+        (shared.values, shared.gain) = (None, T::ONE);
+        shared.plan = Plan::new::<T>(self.memory.patterns(), self.memory.dim());
+        let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };
+        run(&shared, Input::Sparse(rows), outputs, context.parallelism(), &mut context.memory)
+    }
+}
+
+/// Rows of values: NaN where the probe is not finite, the row itself where it has all weight.
+fn readouts<T: Element>(supports: &Supports<T>, memory: &Memory<T>, retrieved: &mut MatMut<'_, T>) {
+    let Some(values) = memory.values() else { return };
+    for (b, fact) in supports.facts.iter().enumerate() {
+        let range = supports.range(b);
+        let to = retrieved.row_mut(b);
+        match (fact.kind, &supports.weights[range.clone()]) {
+            (Kind::NotFinite, _) => to.fill(T::NAN),
+            (_, &[1.0]) => to.copy_from_slice(values.row(supports.indices[range.start] as usize)),
+            _ => {}
+        }
+    }
+}

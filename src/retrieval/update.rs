@@ -1,0 +1,201 @@
+//! The update T(x) that belongs to a similarity, from the support of a probe's weights.
+//!
+//! Under T the energy never rises: y = T(x) minimises R(y) - Σ p s(y, m), which bounds the energy
+//! from above at y and touches it at x. Sources: Ramsauer et al. 2020 (dot), Comaniciu & Meer 2002
+//! (mean shift), Weiszfeld 1937 (L2), Krotov & Hopfield 2016 (on the sphere).
+
+use crate::driver::sparse::{Kind, Supports};
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Memory;
+use crate::separation::family::Separation;
+use crate::simd::Element;
+use crate::similarity::Similarity;
+
+/// What becomes of the weights and of their sum of patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// Σ p m
+    Sum,
+    /// Σ p m / Σ p
+    Mean,
+    /// Σ p m, at norm 1; x where that is 0.
+    Sphere,
+    /// The same of the patterns at norm 1.
+    UnitSphere,
+    /// Σ w m / Σ w with w = p / ‖x - m‖; x where some x = m.
+    Weiszfeld,
+    /// The weighted median of every feature.
+    Median,
+}
+
+impl Update {
+    pub fn of(similarity: Similarity, separation: Separation) -> Self {
+        match similarity {
+            Similarity::Dot if separation.is_unnormalised() => Self::Sphere,
+            Similarity::Dot => Self::Sum,
+            Similarity::Cosine => Self::UnitSphere,
+            Similarity::NegHalfSquaredL2 => Self::Mean,
+            Similarity::NegL2 => Self::Weiszfeld,
+            Similarity::NegL1 => Self::Median,
+            Similarity::UhnReciprocalSquaredL2 | Similarity::UhnReciprocalL1 => Self::Sum,
+        }
+    }
+
+    /// Whether the result is brought to norm 1.
+    pub fn is_on_sphere(self) -> bool {
+        matches!(self, Self::Sphere | Self::UnitSphere)
+    }
+}
+
+/// Writes the weights with which the patterns of every support are summed.
+pub(crate) fn projection_weights<T: Element>(
+    update: Update,
+    supports: &Supports<T>,
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    projected: &mut Vec<T>,
+) {
+    projected.clear();
+    for (b, probe) in probes.iter().enumerate() {
+        let range = supports.range(b);
+        let (indices, weights) = (&supports.indices[range.clone()], &supports.weights[range]);
+        let sum = |weights: &[f64]| weights.iter().sum::<f64>();
+        match update {
+            Update::Sum => projected.extend(weights.iter().map(|&p| T::from_f64(p))),
+            Update::Mean => {
+                let sum = sum(weights);
+                // A single weight of sum 1 stays 1.
+                projected.extend(weights.iter().map(|&p| T::from_f64(p / sum)));
+            }
+            Update::Sphere => {
+                let most = weights.iter().fold(0.0, |most: f64, p| most.max(p.abs()));
+                projected.extend(weights.iter().map(|&p| T::from_f64(p / most)));
+            }
+            Update::UnitSphere => {
+                let scaled = weights.iter().zip(indices).map(|(&p, &n)| {
+                    let norm = memory.squared_norms()[n as usize].to_f64().sqrt();
+                    if norm == 0.0 { 0.0 } else { p / norm }
+                });
+                let start = projected.len();
+                let most = scaled.clone().fold(0.0, |most: f64, w| most.max(w.abs()));
+                projected.extend(scaled.map(|w| T::from_f64(w / most)));
+                if most == 0.0 {
+                    projected[start..].fill(T::ZERO);
+                }
+            }
+            Update::Weiszfeld => weiszfeld(probe, (indices, weights), memory, projected),
+            // The medians are written in place of a sum.
+            Update::Median => projected.extend(weights.iter().map(|_| T::ZERO)),
+        }
+    }
+}
+
+/// The weights p / ‖x - m‖ of Weiszfeld's algorithm, of sum 1; zeros where some x = m.
+fn weiszfeld<T: Element>(
+    probe: &[T],
+    (indices, weights): (&[u32], &[f64]),
+    memory: &Memory<T>,
+    projected: &mut Vec<T>,
+) {
+    let inverse = |n: u32| 1.0 / distance(probe, memory.pattern(n as usize));
+    let sum: f64 = indices.iter().zip(weights).map(|(&n, p)| p * inverse(n)).sum();
+    if sum.is_infinite() {
+        projected.extend(indices.iter().map(|_| T::ZERO));
+        return;
+    }
+    projected.extend(indices.iter().zip(weights).map(|(&n, p)| T::from_f64(p * inverse(n) / sum)));
+}
+
+fn distance<T: Element>(x: &[T], m: &[T]) -> f64 {
+    let square = |(x, m): (&T, &T)| (x.to_f64() - m.to_f64()) * (x.to_f64() - m.to_f64());
+    x.iter().zip(m).map(square).sum::<f64>().sqrt()
+}
+
+/// Completes what has been summed: medians, the sphere, exact copies, and probes that stay.
+pub(crate) fn complete<T: Element>(
+    update: Update,
+    (supports, projected): (&Supports<T>, &[T]),
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    retrieved: &mut MatMut<'_, T>,
+) {
+    for (b, probe) in probes.iter().enumerate() {
+        let to = retrieved.row_mut(b);
+        let range = supports.range(b);
+        match supports.facts[b].kind {
+            Kind::NotFinite => to.fill(T::NAN),
+            Kind::Masked => to.fill(T::ZERO),
+            Kind::Proper if range.is_empty() => to.copy_from_slice(probe),
+            Kind::Proper => match (update, &projected[range.clone()]) {
+                (Update::Median, _) => medians(probe, supports, b, memory, to),
+                (Update::Sphere | Update::UnitSphere, _) => to_sphere(probe, to),
+                // The patterns' weights are 0 where the probe is one of them.
+                (Update::Weiszfeld, weights) if weights.iter().all(|w| *w == T::ZERO) => {
+                    to.copy_from_slice(probe);
+                }
+                (_, &[weight]) if weight == T::ONE => {
+                    to.copy_from_slice(memory.pattern(supports.indices[range.start] as usize));
+                }
+                _ => {}
+            },
+        }
+    }
+}
+
+/// Brings a retrieved probe to norm 1, or restores the probe where it is 0.
+pub(crate) fn to_sphere<T: Element>(probe: &[T], retrieved: &mut [T]) {
+    let most = retrieved.iter().fold(0.0, |most: f64, x| most.max(x.to_f64().abs()));
+    if most == 0.0 && retrieved.iter().all(|x| *x == T::ZERO) {
+        retrieved.copy_from_slice(probe);
+        return;
+    }
+    // Squares of the quotients neither overflow nor vanish.
+    let square = |x: &T| (x.to_f64() / most) * (x.to_f64() / most);
+    let norm = most * retrieved.iter().map(square).sum::<f64>().sqrt();
+    for x in retrieved {
+        *x = T::from_f64(x.to_f64() / norm);
+    }
+}
+
+/// The weighted median of every feature over the support; the probe's own where that is a median.
+fn medians<T: Element>(
+    probe: &[T],
+    supports: &Supports<T>,
+    b: usize,
+    memory: &Memory<T>,
+    to: &mut [T],
+) {
+    let range = supports.range(b);
+    let indices = &supports.indices[range.clone()];
+    let weights = &supports.weights[range];
+    let half = 0.5 * weights.iter().sum::<f64>();
+    let mut column: Vec<(f64, f64)> = Vec::with_capacity(indices.len());
+    for (d, (to, &x)) in to.iter_mut().zip(probe).enumerate() {
+        let x = x.to_f64();
+        column.clear();
+        let elements = indices.iter().map(|&n| memory.pattern(n as usize)[d].to_f64());
+        column.extend(elements.zip(weights.iter().copied()));
+        let (mut below, mut above) = (0.0, 0.0);
+        for &(m, p) in &column {
+            below += if m < x { p } else { 0.0 };
+            above += if m > x { p } else { 0.0 };
+        }
+        *to = match below <= half && above <= half {
+            true => T::from_f64(x),
+            false => T::from_f64(median(&mut column, half)),
+        };
+    }
+}
+
+/// The least element at which the weights so far reach half of all.
+fn median(column: &mut [(f64, f64)], half: f64) -> f64 {
+    column.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let mut so_far = 0.0;
+    for &(m, p) in &*column {
+        so_far += p;
+        if so_far >= half {
+            return m;
+        }
+    }
+    column.last().map_or(f64::NAN, |last| last.0)
+}
