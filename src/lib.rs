@@ -94,7 +94,7 @@ pub use functions::{
 pub use learning::{LearningInput, Plasticity, Update, UpdateRule};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
-pub use retrieval::{Context, Recall, Retrieval, Settled, Status, Stop};
+pub use retrieval::{Context, Gradients, Recall, Retrieval, Settled, Status, Stop, Upstream};
 pub use separation::family::Separation;
 pub use simd::{Element, Level};
 pub use similarity::Similarity;

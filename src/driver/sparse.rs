@@ -139,6 +139,9 @@ pub(crate) struct Sparse<'a, T> {
     pub beta: f64,
     /// Whether potentials are wanted.
     pub potentials: bool,
+    /// Whether patterns without a weight are kept in the support, where every score has an influence
+    /// on the weights.
+    pub keeps_all: bool,
     pub parallelism: Parallelism,
 }
 
@@ -242,7 +245,7 @@ impl<T: Element> Sparse<'_, T> {
             (true, Some(_)) => Kind::Proper,
         };
         let fact = if kind == Kind::Proper {
-            self.weigh(best, work)
+            self.weigh((best, row_max), work)
         } else {
             let masked = kind == Kind::Masked;
             let potential = if masked { value(self.separation, &[]) } else { f64::NAN };
@@ -255,7 +258,7 @@ impl<T: Element> Sparse<'_, T> {
     }
 
     /// Weighs the candidates of one probe, and appends those that have a weight.
-    fn weigh(&self, best: Option<usize>, work: &mut SparseScratch<T>) -> Fact {
+    fn weigh(&self, (best, row_max): (Option<usize>, T), work: &mut SparseScratch<T>) -> Fact {
         let SparseScratch { scores, indices, theta, weights, supports, .. } = work;
         theta.clear();
         theta.extend(scores.iter().map(|score| self.beta * score.to_f64()));
@@ -267,12 +270,16 @@ impl<T: Element> Sparse<'_, T> {
             if best == Some(indices[at] as usize) {
                 best_weight = weight;
             }
-            if T::from_f64(weight) != T::ZERO {
+            if T::from_f64(weight) != T::ZERO || self.keeps_all {
                 entropy -= if weight > 0.0 { weight * weight.ln() } else { 0.0 };
                 supports.indices.push(indices[at]);
                 supports.weights.push(weight);
                 supports.scores.push(scores[at]);
             }
+        }
+        if theta.is_empty() {
+            // Nothing is within reach: the highest score tells what that is worth.
+            theta.push(self.beta * row_max.to_f64());
         }
         let potential = if self.potentials { value(self.separation, theta) } else { f64::NAN };
         Fact { kind: Kind::Proper, best, best_weight, potential, entropy }

@@ -17,6 +17,7 @@ use crate::retrieval::statistics;
 use crate::retrieval::update::{Update, complete, projection_weights, to_sphere};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
+use crate::separation::rows::Reach;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
@@ -98,7 +99,9 @@ impl<'a, T: Element> Call<'a, T> {
         let result = (|| {
             let shared = self.shared(Job::Scores, &factors, context)?;
             self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
-                let solver = self.solver(&shared, separation, true, context);
+                let keeps_all = separation.reach() == Reach::All;
+                let solver =
+                    Sparse { keeps_all, ..self.solver(&shared, separation, true, context) };
                 solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
             })
         })();
@@ -165,7 +168,7 @@ impl<'a, T: Element> Call<'a, T> {
         context: &Context<T>,
     ) -> Sparse<'s, T> {
         let (beta, parallelism) = (self.retrieval.total_beta(), context.parallelism());
-        Sparse { shared, separation, beta, potentials, parallelism }
+        Sparse { shared, separation, beta, potentials, keeps_all: false, parallelism }
     }
 
     /// By the online softmax.

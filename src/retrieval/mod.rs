@@ -1,5 +1,6 @@
 //! Recall: X̂ = softmax(β X Mᵀ) M, and everything that the same pass over the patterns can tell.
 
+mod backward;
 mod call;
 mod context;
 mod factors;
@@ -8,6 +9,7 @@ mod settle;
 mod statistics;
 mod update;
 
+pub use backward::{Gradients, Upstream};
 pub use context::Context;
 pub use recall::Recall;
 pub use settle::{Settled, Status, Stop};
@@ -311,6 +313,13 @@ impl<'k, T: Element> Retrieval<'k, T> {
         memory: &Memory<T>,
         outputs: &Outputs<'_, T>,
     ) -> Result<()> {
+        self.check_operands(probes, memory)?;
+        let retrieved = self.value_dim(memory).unwrap_or(memory.dim());
+        outputs.check(probes.rows(), memory.patterns(), retrieved)
+    }
+
+    /// Refuses probes, biases and masks that do not fit the memory.
+    fn check_operands(&self, probes: MatRef<'_, T>, memory: &Memory<T>) -> Result<()> {
         let (patterns, dim) = (memory.patterns(), memory.dim());
         self.check_parameters()?;
         expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
@@ -323,9 +332,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         }
         let shape = (probes.rows(), patterns);
         self.biases.map_or(Ok(()), |biases| expect_shape("biases", biases.shape(), shape))?;
-        self.masks.map_or(Ok(()), |masks| expect_shape("masks", masks.shape(), shape))?;
-        let retrieved = self.value_dim(memory).unwrap_or(dim);
-        outputs.check(probes.rows(), patterns, retrieved)
+        self.masks.map_or(Ok(()), |masks| expect_shape("masks", masks.shape(), shape))
     }
 
     /// β and the number of patterns, as the separation takes them.

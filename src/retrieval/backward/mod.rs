@@ -1,0 +1,385 @@
+//! Gradients: the vector-Jacobian products of a recall, of its log-sum-exp and its energy.
+//!
+//! ```text
+//! for each probe, over the support of its weights:
+//!     dp = g · v                                     # and what the update has besides a sum
+//!     dt = J(p) dp + r ∂G/∂t                         # the separation's; r = dL/dlse - dL/dE / β
+//!     dbias += dt;  dβ += dt · s;  ds = β dt
+//!     dx += ds ∂s/∂x;  dm += ds ∂s/∂m + p g          # the similarity's
+//! ```
+//!
+//! Weights are computed again, as flash-attention does, and only patterns in the support are
+//! touched: nothing of size B x N is stored unless it is asked for. The softmax of dot products,
+//! whose support is everything, has a fused kernel (see `driver::backward`).
+
+mod similarity;
+mod steps;
+mod update;
+
+use crate::driver::sparse::Kind;
+use crate::error::{Error, Result};
+use crate::matrix::check::{expect_length, expect_shape};
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Memory;
+use crate::retrieval::call::{Call, Work};
+use crate::retrieval::update::Update;
+use crate::retrieval::{Context, Retrieval};
+use crate::separation::rows::{RowSeparation, incline, pull};
+use crate::simd::Element;
+use update::{Gradient, Support};
+
+/// The gradients of a loss with respect to the outputs of a recall. By default none are given.
+#[derive(Debug, Clone, Copy)]
+pub struct Upstream<'a, T> {
+    /// dL/dX̂ (B x D, or B x E if the memory has values).
+    pub retrieved: Option<MatRef<'a, T>>,
+    /// dL/dlse (B).
+    pub lse: Option<&'a [T]>,
+    /// dL/dE (B).
+    pub energy: Option<&'a [T]>,
+}
+
+impl<T> Default for Upstream<'_, T> {
+    fn default() -> Self {
+        Self { retrieved: None, lse: None, energy: None }
+    }
+}
+
+/// Where the gradients of a loss with respect to the operands of a recall are written. By default
+/// none are.
+#[derive(Debug)]
+pub struct Gradients<'a, T> {
+    /// dL/dX (B x D).
+    pub probes: Option<MatMut<'a, T>>,
+    /// dL/dM (N x D). Without values it is the whole gradient: that of the similarities and that of
+    /// what is retrieved.
+    pub patterns: Option<MatMut<'a, T>>,
+    /// dL/dV (N x E), of a memory that has values.
+    pub values: Option<MatMut<'a, T>>,
+    /// dL/db (N): the sum over the probes.
+    pub bias: Option<&'a mut [T]>,
+    /// dL/db (B x N).
+    pub biases: Option<MatMut<'a, T>>,
+    /// dL/dβ.
+    pub beta: Option<&'a mut T>,
+}
+
+impl<T> Default for Gradients<'_, T> {
+    fn default() -> Self {
+        Self { probes: None, patterns: None, values: None, bias: None, biases: None, beta: None }
+    }
+}
+
+/// Gradients while they are added up: rows without gaps, and none of what is not wanted.
+pub(crate) struct Sums<T> {
+    pub probes: Vec<f64>,
+    pub patterns: Vec<T>,
+    pub values: Vec<T>,
+    pub bias: Vec<f64>,
+    pub biases: Vec<T>,
+    pub beta: f64,
+}
+
+impl<T: Element> Retrieval<'_, T> {
+    /// The vector-Jacobian product of one recall: from gradients with respect to its outputs, those
+    /// with respect to its operands. Outputs are overwritten.
+    ///
+    /// Without values the recall is the update of the similarity, as [`run`](Self::run) retrieves
+    /// it. A probe whose patterns are all masked has gradients of zero; one that is not finite makes
+    /// what it contributes to NaN.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Retrieval, Upstream};
+    ///
+    /// let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
+    /// let probe = MatRef::new(&[0.5, 0.5], 1, 2)?;
+    /// let upstream = Upstream {
+    ///     retrieved: Some(MatRef::new(&[1.0, 0.0], 1, 2)?),
+    ///     ..Upstream::default()
+    /// };
+    /// let mut dx = [0.0; 2];
+    /// let gradients = Gradients {
+    ///     probes: Some(MatMut::new(&mut dx, 1, 2)?),
+    ///     ..Gradients::default()
+    /// };
+    /// Retrieval::new(4.0).backward(probe, &memory, upstream, gradients, &mut Context::new())?;
+    /// // β (diag p - p pᵀ) g, with both weights one half.
+    /// assert_eq!(dx, [1.0, -1.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`] as
+    /// for [`run`](Self::run), and for a gain that is not 1. Nothing has been written then.
+    pub fn backward(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        upstream: Upstream<'_, T>,
+        gradients: Gradients<'_, T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        self.check_backward(probes, memory, &upstream, &gradients)?;
+        context.level()?;
+        let mut sums = Sums::new(&gradients, probes.rows(), memory);
+        let mut work = std::mem::take(&mut context.work);
+        let call = Call { retrieval: self, probes, memory };
+        let result = call.pull(upstream, &mut sums, &mut work, context);
+        context.work = work;
+        result?;
+        sums.write(gradients, probes.rows());
+        Ok(())
+    }
+
+    fn check_backward(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        upstream: &Upstream<'_, T>,
+        gradients: &Gradients<'_, T>,
+    ) -> Result<()> {
+        self.check_operands(probes, memory)?;
+        let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
+        if self.gain != T::ONE {
+            let (name, expected) = ("gain", "1 where gradients are wanted");
+            return Err(Error::Parameter { name, expected, found: self.gain.to_f64() });
+        }
+        let retrieved = self.value_dim(memory).unwrap_or(dim);
+        if let Some(g) = upstream.retrieved {
+            expect_shape("gradient of retrieved", g.shape(), (batch, retrieved))?;
+        }
+        for (operand, g) in
+            [("gradient of lse", upstream.lse), ("gradient of energy", upstream.energy)]
+        {
+            g.map_or(Ok(()), |g| expect_length(operand, g.len(), batch))?;
+        }
+        let matrices = [
+            ("gradient of probes", &gradients.probes, (batch, dim)),
+            ("gradient of patterns", &gradients.patterns, (patterns, dim)),
+            ("gradient of values", &gradients.values, (patterns, retrieved)),
+            ("gradient of biases", &gradients.biases, (batch, patterns)),
+        ];
+        for (operand, matrix, shape) in matrices {
+            matrix.as_ref().map_or(Ok(()), |m| expect_shape(operand, m.shape(), shape))?;
+        }
+        let bias = gradients.bias.as_ref();
+        bias.map_or(Ok(()), |bias| expect_length("gradient of bias", bias.len(), patterns))
+    }
+}
+
+impl<T: Element> Sums<T> {
+    pub fn new(wanted: &Gradients<'_, T>, batch: usize, memory: &Memory<T>) -> Self {
+        let room = |wanted: bool, count: usize| vec![T::ZERO; if wanted { count } else { 0 }];
+        let (patterns, dim) = (memory.patterns(), memory.dim());
+        let value_dim = memory.value_dim().unwrap_or(0);
+        Self {
+            probes: vec![0.0; batch * dim],
+            patterns: room(wanted.patterns.is_some(), patterns * dim),
+            values: room(wanted.values.is_some(), patterns * value_dim),
+            bias: vec![0.0; if wanted.bias.is_some() { patterns } else { 0 }],
+            biases: room(wanted.biases.is_some(), batch * patterns),
+            beta: 0.0,
+        }
+    }
+
+    pub fn write(&self, gradients: Gradients<'_, T>, batch: usize) {
+        let Gradients { probes, patterns, values, bias, biases, beta } = gradients;
+        if let Some(mut to) = probes {
+            let dim = self.probes.len() / batch.max(1);
+            for b in 0..batch {
+                let from = &self.probes[b * dim..][..dim];
+                to.row_mut(b).iter_mut().zip(from).for_each(|(to, x)| *to = T::from_f64(*x));
+            }
+        }
+        for (to, from) in
+            [(patterns, &self.patterns), (values, &self.values), (biases, &self.biases)]
+        {
+            let Some(mut to) = to else { continue };
+            let cols = to.cols();
+            for n in 0..to.rows() {
+                match from.get(n * cols..(n + 1) * cols) {
+                    Some(from) => to.row_mut(n).copy_from_slice(from),
+                    None => to.row_mut(n).fill(T::ZERO),
+                }
+            }
+        }
+        if let Some(bias) = bias {
+            bias.iter_mut().zip(&self.bias).for_each(|(to, x)| *to = T::from_f64(*x));
+        }
+        if let Some(beta) = beta {
+            *beta = T::from_f64(self.beta);
+        }
+    }
+}
+
+impl<T: Element> Call<'_, T> {
+    /// Adds the gradients of this recall to `sums`; those of the probes are overwritten.
+    pub(crate) fn pull(
+        &self,
+        upstream: Upstream<'_, T>,
+        sums: &mut Sums<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        self.supports(work, context)?;
+        let patterns = self.memory.patterns();
+        self.retrieval.separation_of_rows(patterns, |separation| {
+            for b in 0..self.probes.rows() {
+                self.pull_one(b, separation, upstream, sums, work);
+            }
+        });
+        Ok(())
+    }
+
+    /// The gradients of probe `b`.
+    fn pull_one(
+        &self,
+        b: usize,
+        separation: &dyn RowSeparation,
+        upstream: Upstream<'_, T>,
+        sums: &mut Sums<T>,
+        work: &Work<T>,
+    ) {
+        let (retrieval, memory) = (self.retrieval, self.memory);
+        let (dim, supports) = (memory.dim(), &work.sparse.supports);
+        let x = self.probes.row(b);
+        let mut dx = vec![0.0; dim];
+        let g: Option<Vec<f64>> =
+            upstream.retrieved.map(|g| g.row(b).iter().map(|g| g.to_f64()).collect());
+        let energy = upstream.energy.map_or(0.0, |g| g[b].to_f64());
+        let beta = retrieval.beta.to_f64();
+        // E has G with the factor -1/β.
+        let r = upstream.lse.map_or(0.0, |g| g[b].to_f64()) - energy / beta;
+        let range = supports.range(b);
+        let fact = supports.facts[b];
+        let indices = &supports.indices[range.clone()];
+        let weights = &supports.weights[range.clone()];
+        match fact.kind {
+            Kind::NotFinite => {
+                self.poison(b, sums);
+                return;
+            }
+            Kind::Masked => {
+                sums.probes[b * dim..][..dim].fill(0.0);
+                return;
+            }
+            Kind::Proper => {}
+        }
+        let mut dp = vec![0.0; weights.len()];
+        if let Some(g) = &g {
+            self.pull_retrieved((x, g), (indices, weights), (&mut dp, &mut dx), sums);
+        }
+        let theta: Vec<f64> = supports.scores[range].iter().map(|s| beta * s.to_f64()).collect();
+        pull(separation, &theta, weights, &mut dp);
+        if r != 0.0 {
+            let mut slope = vec![0.0; weights.len()];
+            incline(separation, &theta, weights, &mut slope);
+            dp.iter_mut().zip(&slope).for_each(|(dt, slope)| *dt += r * slope);
+        }
+        self.pull_scores(b, (indices, &dp), &mut dx, sums);
+        if energy != 0.0 {
+            self.pull_energy((b, energy, fact.potential), &mut dx, sums);
+        }
+        sums.probes[b * dim..][..dim].copy_from_slice(&dx);
+    }
+
+    /// From dL/dX̂ to dL/dp, and what the update has besides weights.
+    fn pull_retrieved(
+        &self,
+        (x, g): (&[T], &[f64]),
+        (indices, weights): (&[u32], &[f64]),
+        (dp, dx): (&mut Vec<f64>, &mut [f64]),
+        sums: &mut Sums<T>,
+    ) {
+        let (retrieval, memory) = (self.retrieval, self.memory);
+        let values = memory.values().filter(|_| !retrieval.updates);
+        let support = Support { indices, weights, rows: values.unwrap_or(memory.as_mat()) };
+        if indices.is_empty() && values.is_none() {
+            // The probe stays where it is.
+            dx.iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
+            return;
+        }
+        let (update, rows, dim) = match values {
+            Some(values) => (Update::Sum, &mut sums.values, values.cols()),
+            None => {
+                let update = Update::of(retrieval.similarity, retrieval.separation);
+                (update, &mut sums.patterns, memory.dim())
+            }
+        };
+        update::pull(update, (x, support), g, (dp, dx), &mut Gradient { rows, dim });
+    }
+
+    /// From dL/dt to the gradients of bias, β, probe and patterns.
+    fn pull_scores(
+        &self,
+        b: usize,
+        (indices, dt): (&[u32], &[f64]),
+        dx: &mut [f64],
+        sums: &mut Sums<T>,
+    ) {
+        let (retrieval, memory) = (self.retrieval, self.memory);
+        let (x, beta) = (self.probes.row(b), retrieval.beta.to_f64());
+        let columns = memory.patterns();
+        let mut patterns = Gradient { rows: &mut sums.patterns, dim: memory.dim() };
+        for (&n, &dt) in indices.iter().zip(dt).filter(|(_, dt)| **dt != 0.0) {
+            let m = memory.pattern(n as usize);
+            if let Some(bias) = sums.bias.get_mut(n as usize) {
+                *bias += dt;
+            }
+            if let Some(bias) = sums.biases.get_mut(b * columns + n as usize) {
+                *bias = T::from_f64(dt);
+            }
+            sums.beta += dt * similarity::similarity(retrieval.similarity, x, m);
+            let dm = patterns.row(n);
+            similarity::pull(retrieval.similarity, (x, m), beta * dt, dx, dm);
+        }
+    }
+
+    /// The parts of the energy besides G: ½ x·x, the constant, and the factor 1/β of G.
+    fn pull_energy(
+        &self,
+        (b, energy, potential): (usize, f64, f64),
+        dx: &mut [f64],
+        sums: &mut Sums<T>,
+    ) {
+        let (retrieval, memory) = (self.retrieval, self.memory);
+        let beta = retrieval.beta.to_f64();
+        let part = || (0..memory.patterns()).filter(|&n| retrieval.takes_part(b, n));
+        let constant = retrieval.separation.with_rows(|rows| rows.constant(part().count()));
+        sums.beta += energy * (potential - constant) / (beta * beta);
+        if !retrieval.is_quadratic() {
+            return;
+        }
+        let x = self.probes.row(b);
+        dx.iter_mut().zip(x).for_each(|(dx, x)| *dx += energy * x.to_f64());
+        // ½ M*²: the first of the longest patterns.
+        let norms = memory.squared_norms();
+        let longest = part().reduce(|a, n| if norms[n] > norms[a] { n } else { a });
+        if let Some(n) = longest {
+            let mut patterns = Gradient { rows: &mut sums.patterns, dim: memory.dim() };
+            patterns.add(n as u32, energy, memory.pattern(n));
+        }
+    }
+
+    /// The gradients of a probe that is not finite: NaN in all that it contributes to.
+    fn poison(&self, b: usize, sums: &mut Sums<T>) {
+        let (patterns, dim, values) =
+            (self.memory.patterns(), self.memory.dim(), self.memory.value_dim().unwrap_or(0));
+        sums.probes[b * dim..][..dim].fill(f64::NAN);
+        sums.beta = f64::NAN;
+        for n in (0..patterns).filter(|&n| self.retrieval.takes_part(b, n)) {
+            let rows = [(&mut sums.patterns, dim), (&mut sums.values, values)];
+            for (rows, dim) in rows {
+                if let Some(row) = rows.get_mut(n * dim..(n + 1) * dim) {
+                    row.fill(T::NAN);
+                }
+            }
+            if let Some(bias) = sums.bias.get_mut(n) {
+                *bias = f64::NAN;
+            }
+            if let Some(bias) = sums.biases.get_mut(b * patterns + n) {
+                *bias = T::NAN;
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Gradients of iterated recall: through every step, or at a fixed point by implicit
+//! differentiation.
+//!
+//! At a fixed point x = T(x), dL/dx₀ = 0 and the gradient of everything else is that of one update
+//! whose upstream gradient is u = (I - Jᵀ)⁻¹ g. J is symmetric where T is the gradient of a
+//! potential (the dot product and its equal for squared distances): I - J is then the Hessian of the
+//! energy, and u is found by conjugate gradients, each of which is one vector-Jacobian product.
+//! Otherwise u = g + Jᵀ u is iterated.
+
+use super::{Gradients, Sums, Upstream};
+use crate::error::{Error, Result};
+use crate::matrix::MatRef;
+use crate::memory::Memory;
+use crate::retrieval::call::{Call, Work};
+use crate::retrieval::{Context, Retrieval};
+use crate::simd::Element;
+use crate::similarity::Similarity;
+
+/// Most products with the Jacobian, and the residual that ends them, relative to the gradient.
+const MOST_PRODUCTS: usize = 1000;
+
+impl<T: Element> Retrieval<'_, T> {
+    /// The vector-Jacobian product of `steps` recalls: `steps - 1` updates of the probes and then the
+    /// recall whose outputs `upstream` is of. The probes of every step are computed again and kept,
+    /// which takes `steps` B D elements.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Retrieval, Upstream};
+    ///
+    /// let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
+    /// let (probe, g, mut dx) = ([0.5, 0.5], [1.0, 0.0], [0.0; 2]);
+    /// let upstream =
+    ///     Upstream { retrieved: Some(MatRef::new(&g, 1, 2)?), ..Upstream::default() };
+    /// let gradients =
+    ///     Gradients { probes: Some(MatMut::new(&mut dx, 1, 2)?), ..Gradients::default() };
+    /// let (retrieval, mut context) = (Retrieval::new(4.0), Context::new());
+    /// let probe = MatRef::new(&probe, 1, 2)?;
+    /// retrieval.backward_steps(2, probe, &memory, (upstream, gradients), &mut context)?;
+    /// // The probe is a fixed point, and J = [[1, -1], [-1, 1]].
+    /// assert_eq!(dx, [2.0, -2.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`backward`](Self::backward), and [`Error::Parameter`] without a step.
+    pub fn backward_steps(
+        &self,
+        steps: usize,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        (upstream, gradients): (Upstream<'_, T>, Gradients<'_, T>),
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        if steps == 0 {
+            let (name, expected) = ("steps", "at least 1");
+            return Err(Error::Parameter { name, expected, found: 0.0 });
+        }
+        self.check_backward(probes, memory, &upstream, &gradients)?;
+        let (batch, dim) = (probes.rows(), memory.dim());
+        let mut states: Vec<T> = probes.iter().flatten().copied().collect();
+        for step in 1..steps {
+            let mut next = states[(step - 1) * batch * dim..].to_vec();
+            self.apply_with(memory, &mut next, context)?;
+            states.extend_from_slice(&next);
+        }
+        let mut sums = Sums::new(&gradients, batch, memory);
+        let mut work = std::mem::take(&mut context.work);
+        let mut result = Ok(());
+        let mut g = Vec::new();
+        for step in (0..steps).rev() {
+            let rows = MatRef::new(&states[step * batch * dim..], batch, dim)?;
+            let last = step + 1 == steps;
+            let updating = self.updating();
+            let retrieval = if last { self } else { &updating };
+            let upstream = match last {
+                true => upstream,
+                false => Upstream {
+                    retrieved: Some(MatRef::new(&g, batch, dim)?),
+                    ..Upstream::default()
+                },
+            };
+            let call = Call { retrieval, probes: rows, memory };
+            result = call.pull(upstream, &mut sums, &mut work, context);
+            if result.is_err() {
+                break;
+            }
+            g = sums.probes.iter().map(|x| T::from_f64(*x)).collect();
+        }
+        context.work = work;
+        result?;
+        sums.write(gradients, batch);
+        Ok(())
+    }
+
+    /// The gradients of a settled recall with respect to patterns, values, bias and β, by implicit
+    /// differentiation: `probes` are the fixed points that [`settle`](Self::settle) has found, and
+    /// `upstream` belongs to a recall of them. The gradient with respect to where the probes came
+    /// from is 0, and is written as that.
+    ///
+    /// # Errors
+    /// As for [`backward`](Self::backward).
+    pub fn backward_settled(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        upstream: Upstream<'_, T>,
+        gradients: Gradients<'_, T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        self.check_backward(probes, memory, &upstream, &gradients)?;
+        let (batch, dim) = (probes.rows(), memory.dim());
+        let mut sums = Sums::new(&gradients, batch, memory);
+        let mut work = std::mem::take(&mut context.work);
+        let result = (|| {
+            // The last recall, at the fixed point, and then all updates before it.
+            let call = Call { retrieval: self, probes, memory };
+            call.pull(upstream, &mut sums, &mut work, context)?;
+            let g = std::mem::take(&mut sums.probes);
+            sums.probes = vec![0.0; g.len()];
+            let updating = self.updating();
+            let call = Call { retrieval: &updating, probes, memory };
+            let u = call.solve_fixed_point(&g, &mut work, context)?;
+            let u: Vec<T> = u.iter().map(|u| T::from_f64(*u)).collect();
+            let retrieved = Some(MatRef::new(&u, batch, dim)?);
+            call.pull(Upstream { retrieved, ..Upstream::default() }, &mut sums, &mut work, context)
+        })();
+        context.work = work;
+        result?;
+        sums.probes.fill(0.0);
+        sums.write(gradients, batch);
+        Ok(())
+    }
+}
+
+impl<T: Element> Call<'_, T> {
+    /// u = (I - Jᵀ)⁻¹ g for every probe, where J is the Jacobian of the update.
+    fn solve_fixed_point(
+        &self,
+        g: &[f64],
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<Vec<f64>> {
+        let (batch, dim) = (self.probes.rows(), self.memory.dim());
+        let similarity = self.retrieval.similarity;
+        let symmetric = matches!(similarity, Similarity::Dot | Similarity::NegHalfSquaredL2)
+            && !self.retrieval.separation.is_unnormalised();
+        let mut product = |v: &[f64]| -> Result<Vec<f64>> {
+            let rows: Vec<T> = v.iter().map(|v| T::from_f64(*v)).collect();
+            let retrieved = Some(MatRef::new(&rows, batch, dim)?);
+            let upstream = Upstream { retrieved, ..Upstream::default() };
+            let mut sums = Sums::new(&Gradients::default(), batch, self.memory);
+            self.pull(upstream, &mut sums, work, context)?;
+            Ok(sums.probes)
+        };
+        match symmetric {
+            true => conjugate_gradients::<T>(g, batch, &mut product),
+            false => fixed_point_iteration::<T>(g, &mut product),
+        }
+    }
+}
+
+/// Roundings of `T`, relative to 1.
+fn accuracy<T: Element>() -> f64 {
+    4.0 * (-f64::from(T::DIGITS)).exp2()
+}
+
+/// u with (I - J) u = g, for each row of the batch by itself.
+fn conjugate_gradients<T: Element>(
+    g: &[f64],
+    batch: usize,
+    product: &mut dyn FnMut(&[f64]) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let dim = g.len() / batch.max(1);
+    let dots = |a: &[f64], b: &[f64]| -> Vec<f64> {
+        let rows = a.chunks_exact(dim.max(1)).zip(b.chunks_exact(dim.max(1)));
+        rows.map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum()).collect()
+    };
+    let (mut u, mut residual, mut direction) = (vec![0.0; g.len()], g.to_vec(), g.to_vec());
+    let mut rr = dots(&residual, &residual);
+    let most: Vec<f64> = rr.iter().map(|rr| rr * accuracy::<T>().powi(2)).collect();
+    for _ in 0..MOST_PRODUCTS {
+        if rr.iter().zip(&most).all(|(rr, most)| rr <= most) {
+            break;
+        }
+        let jacobian = product(&direction)?;
+        let curved: Vec<f64> = direction.iter().zip(&jacobian).map(|(d, j)| d - j).collect();
+        let curvature = dots(&direction, &curved);
+        for b in (0..batch).filter(|&b| rr[b] > most[b] && curvature[b] != 0.0) {
+            let step = rr[b] / curvature[b];
+            for at in b * dim..(b + 1) * dim {
+                u[at] += step * direction[at];
+                residual[at] -= step * curved[at];
+            }
+        }
+        let next = dots(&residual, &residual);
+        for b in 0..batch {
+            let turn = if rr[b] > 0.0 { next[b] / rr[b] } else { 0.0 };
+            for at in b * dim..(b + 1) * dim {
+                direction[at] = residual[at] + turn * direction[at];
+            }
+        }
+        rr = next;
+    }
+    Ok(u)
+}
+
+/// u = g + Jᵀ u, iterated.
+fn fixed_point_iteration<T: Element>(
+    g: &[f64],
+    product: &mut dyn FnMut(&[f64]) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let mut u = g.to_vec();
+    for _ in 0..MOST_PRODUCTS {
+        let next: Vec<f64> = product(&u)?.iter().zip(g).map(|(j, g)| j + g).collect();
+        let moved = next.iter().zip(&u).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let most = next.iter().fold(0.0, |most: f64, u| most.max(u.abs()));
+        u = next;
+        if moved <= accuracy::<T>() * most {
+            break;
+        }
+    }
+    Ok(u)
+}
