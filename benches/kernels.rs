@@ -32,7 +32,7 @@ const ETA: f64 = 1e-9;
 const BETA: f64 = 8.0;
 
 /// The operands of every operation.
-struct Data<T> {
+struct Data<T: 'static> {
     shape: Shape,
     memory: Memory<T>,
     probes: Vec<T>,

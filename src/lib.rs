@@ -91,7 +91,7 @@ pub use functions::{
     retrieve, retrieve_with, similarities, similarities_with, softmax, softmax_into,
     softmax_into_with, softmax_with,
 };
-pub use learning::{LearningInput, Plasticity, Update, UpdateRule};
+pub use learning::{LearningInput, Noise, Plasticity, Update, UpdateRule};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
 pub use retrieval::{Context, Gradients, Recall, Retrieval, Settled, Status, Stop, Upstream};

@@ -6,6 +6,9 @@ use crate::matrix::MatMut;
 use crate::separation::candidates::{Head, List, Threshold};
 use crate::simd::Element;
 
+/// The least score that can have a weight, given some candidates and the highest score so far.
+pub type Raise<'a, T> = dyn Fn(&[T], T) -> T + Sync + 'a;
+
 /// A list of candidates for each of some probes, and for one or more splits of the patterns.
 #[derive(Debug)]
 pub struct Lists<'a, T> {
@@ -35,6 +38,22 @@ impl<T: Element> Lists<'_, T> {
             head: &mut self.heads.row_mut(b)[0],
             scores: self.scores.row_mut(b),
             indices: self.indices.row_mut(b),
+        }
+    }
+
+    /// Raises the bounds to those of other lists of the same probes, or to what `raise` makes of
+    /// these: what is no candidate beside some of the patterns is none beside all.
+    pub fn raise_bounds(&mut self, others: &Lists<'_, T>, raise: Option<&Raise<'_, T>>) {
+        let (scores, heads) = (others.scores.as_ref(), others.heads.as_ref());
+        for b in 0..heads.rows() {
+            let other = heads.row(b)[0];
+            let mut bound = other.bound;
+            if let Some(raise) = raise.filter(|_| other.finite) {
+                let raised = raise(&scores.row(b)[..other.len], other.row_max);
+                bound = if raised > bound { raised } else { bound };
+            }
+            let head = &mut self.heads.row_mut(b)[0];
+            head.bound = if bound > head.bound { bound } else { head.bound };
         }
     }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::driver::blocking::Plan;
 use crate::driver::compiled;
 use crate::driver::forward::{Forward, TileScratch};
-use crate::driver::lists::Lists;
+use crate::driver::lists::{Lists, Raise};
 use crate::driver::outputs::PerPattern;
 use crate::driver::parallel::{Divide, Parallelism, for_each_piece};
 use crate::driver::scratch::{grow, pad, take};
@@ -51,7 +51,7 @@ impl<T> Default for ListStore<T> {
 
 impl<T: Element> ListStore<T> {
     /// Empties the lists and makes room for those of `probes` probes.
-    fn begin(&mut self, probes: usize, splits: usize, scan: &Scan<T>) -> Result<()> {
+    fn begin(&mut self, probes: usize, splits: usize, scan: &Scan<'_, T>) -> Result<()> {
         let lists = product([probes, splits]);
         let entries = lists.saturating_mul(scan.room as u64);
         grow!(self.scores, entries, T::ZERO);
@@ -89,17 +89,20 @@ impl<T: Element> ListStore<T> {
 }
 
 /// Which candidates are kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scan<T> {
+#[derive(Clone, Copy)]
+pub(crate) struct Scan<'a, T> {
     pub threshold: Threshold<T>,
+    /// From the candidates of one split to a bound for those of the next, if that can be told.
+    pub raise: Option<&'a Raise<'a, T>>,
     /// Candidates that there is room for, for each probe and split.
     pub room: usize,
 }
 
-impl<T: Element> Scan<T> {
+impl<T: Element> Scan<'_, T> {
     /// With room for every pattern.
     pub fn all(shared: &Shared<'_, T>, threshold: Threshold<T>) -> Self {
-        Self { threshold, room: shared.plan.split.min(shared.plan.patterns) + MAX_BLOCK + SLACK }
+        let room = shared.plan.split.min(shared.plan.patterns) + MAX_BLOCK + SLACK;
+        Self { threshold, raise: None, room }
     }
 
     /// With room for about `candidates` in all splits together.
@@ -107,7 +110,7 @@ impl<T: Element> Scan<T> {
         let all = Self::all(shared, threshold);
         let splits = shared.plan.splits::<T>().len();
         let room = candidates.div_ceil(splits) + MAX_BLOCK + SLACK;
-        Self { threshold, room: room.min(all.room) }
+        Self { room: room.min(all.room), ..all }
     }
 
     /// Bytes of the lists of one probe.
@@ -133,7 +136,7 @@ impl<T> Default for ScanScratch<T> {
 pub(crate) fn scan<T: Element>(
     shared: &Shared<'_, T>,
     probes: MatRef<'_, T>,
-    (scan, per_pattern): (Scan<T>, PerPattern<'_, T>),
+    (scan, per_pattern): (Scan<'_, T>, PerPattern<'_, T>),
     (lists, scratch): (&mut ListStore<T>, &mut ScanScratch<T>),
     parallelism: Parallelism,
 ) -> Result<()> {
@@ -166,6 +169,7 @@ pub(crate) fn scan<T: Element>(
         splits: 0..splits,
         per_pattern,
         lists: lists.lists(scan.threshold),
+        raise: scan.raise,
         floats,
         states: &mut scratch.states[..pieces * most],
     };
@@ -187,6 +191,8 @@ struct ScanTask<'a, T> {
     /// The columns of these splits.
     per_pattern: PerPattern<'a, T>,
     lists: Lists<'a, T>,
+    /// From the candidates of one split to a bound for those of the next.
+    raise: Option<&'a Raise<'a, T>>,
     /// Scratch, in equal shares for the pieces.
     floats: &'a mut [T],
     states: &'a mut [State<T>],
@@ -216,7 +222,7 @@ impl<T: Element> Divide for ScanTask<'_, T> {
             let columns = plan.splits::<T>().skip(splits.start).take(at).map(|s| s.len()).sum();
             (self.lists.split_at_split(at), self.per_pattern.split_at_col(columns))
         };
-        let by_probes = self.by_probes;
+        let (by_probes, raise) = (self.by_probes, self.raise);
         (
             Self {
                 plan,
@@ -227,6 +233,7 @@ impl<T: Element> Divide for ScanTask<'_, T> {
                 splits,
                 per_pattern,
                 lists,
+                raise,
                 floats,
                 states,
             },
@@ -239,6 +246,7 @@ impl<T: Element> Divide for ScanTask<'_, T> {
                 splits: splits_,
                 per_pattern: per_pattern_,
                 lists: lists_,
+                raise,
                 floats: floats_,
                 states: states_,
             },
@@ -254,10 +262,17 @@ impl<T: Element> ScanTask<'_, T> {
         let scoring = shared.scoring.of(self.first..self.first + batch);
         let scores = take(&mut floats, plan.scores::<T>(batch));
         let panels = take(&mut floats, plan.panels::<T>(batch));
+        let (mut before, mut done): (Option<Lists<'_, T>>, usize) = (None, 0);
         for patterns in plan.splits::<T>().skip(self.splits.start).take(self.splits.len()) {
             let (now, rest) = per_pattern.split_at_col(patterns.len());
-            let (split, others) = lists.split_at_split(1);
+            let (mut split, others) = lists.split_at_split(1);
             (per_pattern, lists) = (rest, others);
+            // A few times, as the bound is soon as good as it gets.
+            let raise = self.raise.filter(|_| done.is_power_of_two());
+            done += 1;
+            if let Some(before) = &before {
+                split.raise_bounds(before, raise);
+            }
             let kernel = Forward {
                 source: Source::Scores(probes),
                 patterns: shared.memory.subrows(patterns.clone()),
@@ -272,12 +287,13 @@ impl<T: Element> ScanTask<'_, T> {
                 probe_tile: PROBE_TILE,
                 probe_block: plan.probe_block::<T>(),
                 states: &mut self.states[..batch],
-                lists: Some(split),
+                lists: Some(split.rows_mut(0..batch)),
                 retrieved: None,
                 per_pattern: now,
                 scratch: TileScratch { scores: &mut *scores, list: &mut [], panels: &mut *panels },
             };
             compiled::recall(shared.level, kernel);
+            before = Some(split);
         }
     }
 }

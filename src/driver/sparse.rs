@@ -27,7 +27,10 @@ use crate::simd::Element;
 use crate::similarity::scoring::least_unmasked;
 
 /// Most bytes of the lists of a chunk of probes.
-const LIST_BYTES: usize = 16 << 20;
+const LIST_BYTES: usize = 32 << 20;
+/// From so many candidates on, a sample of at most this size bounds the support first.
+const MANY: usize = 400;
+const SAMPLE: usize = 128;
 /// The share of the patterns that lists have room for at first, and at least so many of them.
 const EXPECTED_SHARE: usize = 8;
 const EXPECTED: usize = 1024;
@@ -42,7 +45,7 @@ pub(crate) struct Fact {
     pub best_weight: f64,
     /// G(t); NaN if it was not asked for.
     pub potential: f64,
-    /// -Σ p ln p
+    /// -Σ p ln p; NaN if it was not asked for.
     pub entropy: f64,
 }
 
@@ -96,6 +99,53 @@ impl<T: Element> Supports<T> {
     }
 }
 
+/// Rows of sparse weights, kept.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnedRows<T> {
+    starts: Vec<usize>,
+    weights: Vec<T>,
+    indices: Vec<u32>,
+}
+
+impl<T> Default for OwnedRows<T> {
+    fn default() -> Self {
+        Self { starts: vec![0], weights: Vec::new(), indices: Vec::new() }
+    }
+}
+
+impl<T: Element> OwnedRows<T> {
+    /// Copies the weights of supports, multiplied by `factor`. A row that is not finite has a weight
+    /// of NaN for every one of the `patterns` that takes part.
+    pub fn copy(
+        &mut self,
+        (supports, factor): (&Supports<T>, f64),
+        patterns: usize,
+        takes_part: impl Fn(usize, usize) -> bool,
+    ) {
+        self.starts.clear();
+        self.starts.push(0);
+        self.weights.clear();
+        self.indices.clear();
+        for (b, fact) in supports.facts.iter().enumerate() {
+            if fact.kind == Kind::NotFinite {
+                let part = (0..patterns).filter(|&n| takes_part(b, n));
+                self.indices.extend(part.map(|n| n as u32));
+                self.weights.resize(self.indices.len(), T::NAN);
+            } else {
+                let range = supports.range(b);
+                self.indices.extend_from_slice(&supports.indices[range.clone()]);
+                let weights = supports.weights[range].iter();
+                self.weights.extend(weights.map(|p| T::from_f64(p * factor)));
+            }
+            self.starts.push(self.indices.len());
+        }
+    }
+
+    pub fn rows(&self) -> SparseRows<'_, T> {
+        SparseRows { starts: &self.starts, weights: &self.weights, indices: &self.indices }
+    }
+}
+
 /// Scratch of a sparse recall, and its result.
 #[derive(Debug, Clone)]
 pub(crate) struct SparseScratch<T> {
@@ -131,6 +181,27 @@ impl<T> SparseScratch<T> {
     }
 }
 
+/// -p ln p
+fn entropy(p: f64) -> f64 {
+    if p > 0.0 { -p * p.ln() } else { 0.0 }
+}
+
+/// Keeps the candidates for which `keep` is true of their place.
+fn retain<T: Element>(
+    (scores, indices, theta): (&mut Vec<T>, &mut Vec<u32>, &mut Vec<f64>),
+    keep: impl Fn(usize, &[T], &[f64]) -> bool,
+) {
+    let mut kept = 0;
+    for at in 0..theta.len() {
+        let keeps = keep(at, scores, theta);
+        (theta[kept], scores[kept], indices[kept]) = (theta[at], scores[at], indices[at]);
+        kept += usize::from(keeps);
+    }
+    theta.truncate(kept);
+    scores.truncate(kept);
+    indices.truncate(kept);
+}
+
 /// A recall by a separation of rows.
 pub(crate) struct Sparse<'a, T> {
     pub shared: &'a Shared<'a, T>,
@@ -139,6 +210,8 @@ pub(crate) struct Sparse<'a, T> {
     pub beta: f64,
     /// Whether potentials are wanted.
     pub potentials: bool,
+    /// Whether entropies are wanted.
+    pub entropies: bool,
     /// Whether patterns without a weight are kept in the support, where every score has an influence
     /// on the weights.
     pub keeps_all: bool,
@@ -155,12 +228,16 @@ impl<T: Element> Sparse<'_, T> {
     ) -> Result<()> {
         work.supports.clear();
         let threshold = self.threshold();
-        let full = Scan::all(self.shared, threshold);
-        let narrow = match self.candidates() {
-            Some(candidates) => Scan::with_room(self.shared, threshold, candidates),
-            None => full,
-        };
+        let raise = |scores: &[T], row_max: T| self.raise(scores, row_max);
+        let full = Scan { raise: Some(&raise), ..Scan::all(self.shared, threshold) };
         let batch = probes.rows();
+        let at_once = batch.min(self.shared.plan.batch::<T>());
+        let narrow = match self.candidates() {
+            Some(candidates) if self.chunk(full) < at_once => {
+                Scan { raise: full.raise, ..Scan::with_room(self.shared, threshold, candidates) }
+            }
+            _ => full,
+        };
         let mut start = 0;
         while start < batch {
             let chunk = start..batch.min(start + self.chunk(narrow));
@@ -192,7 +269,7 @@ impl<T: Element> Sparse<'_, T> {
     }
 
     /// Probes whose lists fit into the memory for them.
-    fn chunk(&self, scan: Scan<T>) -> usize {
+    fn chunk(&self, scan: Scan<'_, T>) -> usize {
         (LIST_BYTES / scan.bytes(self.shared)).max(1)
     }
 
@@ -202,6 +279,7 @@ impl<T: Element> Sparse<'_, T> {
         match self.separation.reach() {
             Reach::All => Threshold::All,
             Reach::Width(width) => Threshold::Width(score(width)),
+            Reach::KthWidth { k: 1, width } => Threshold::Width(score(width)),
             Reach::KthWidth { k, width } => Threshold::KthWidth { k, width: score(width) },
             Reach::Above(bound) => {
                 let below = if bound > 0.0 { 1.0 - 3e-6 } else { 1.0 };
@@ -224,20 +302,73 @@ impl<T: Element> Sparse<'_, T> {
         }
     }
 
+    /// The least score that can have a weight beside the highest.
+    fn bound(&self, row_max: T) -> T {
+        match self.separation.reach() {
+            Reach::Width(width) => {
+                let below = row_max - T::from_f64(width / self.beta * (1.0 + 1e-6));
+                below - (below.abs() + row_max.abs()) * T::from_f64(1e-6)
+            }
+            Reach::All | Reach::Above(_) | Reach::KthWidth { .. } => T::NEG_INFINITY,
+        }
+    }
+
+    /// A bound from a sample of some candidates, if they are many: the threshold of a sample is below
+    /// that of all.
+    fn raise(&self, scores: &[T], row_max: T) -> T {
+        if scores.len() < MANY {
+            return T::NEG_INFINITY;
+        }
+        let mut sample = [0.0; SAMPLE + 1];
+        let every = scores.len().div_ceil(SAMPLE);
+        let mut count = 0;
+        for (to, score) in sample.iter_mut().zip(scores.iter().step_by(every)) {
+            *to = self.beta * score.to_f64();
+            count += 1;
+        }
+        // The highest of all is not in the sample twice.
+        let top = self.beta * row_max.to_f64();
+        if sample[..count].iter().all(|&t| t < top) {
+            sample[count] = top;
+            count += 1;
+        }
+        let Some(threshold) = self.separation.threshold(&sample[..count]) else {
+            return T::NEG_INFINITY;
+        };
+        let to = T::from_f64(threshold / self.beta);
+        to - (to.abs() + row_max.abs()) * T::from_f64(1e-6)
+    }
+
     /// Solves for the weights of one probe from its candidates, and appends its support.
     fn solve_one(&self, b: usize, all: bool, work: &mut SparseScratch<T>) {
         let lists = if all { &work.full } else { &work.narrow };
         work.scores.clear();
         work.indices.clear();
         let (mut finite, mut row_max, mut best) = (true, T::NEG_INFINITY, None);
-        for (head, scores, indices) in lists.of(b) {
+        for (head, ..) in lists.of(b) {
             finite &= head.finite;
             if head.row_max > row_max && head.best != usize::MAX {
                 (row_max, best) = (head.row_max, Some(head.best));
             }
-            work.scores.extend_from_slice(scores);
-            work.indices.extend_from_slice(indices);
         }
+        let mut bound = self.bound(row_max);
+        for (_, scores, _) in lists.of(b) {
+            let raised = self.raise(scores, row_max);
+            bound = if raised > bound { raised } else { bound };
+        }
+        let count = lists.of(b).map(|(head, ..)| head.len).sum();
+        work.scores.resize(count, T::ZERO);
+        work.indices.resize(count, 0);
+        let mut kept = 0;
+        for (_, scores, indices) in lists.of(b) {
+            // Without a branch, as nothing predicts which of them are kept.
+            for (&score, &index) in scores.iter().zip(indices) {
+                (work.scores[kept], work.indices[kept]) = (score, index);
+                kept += usize::from(score >= bound);
+            }
+        }
+        work.scores.truncate(kept);
+        work.indices.truncate(kept);
         let best = best.filter(|_| row_max >= least_unmasked());
         let kind = match (finite, best) {
             (false, _) => Kind::NotFinite,
@@ -257,31 +388,44 @@ impl<T: Element> Sparse<'_, T> {
         work.supports.starts.push(end);
     }
 
+    /// G of some candidates; NaN unless potentials are wanted.
+    fn potential(&self, theta: &[f64], row_max: T) -> f64 {
+        match (self.potentials, theta.is_empty()) {
+            (false, _) => f64::NAN,
+            // Nothing is within reach: the highest score tells what that is worth.
+            (true, true) => value(self.separation, &[self.beta * row_max.to_f64()]),
+            (true, false) => value(self.separation, theta),
+        }
+    }
+
     /// Weighs the candidates of one probe, and appends those that have a weight.
     fn weigh(&self, (best, row_max): (Option<usize>, T), work: &mut SparseScratch<T>) -> Fact {
         let SparseScratch { scores, indices, theta, weights, supports, .. } = work;
         theta.clear();
         theta.extend(scores.iter().map(|score| self.beta * score.to_f64()));
+        let bound = self.raise(scores, row_max);
+        if bound > T::NEG_INFINITY {
+            retain((scores, indices, theta), |at, scores, _| scores[at] >= bound);
+        }
         weights.clear();
         weights.extend_from_slice(theta);
         weigh(self.separation, weights);
-        let (mut entropy, mut best_weight) = (0.0, 0.0);
-        for (at, &weight) in weights.iter().enumerate() {
-            if best == Some(indices[at] as usize) {
-                best_weight = weight;
-            }
-            if T::from_f64(weight) != T::ZERO || self.keeps_all {
-                entropy -= if weight > 0.0 { weight * weight.ln() } else { 0.0 };
-                supports.indices.push(indices[at]);
-                supports.weights.push(weight);
-                supports.scores.push(scores[at]);
-            }
+        let potential = self.potential(theta, row_max);
+        let best_weight = best.and_then(|best| indices.iter().position(|&n| n as usize == best));
+        let best_weight = best_weight.map_or(0.0, |at| weights[at]);
+        if !self.keeps_all {
+            let weighs = |at: usize| T::from_f64(weights[at]) != T::ZERO;
+            retain((scores, indices, theta), |at, _, _| weighs(at));
         }
-        if theta.is_empty() {
-            // Nothing is within reach: the highest score tells what that is worth.
-            theta.push(self.beta * row_max.to_f64());
-        }
-        let potential = if self.potentials { value(self.separation, theta) } else { f64::NAN };
+        supports.indices.extend_from_slice(indices);
+        supports.scores.extend_from_slice(scores);
+        let start = supports.weights.len();
+        let kept = weights.iter().filter(|p| self.keeps_all || T::from_f64(**p) != T::ZERO);
+        supports.weights.extend(kept);
+        let entropy = match self.entropies {
+            true => supports.weights[start..].iter().map(|&p| entropy(p)).sum(),
+            false => f64::NAN,
+        };
         Fact { kind: Kind::Proper, best, best_weight, potential, entropy }
     }
 }

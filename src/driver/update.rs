@@ -14,6 +14,7 @@
 use std::ops::Range;
 
 use crate::driver::blocking::{blocks, scores_stride};
+use crate::driver::source::SparseRows;
 use crate::kernel::rank1;
 use crate::kernel::rank1::{FEW_PROBES, Outer, Step};
 use crate::kernel::score::{chunks, sums};
@@ -32,6 +33,8 @@ pub enum Source<'a, T> {
     Weights(MatRef<'a, T>),
     /// From given similarities and the softmax state that recall has found for each row.
     Scores(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
+    /// Given, but for those that are 0; the first pattern has this index in the rows.
+    Sparse(SparseRows<'a, T>, usize),
     /// From padded probes, whose similarities are computed again, and their softmax states.
     Probes(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
 }
@@ -41,6 +44,7 @@ impl<'a, T: Element> Source<'a, T> {
     pub fn rows(&self) -> usize {
         match self {
             Self::Weights(rows) | Self::Scores(rows, ..) | Self::Probes(rows, ..) => rows.rows(),
+            Self::Sparse(rows, _) => rows.rows(),
         }
     }
 
@@ -51,7 +55,8 @@ impl<'a, T: Element> Source<'a, T> {
             Self::Scores(scores, states, params) => {
                 Self::Scores(scores.subcols(patterns), states, params)
             }
-            probes => probes,
+            Self::Sparse(rows, first) => Self::Sparse(rows, first + patterns.start),
+            Self::Probes(..) => self,
         }
     }
 }
@@ -241,9 +246,12 @@ impl<'a, T: Element> Learn<'a, T> {
             if let Source::Weights(given) | Source::Scores(given, ..) = source {
                 row.copy_from_slice(&given.row(b)[block.clone()]);
             }
+            if let Source::Sparse(rows, first) = source {
+                rows.write(b, first + block.start, row);
+            }
             let keep = self.keep.map(|keep| &keep[block.clone()]);
             match source {
-                Source::Weights(_) => mask(row, keep),
+                Source::Weights(_) | Source::Sparse(..) => mask(row, keep),
                 Source::Scores(_, states, params) | Source::Probes(_, states, params) => {
                     memory_weights(simd, row, keep, params, &states[b]);
                 }

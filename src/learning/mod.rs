@@ -7,8 +7,11 @@
 //! | delta | Pᵀ (X - X̂) / B |
 //! | contrastive (Movellan 1991) | (Pᵀ X - P⁻ᵀ X⁻) / B, P⁻ = softmax(β X⁻ Mᵀ) |
 //!
+//! | energy | Pᵀ X / B |
+//!
 //! where X⁻ = X̂ or the result of further recalls of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).
 
+mod noise;
 mod outer_products;
 
 use std::str::FromStr;
@@ -16,6 +19,7 @@ use std::str::FromStr;
 use crate::driver::blocking::Plan;
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::{grow, pad, take};
+use crate::driver::sparse::OwnedRows;
 use crate::driver::update::Source;
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
@@ -23,10 +27,12 @@ use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::{Context, Recall, Retrieval};
+use crate::separation::family::Separation;
 use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
 use outer_products::{Batch, check_delta, clear};
 
+pub use noise::Noise;
 pub use outer_products::Update;
 pub(crate) use outer_products::update;
 
@@ -39,6 +45,8 @@ pub enum UpdateRule {
     Delta,
     /// The difference of the positive and the negative phase: ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B.
     Contrastive,
+    /// The descent of the energy: ΔM = Pᵀ X / B. Patterns grow without bound unless they decay.
+    Energy,
 }
 
 impl FromStr for UpdateRule {
@@ -48,9 +56,10 @@ impl FromStr for UpdateRule {
         match name {
             "delta" => Ok(Self::Delta),
             "contrastive" => Ok(Self::Contrastive),
+            "energy" => Ok(Self::Energy),
             _ => Err(Error::Unknown {
                 what: "update_rule",
-                known: "delta, contrastive",
+                known: "delta, contrastive, energy",
                 found: name.to_string(),
             }),
         }
@@ -85,13 +94,19 @@ pub struct Plasticity<T> {
     pub negative_beta: Option<T>,
     /// The number of recalls after which the result is X⁻ of the contrastive rule. 1 means X⁻ = X̂.
     pub negative_steps: usize,
+    /// With k, the negative phase of the contrastive rule has a weight of 1 for each of the k most
+    /// similar patterns and of 0 for all others, in place of those of the recall.
+    pub negative_winners: Option<usize>,
+    /// Noise that is added to the patterns after the update.
+    pub noise: Option<Noise<T>>,
 }
 
 impl<T: Element> Default for Plasticity<T> {
     /// The delta rule with η = 1, no decay, and one negative step.
     fn default() -> Self {
         let (rule, update) = (UpdateRule::default(), Update::default());
-        Self { rule, update, negative_beta: None, negative_steps: 1 }
+        let (negative_beta, negative_steps, negative_winners) = (None, 1, None);
+        Self { rule, update, negative_beta, negative_steps, negative_winners, noise: None }
     }
 }
 
@@ -115,6 +130,11 @@ impl<T: Element> Plasticity<T> {
             let (name, expected) = ("negative_steps", "at least 1");
             return Err(Error::Parameter { name, expected, found: 0.0 });
         }
+        if self.negative_winners == Some(0) {
+            let (name, expected) = ("negative_winners", "at least 1");
+            return Err(Error::Parameter { name, expected, found: 0.0 });
+        }
+        self.noise.map_or(Ok(()), |noise| noise.check())?;
         self.negative_beta.map_or(Ok(()), |beta| beta_of(beta).map(drop))
     }
 
@@ -248,7 +268,8 @@ impl<T: Element> Plasticity<T> {
         let mut kept = std::mem::take(&mut context.kept);
         let retrieved = Some(retrieved);
         let result = (|| {
-            if !Plan::new::<T>(patterns, memory.dim()).keeps_similarities::<T>(batch) {
+            let plan = Plan::new::<T>(patterns, memory.dim());
+            if !plan.keeps_similarities::<T>(batch) || !retrieval.is_plain() {
                 let outputs = Outputs { retrieved, ..Outputs::default() };
                 retrieval.recall(probes, memory, outputs, &mut recall, context)?;
                 return self.apply((&recall, Positive::Probes), None, memory, context);
@@ -290,14 +311,18 @@ impl<T: Element> Plasticity<T> {
         let vectors = take(&mut floats, 2 * rows);
         let negative = take(&mut floats, rows);
         let negative_phase = self.negative_beta.map_or(retrieval, |beta| retrieval.with_beta(beta));
+        let negative_phase = negative_phase.updating();
+        let mut negative_weights = OwnedRows::default();
         let (z, z_negative) = vectors.split_at_mut(rows);
         if contrastive {
             // The recalls of the negative phase use the first part of Z as scratch.
             pad(retrieved, negative, plan.stride);
             let phase = (&mut *negative, &mut *z, &mut *negative_states);
-            self.negative(&negative_phase, phase, memory, context)?;
+            self.negative(&negative_phase, phase, (&mut negative_weights, memory), context)?;
             pad(probes, z, plan.stride);
             z_negative.iter_mut().zip(&*negative).for_each(|(z, x)| *z = -*x);
+        } else if self.rule == UpdateRule::Energy {
+            pad(probes, z, plan.stride);
         } else {
             let pairs = probes.iter().zip(retrieved.iter());
             for (z, (x, retrieved)) in z.chunks_exact_mut(plan.stride).zip(pairs) {
@@ -310,10 +335,14 @@ impl<T: Element> Plasticity<T> {
         let positive = match positive {
             Positive::Weights(weights) => Source::Weights(weights),
             Positive::Scores(scores) => Source::Scores(scores, recall.states(), params),
+            Positive::Probes if !retrieval.is_plain() => Source::Sparse(recall.weights(), 0),
             Positive::Probes => Source::Probes(probes, recall.states(), params),
         };
         let params = negative_phase.params(patterns);
-        let negative = Source::Probes(matrix(negative, batch)?, negative_states, params);
+        let negative = match self.negative_winners.is_some() || !negative_phase.is_plain() {
+            true => Source::Sparse(negative_weights.rows(), 0),
+            false => Source::Probes(matrix(negative, batch)?, negative_states, params),
+        };
         let vectors = matrix(vectors, if contrastive { 2 * batch } else { batch })?;
         let update = Batch {
             sources: [Some(positive), contrastive.then_some(negative)],
@@ -323,6 +352,9 @@ impl<T: Element> Plasticity<T> {
         };
         update.apply(self.update, delta, memory, context)?;
         context.learning = learning;
+        if let Some(noise) = self.noise {
+            noise.add(memory);
+        }
         Ok(())
     }
 
@@ -332,7 +364,7 @@ impl<T: Element> Plasticity<T> {
         &self,
         phase: &Retrieval<'_, T>,
         (negative, other, states): (&mut [T], &mut [T], &mut [State<T>]),
-        memory: &Memory<T>,
+        (weights, memory): (&mut OwnedRows<T>, &Memory<T>),
         context: &mut Context<T>,
     ) -> Result<()> {
         let (batch, dim) = (states.len(), memory.dim());
@@ -345,6 +377,14 @@ impl<T: Element> Plasticity<T> {
             phase.run(from, memory, outputs, context)?;
         }
         let from = MatRef::with_stride(negative, batch, dim, stride)?;
+        if let Some(k) = self.negative_winners {
+            let winners = phase.with_separation(Separation::HardTopK(k));
+            // Fewer than k patterns may take part.
+            return winners.weights(from, memory, (weights, k as f64), context);
+        }
+        if !phase.is_plain() {
+            return phase.weights(from, memory, (weights, 1.0), context);
+        }
         phase.run(from, memory, Outputs::default(), context)?;
         states.copy_from_slice(&context.memory.states[..batch]);
         Ok(())

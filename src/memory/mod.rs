@@ -389,6 +389,13 @@ impl<T: Element> Memory<T> {
         Ok(())
     }
 
+    /// Changes every pattern, and refreshes the norms.
+    pub(crate) fn change(&mut self, mut change: impl FnMut(usize, &mut [T])) {
+        (0..self.patterns).for_each(|n| change(n, self.row_mut(n)));
+        // Any level will do where the environment names one that there is not.
+        self.refresh_norms(Level::detect().unwrap_or_else(|_| Level::best()));
+    }
+
     fn row_mut(&mut self, index: usize) -> &mut [T] {
         &mut self.rows[index * self.stride..][..self.dim]
     }

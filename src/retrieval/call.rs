@@ -24,6 +24,9 @@ use crate::simd::tile::PROBE_TILE;
 use crate::similarity::Similarity;
 use crate::similarity::scoring::Scoring;
 
+/// The share of the patterns in a support below which few probes share a tile of the projection.
+const FEW: f64 = 0.1;
+
 /// What a recall keeps from call to call besides the drivers' scratch.
 #[derive(Debug, Clone)]
 pub(crate) struct Work<T> {
@@ -168,7 +171,8 @@ impl<'a, T: Element> Call<'a, T> {
         context: &Context<T>,
     ) -> Sparse<'s, T> {
         let (beta, parallelism) = (self.retrieval.total_beta(), context.parallelism());
-        Sparse { shared, separation, beta, potentials, keeps_all: false, parallelism }
+        let (entropies, keeps_all) = (false, false);
+        Sparse { shared, separation, beta, potentials, entropies, keeps_all, parallelism }
     }
 
     /// By the online softmax.
@@ -247,7 +251,9 @@ impl<'a, T: Element> Call<'a, T> {
         let potentials = outputs.lse.is_some() || outputs.energy.is_some();
         let per_pattern = PerPattern { similarities, scores: None };
         retrieval.separation_of_rows(self.memory.patterns(), |separation| {
-            let solver = self.solver(&shared, separation, potentials, context);
+            let entropies = outputs.entropy.is_some();
+            let solver =
+                Sparse { entropies, ..self.solver(&shared, separation, potentials, context) };
             solver.solve(self.probes, per_pattern, &mut work.sparse)
         })?;
         if let Some(retrieved) = &mut outputs.retrieved {
@@ -272,7 +278,12 @@ impl<'a, T: Element> Call<'a, T> {
         let weights = if readout { Update::Sum } else { update };
         projection_weights(weights, supports, self.probes, memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
-        let shared = self.shared(Job::Combine, factors, context)?;
+        let mut shared = self.shared(Job::Combine, factors, context)?;
+        // Probes of a tile share the patterns of all their supports, which is a loss where these
+        // have little in common.
+        let share = projected.len() as f64 / (supports.facts.len() * memory.patterns()) as f64;
+        let tile = if share < FEW { 2 } else { PROBE_TILE };
+        shared.probe_tile = shared.probe_tile.min(tile);
         if readout || update != Update::Median {
             let outputs = Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
             let parallelism = context.parallelism();

@@ -18,6 +18,7 @@ use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
 use crate::driver::source::Input;
+use crate::driver::sparse::OwnedRows;
 use crate::driver::tasks::{Job, Shared};
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
@@ -282,14 +283,42 @@ impl<'k, T: Element> Retrieval<'k, T> {
         let wanted = outputs.retrieved.take();
         let retrieved = Some(recall.retrieved_mut(memory.dim()));
         let outputs = Outputs { retrieved, ..outputs };
-        self.run(probes, memory, outputs, context)?;
-        if let Some(mut wanted) = wanted {
-            for (b, row) in recall.retrieved_mut(memory.dim()).as_ref().iter().enumerate() {
-                wanted.row_mut(b).copy_from_slice(row);
+        self.updating().run(probes, memory, outputs, context)?;
+        match wanted {
+            Some(to) if self.value_dim(memory).is_some() => {
+                let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };
+                self.run(probes, memory, outputs, context)?;
             }
+            Some(mut to) => {
+                for (b, row) in recall.retrieved_mut(memory.dim()).as_ref().iter().enumerate() {
+                    to.row_mut(b).copy_from_slice(row);
+                }
+            }
+            None => {}
         }
-        recall.keep(self, memory, probes, &context.memory.states[..probes.rows()]);
+        if self.is_plain() {
+            recall.keep(self, memory, probes, &context.memory.states[..probes.rows()]);
+        } else {
+            self.weights(probes, memory, (recall.weights_mut(), 1.0), context)?;
+            recall.keep(self, memory, probes, &[]);
+        }
         Ok(())
+    }
+
+    /// Copies the weights of a recall, multiplied by a factor, but for those that are 0.
+    pub(crate) fn weights(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        (to, factor): (&mut OwnedRows<T>, f64),
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let mut work = std::mem::take(&mut context.work);
+        let result = Call { retrieval: self, probes, memory }.supports(&mut work, context);
+        let supports = (&work.sparse.supports, factor);
+        to.copy(supports, memory.patterns(), |b, n| self.takes_part(b, n));
+        context.work = work;
+        result
     }
 
     /// Refuses an inverse temperature and a gain outside their domains.
@@ -338,6 +367,15 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// β and the number of patterns, as the separation takes them.
     pub(crate) fn params(&self, patterns: usize) -> SoftmaxParams<T> {
         SoftmaxParams::new(self.beta.to_f64() * self.gain.to_f64(), patterns)
+    }
+
+    /// Whether the weights follow from the states of the online softmax and from dot products.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.streams()
+            && self.similarity == Similarity::Dot
+            && self.null() == T::ZERO
+            && self.bias.is_none()
+            && !self.masks_differ()
     }
 
     /// The same, with updates of the probes where the patterns have values.

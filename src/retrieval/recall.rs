@@ -2,13 +2,17 @@
 
 use crate::driver::blocking::Plan;
 use crate::driver::scratch::{grow, pad};
+use crate::driver::source::SparseRows;
+use crate::driver::sparse::OwnedRows;
 use crate::error::{Error, Result};
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::{Aligned, Memory, Version, padded_cols, scratch_stride};
 use crate::retrieval::Retrieval;
+use crate::separation::family::Separation;
 use crate::separation::state::State;
 use crate::simd::Element;
+use crate::similarity::Similarity;
 
 /// The record of a recall from which a memory can learn: the probes and the retrieved probes, their
 /// softmax states, the inverse temperature, the gain and the mask, and the version of the memory.
@@ -47,6 +51,14 @@ pub struct Recall<T> {
     beta: T,
     gain: T,
     keep: Option<Vec<bool>>,
+    similarity: Similarity,
+    separation: Separation,
+    bias: Option<Vec<T>>,
+    biases: Option<Vec<T>>,
+    masks: Option<Vec<bool>>,
+    /// The weights, unless they are a softmax of dot products: those follow from the states.
+    weights: OwnedRows<T>,
+    patterns: usize,
     /// The version of the memory; `None` before the first recall.
     memory: Option<Version>,
 }
@@ -67,6 +79,13 @@ impl<T: Element> Recall<T> {
             beta: T::ONE,
             gain: T::ONE,
             keep: None,
+            similarity: Similarity::Dot,
+            separation: Separation::Softmax,
+            bias: None,
+            biases: None,
+            masks: None,
+            weights: OwnedRows::default(),
+            patterns: 0,
             memory: None,
         }
     }
@@ -116,13 +135,14 @@ impl<T: Element> Recall<T> {
         self.states.clear();
         self.states.extend_from_slice(states);
         (self.beta, self.gain) = (retrieval.beta, retrieval.gain);
-        match (retrieval.keep, &mut self.keep) {
-            (Some(mask), Some(kept)) => {
-                kept.clear();
-                kept.extend_from_slice(mask);
-            }
-            (mask, kept) => *kept = mask.map(<[bool]>::to_vec),
-        }
+        (self.similarity, self.separation) = (retrieval.similarity, retrieval.separation);
+        self.patterns = memory.patterns();
+        copy(retrieval.keep.into_iter().flatten(), retrieval.keep.is_some(), &mut self.keep);
+        copy(retrieval.bias.into_iter().flatten(), retrieval.bias.is_some(), &mut self.bias);
+        let biases = retrieval.biases.into_iter().flat_map(MatRef::iter).flatten();
+        copy(biases, retrieval.biases.is_some(), &mut self.biases);
+        let masks = retrieval.masks.into_iter().flat_map(MatRef::iter).flatten();
+        copy(masks, retrieval.masks.is_some(), &mut self.masks);
         self.memory = Some(memory.version());
     }
 
@@ -142,7 +162,31 @@ impl<T: Element> Recall<T> {
 
     /// The parameters of the recall.
     pub(crate) fn retrieval(&self) -> Retrieval<'_, T> {
-        Retrieval { gain: self.gain, keep: self.keep.as_deref(), ..Retrieval::new(self.beta) }
+        Retrieval {
+            gain: self.gain,
+            keep: self.keep.as_deref(),
+            similarity: self.similarity,
+            separation: self.separation,
+            bias: self.bias.as_deref(),
+            biases: self.biases.as_ref().map(|biases| self.per_probe(biases)),
+            masks: self.masks.as_ref().map(|masks| self.per_probe(masks)),
+            ..Retrieval::new(self.beta)
+        }
+    }
+
+    /// A matrix with a row for each probe and a column for each pattern.
+    fn per_probe<'a, V>(&self, elements: &'a [V]) -> MatRef<'a, V> {
+        MatRef::new(elements, self.batch, self.patterns).expect("`keep` has copied such a matrix")
+    }
+
+    /// Where the weights are kept that do not follow from the states.
+    pub(crate) fn weights_mut(&mut self) -> &mut OwnedRows<T> {
+        &mut self.weights
+    }
+
+    /// The weights that do not follow from the states.
+    pub(crate) fn weights(&self) -> SparseRows<'_, T> {
+        self.weights.rows()
     }
 
     /// X and X̂, padded.
@@ -157,6 +201,21 @@ impl<T: Element> Recall<T> {
     pub(crate) fn states(&self) -> &[State<T>] {
         &self.states
     }
+}
+
+/// Copies elements into a vector that is kept, if there are any to copy.
+fn copy<'a, V: Copy + 'a>(
+    from: impl Iterator<Item = &'a V>,
+    wanted: bool,
+    to: &mut Option<Vec<V>>,
+) {
+    if !wanted {
+        *to = None;
+        return;
+    }
+    let to = to.get_or_insert_default();
+    to.clear();
+    to.extend(from);
 }
 
 /// Elements from one row of the record to the next: as in all scratch for rows of this dimension.

@@ -40,6 +40,8 @@ pub(crate) struct Head<T> {
     pub best: usize,
     /// The least score that is a candidate.
     pub bound: T,
+    /// Entries after the last time that the list was pruned.
+    pub pruned: usize,
     /// Whether all scores so far were finite.
     pub finite: bool,
     /// Whether there was no room for some candidate: the list is not complete.
@@ -59,6 +61,7 @@ impl<T: Element> Head<T> {
             row_max: T::NEG_INFINITY,
             best: usize::MAX,
             bound,
+            pruned: 0,
             finite: true,
             overflowed: false,
         }
@@ -67,6 +70,9 @@ impl<T: Element> Head<T> {
 
 /// Entries beyond the candidates for which a list has room: a compress-store writes whole vectors.
 pub(crate) const SLACK: usize = MAX_LANES;
+
+/// A list is pruned when it has grown by this many entries, or to twice its size if that is more.
+const GROWN: usize = 256;
 
 /// One probe's list.
 pub(crate) struct List<'a, T> {
@@ -115,7 +121,10 @@ impl<T: Element> List<'_, T> {
         if high < self.head.bound || self.head.overflowed {
             return;
         }
-        if self.head.len + row.len() + SLACK > self.scores.len() {
+        // The k-th highest is known when the list is pruned, and saves entries from then on.
+        let grown = matches!(threshold, Threshold::KthWidth { .. })
+            && self.head.len > 2 * self.head.pruned + GROWN;
+        if grown || self.head.len + row.len() + SLACK > self.scores.len() {
             self.prune(threshold);
             if self.head.len + row.len() + SLACK > self.scores.len() {
                 self.head.overflowed = true;
@@ -156,6 +165,7 @@ impl<T: Element> List<'_, T> {
             }
         }
         self.head.len = kept;
+        self.head.pruned = kept;
     }
 
     /// Raises the bound to just below `to`: a score whose distance is rounded is not lost.

@@ -373,6 +373,7 @@ impl<T: Element> HopfieldSynapse<T> {
             update: rates.update(),
             negative_beta: Some(negative_beta),
             negative_steps: self.settings.negative_steps,
+            ..Plasticity::default()
         }
     }
 

@@ -71,6 +71,7 @@ fn plasticity<T: Real>() -> impl Strategy<Value = Plasticity<T>> {
             update,
             negative_beta,
             negative_steps,
+            ..Plasticity::default()
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use super::softmax::Softmax;
 use super::sparsemax::Sparsemax;
-use super::tau::{Falls, newton, raise_1p};
+use super::tau::{Falls, below, newton, raise_1p};
 use super::{Fault, Reach, RowSeparation, highest, inverse_excess, normalise, require, survives};
 
 /// \[(α-1) t - τ\]₊^(1/(α-1)) with τ such that the sum is 1.
@@ -68,6 +68,19 @@ impl RowSeparation for Entmax {
             *t = solution.weight(*t);
         }
         normalise(t);
+    }
+
+    fn threshold(&self, t: &[f64]) -> Option<f64> {
+        match (self.namesake(), self.alpha < 2.0) {
+            (Some(namesake), _) => namesake.threshold(t),
+            (None, true) => {
+                let exponent = self.exponent();
+                let falls = Falls::of(t, exponent, self.alpha - 1.0);
+                let delta = newton(t, &falls, exponent);
+                Some(falls.top + (delta - 1.0) * exponent - exponent * below(falls.top))
+            }
+            (None, false) => None,
+        }
     }
 
     fn potential(&self, t: &[f64]) -> f64 {

@@ -1,6 +1,6 @@
 //! α-normmax, whose conjugate is the α-norm of the weights.
 
-use super::tau::{Falls, michelot, newton, raise_1p};
+use super::tau::{Falls, below, michelot, newton, raise_1p};
 use super::{Fault, Reach, RowSeparation, inverse_excess, normalise, require};
 
 /// q / Σ q with q = \[t - τ\]₊^(1/(α-1)) and τ such that Σ q^α = 1.
@@ -57,6 +57,11 @@ impl RowSeparation for Normmax {
             *t = raise_1p(falls.of_score(*t) - delta, exponent);
         }
         normalise(t);
+    }
+
+    fn threshold(&self, t: &[f64]) -> Option<f64> {
+        let falls = Falls::of(t, 1.0, 1.0);
+        Some(falls.top + self.solve(t, &falls) - 1.0 - below(falls.top))
     }
 
     /// τ + 1: the conjugate is the norm minus 1, whose gradient at p is t - τ on the support and

@@ -1,6 +1,6 @@
 //! Sparsemax: the point of the simplex that is nearest to the scores.
 
-use super::tau::{Falls, michelot};
+use super::tau::{Falls, below, michelot};
 use super::{Reach, RowSeparation, normalise};
 
 /// \[t - τ\]₊ with τ such that the sum is 1.
@@ -19,6 +19,11 @@ impl RowSeparation for Sparsemax {
             *t = (falls.of_score(*t) - tau).max(0.0);
         }
         normalise(t);
+    }
+
+    fn threshold(&self, t: &[f64]) -> Option<f64> {
+        let falls = Falls::of(t, 1.0, 1.0);
+        Some(falls.top + michelot(t, &falls) - below(falls.top))
     }
 
     fn potential(&self, t: &[f64]) -> f64 {

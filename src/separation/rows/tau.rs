@@ -31,6 +31,11 @@ impl Falls {
     }
 }
 
+/// More than the error of a threshold that is found near scores as high as `top`.
+pub(super) fn below(top: f64) -> f64 {
+    1e-9 * (1.0 + top.abs())
+}
+
 /// The threshold of sparsemax below the highest score, by Michelot's algorithm: the support begins
 /// as all within reach, and loses what is not above the threshold that it implies, until it loses
 /// nothing.
@@ -60,10 +65,34 @@ pub(super) fn michelot(t: &[f64], falls: &Falls) -> f64 {
 /// runs on the sum's root, the norm of the row, which is convex in δ as the sum is, and much
 /// closer to a line: from δ = 0, where the norm is at least 1, it climbs to the solution and never
 /// passes it.
+///
+/// Scores below the solution have an influence on the way to it. So the last steps begin again just
+/// below it, at a number that these do not change: the bits are those of the support.
 pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
-    let mut delta = 0.0;
+    // The solution of some of the scores is below that of all.
+    let some =
+        if t.len() < MANY { 0.0 } else { climb(t.iter().step_by(EVERY), falls, exponent, 0.0) };
+    let near = climb(t.iter(), falls, exponent, some);
+    let below = ((near / NEAR).floor() - 1.0) * NEAR;
+    if below > 0.0 { climb(t.iter(), falls, exponent, below) } else { near }
+}
+
+/// From so many scores on, every so many of them tell where to begin.
+const MANY: usize = 128;
+const EVERY: usize = 8;
+
+/// How far below a solution the last steps begin.
+const NEAR: f64 = 1.0 / (1 << 24) as f64;
+
+/// Newton's method from a δ that is not above the solution.
+fn climb<'t>(
+    t: impl Iterator<Item = &'t f64> + Clone,
+    falls: &Falls,
+    exponent: f64,
+    mut delta: f64,
+) -> f64 {
     for _ in 0..MAX_STEPS {
-        let (sum, slope) = sum_and_slope(t, falls, (exponent, delta));
+        let (sum, slope) = sum_and_slope(t.clone(), falls, (exponent, delta));
         // (norm - 1) / (slope of the norm)
         let step = sum * -(-sum.ln() / exponent).exp_m1() / slope;
         let next = delta + step;
@@ -78,12 +107,35 @@ pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
 }
 
 /// Σ x^exponent and Σ x^(exponent - 1), where x = (1 + z - δ)₊.
-fn sum_and_slope(t: &[f64], falls: &Falls, (exponent, delta): (f64, f64)) -> (f64, f64) {
+fn sum_and_slope<'t>(
+    t: impl Iterator<Item = &'t f64>,
+    falls: &Falls,
+    (exponent, delta): (f64, f64),
+) -> (f64, f64) {
+    match small_integer(exponent) {
+        Some(2) => sums(t, falls, delta, |y| (1.0 + y).max(0.0)),
+        Some(exponent) => sums(t, falls, delta, |y| multiply_out((1.0 + y).max(0.0), exponent - 1)),
+        None => sums(t, falls, delta, |y| match y > -1.0 {
+            true => ((exponent - 1.0) * y.ln_1p()).exp(),
+            false => 0.0,
+        }),
+    }
+}
+
+/// Σ x w(y) and Σ w(y), where y = z - δ and x = (1 + y)₊. Without a branch for what is not in the
+/// support, which nothing predicts.
+fn sums<'t>(
+    t: impl Iterator<Item = &'t f64>,
+    falls: &Falls,
+    delta: f64,
+    weight: impl Fn(f64) -> f64,
+) -> (f64, f64) {
     let (mut sum, mut slope) = (0.0, 0.0);
-    for y in t.iter().map(|&t| falls.of_score(t) - delta).filter(|&y| y > -1.0) {
-        let term = raise_1p(y, exponent);
-        sum += term;
-        slope += term / (1.0 + y);
+    for &t in t {
+        let y = falls.of_score(t) - delta;
+        let weight = weight(y);
+        sum += weight * (1.0 + y).max(0.0);
+        slope += weight;
     }
     (sum, slope)
 }
