@@ -267,8 +267,8 @@ impl<T: Element> ScanTask<'_, T> {
             let (now, rest) = per_pattern.split_at_col(patterns.len());
             let (mut split, others) = lists.split_at_split(1);
             (per_pattern, lists) = (rest, others);
-            // A few times, as the bound is soon as good as it gets.
-            let raise = self.raise.filter(|_| done.is_power_of_two());
+            // Twice, as the bound is soon as good as it gets.
+            let raise = self.raise.filter(|_| done == 1 || done == 4);
             done += 1;
             if let Some(before) = &before {
                 split.raise_bounds(before, raise);

@@ -30,7 +30,7 @@ use crate::similarity::scoring::least_unmasked;
 const LIST_BYTES: usize = 32 << 20;
 /// From so many candidates on, a sample of at most this size bounds the support first.
 const MANY: usize = 400;
-const SAMPLE: usize = 128;
+const SAMPLE: usize = 192;
 /// The share of the patterns that lists have room for at first, and at least so many of them.
 const EXPECTED_SHARE: usize = 8;
 const EXPECTED: usize = 1024;
@@ -352,7 +352,7 @@ impl<T: Element> Sparse<'_, T> {
             }
         }
         let mut bound = self.bound(row_max);
-        for (_, scores, _) in lists.of(b) {
+        if let Some((_, scores, _)) = lists.of(b).max_by_key(|(head, ..)| head.len) {
             let raised = self.raise(scores, row_max);
             bound = if raised > bound { raised } else { bound };
         }

@@ -67,32 +67,22 @@ pub(super) fn michelot(t: &[f64], falls: &Falls) -> f64 {
 /// passes it.
 ///
 /// Scores below the solution have an influence on the way to it. So the last steps begin again just
-/// below it, at a number that these do not change: the bits are those of the support.
+/// below it, at a number that these do not change, and add up in order: the bits are those of the
+/// support.
 pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
-    // The solution of some of the scores is below that of all.
-    let some =
-        if t.len() < MANY { 0.0 } else { climb(t.iter().step_by(EVERY), falls, exponent, 0.0) };
-    let near = climb(t.iter(), falls, exponent, some);
+    let near = climb(0.0, exponent, |delta| in_lanes(t, falls, (exponent, delta)));
     let below = ((near / NEAR).floor() - 1.0) * NEAR;
-    if below > 0.0 { climb(t.iter(), falls, exponent, below) } else { near }
+    climb(below.max(0.0), exponent, |delta| in_order(t, falls, (exponent, delta)))
 }
-
-/// From so many scores on, every so many of them tell where to begin.
-const MANY: usize = 128;
-const EVERY: usize = 8;
 
 /// How far below a solution the last steps begin.
 const NEAR: f64 = 1.0 / (1 << 24) as f64;
 
-/// Newton's method from a δ that is not above the solution.
-fn climb<'t>(
-    t: impl Iterator<Item = &'t f64> + Clone,
-    falls: &Falls,
-    exponent: f64,
-    mut delta: f64,
-) -> f64 {
+/// Newton's method from a δ that is not above the solution. `sums` are Σ x^exponent and
+/// Σ x^(exponent - 1) for a δ.
+fn climb(mut delta: f64, exponent: f64, sums: impl Fn(f64) -> (f64, f64)) -> f64 {
     for _ in 0..MAX_STEPS {
-        let (sum, slope) = sum_and_slope(t.clone(), falls, (exponent, delta));
+        let (sum, slope) = sums(delta);
         // (norm - 1) / (slope of the norm)
         let step = sum * -(-sum.ln() / exponent).exp_m1() / slope;
         let next = delta + step;
@@ -106,38 +96,49 @@ fn climb<'t>(
     delta
 }
 
-/// Σ x^exponent and Σ x^(exponent - 1), where x = (1 + z - δ)₊.
-fn sum_and_slope<'t>(
-    t: impl Iterator<Item = &'t f64>,
-    falls: &Falls,
-    (exponent, delta): (f64, f64),
-) -> (f64, f64) {
+/// Σ x^exponent and Σ x^(exponent - 1), where x = (1 + z - δ)₊, in the order of the scores.
+fn in_order(t: &[f64], falls: &Falls, (exponent, delta): (f64, f64)) -> (f64, f64) {
+    let (mut sum, mut slope) = (0.0, 0.0);
+    for y in t.iter().map(|&t| falls.of_score(t) - delta).filter(|&y| y > -1.0) {
+        let power = raise_1p(y, exponent - 1.0);
+        sum += power * (1.0 + y);
+        slope += power;
+    }
+    (sum, slope)
+}
+
+/// The same in the order that is fastest.
+fn in_lanes(t: &[f64], falls: &Falls, (exponent, delta): (f64, f64)) -> (f64, f64) {
     match small_integer(exponent) {
-        Some(2) => sums(t, falls, delta, |y| (1.0 + y).max(0.0)),
-        Some(exponent) => sums(t, falls, delta, |y| multiply_out((1.0 + y).max(0.0), exponent - 1)),
-        None => sums(t, falls, delta, |y| match y > -1.0 {
-            true => ((exponent - 1.0) * y.ln_1p()).exp(),
-            false => 0.0,
-        }),
+        Some(2) => lanes(t, falls, delta, |x| x),
+        Some(3) => lanes(t, falls, delta, |x| x * x),
+        Some(power) => lanes(t, falls, delta, |x| multiply_out(x, power - 1)),
+        None => in_order(t, falls, (exponent, delta)),
     }
 }
 
-/// Σ x w(y) and Σ w(y), where y = z - δ and x = (1 + y)₊. Without a branch for what is not in the
-/// support, which nothing predicts.
-fn sums<'t>(
-    t: impl Iterator<Item = &'t f64>,
-    falls: &Falls,
-    delta: f64,
-    weight: impl Fn(f64) -> f64,
-) -> (f64, f64) {
-    let (mut sum, mut slope) = (0.0, 0.0);
-    for &t in t {
-        let y = falls.of_score(t) - delta;
-        let weight = weight(y);
-        sum += weight * (1.0 + y).max(0.0);
-        slope += weight;
+/// Σ x w(x) and Σ w(x), where x = (1 + z - δ)₊: several sums at once, without a branch for what is
+/// not in the support, which nothing predicts.
+fn lanes(t: &[f64], falls: &Falls, delta: f64, weight: impl Fn(f64) -> f64) -> (f64, f64) {
+    const LANES: usize = 8;
+    let (mut sums, mut slopes) = ([0.0; LANES], [0.0; LANES]);
+    let chunks = t.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    let x = |t: f64| (falls.scale * (t - falls.top) + (1.0 - delta)).max(0.0);
+    for chunk in chunks {
+        for lane in 0..LANES {
+            let x = x(chunk[lane]);
+            let weight = weight(x);
+            sums[lane] += weight * x;
+            slopes[lane] += weight;
+        }
     }
-    (sum, slope)
+    for (lane, &t) in rest.iter().enumerate() {
+        let x = x(t);
+        sums[lane] += weight(x) * x;
+        slopes[lane] += weight(x);
+    }
+    (sums.iter().sum(), slopes.iter().sum())
 }
 
 /// (1 + y)₊ to the power of `exponent`, exact even if `y` is tiny and the exponent enormous.
