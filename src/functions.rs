@@ -62,6 +62,34 @@ pub fn similarities_with<T: Element>(
     retrieval::similarities(probes, memory, similarities, context)
 }
 
+/// The k patterns that are most similar to each of B probes by the dot product, the most similar
+/// first and of equals the first: their indices (B x k) and similarities (B x k). Exact.
+///
+/// A probe that has a similarity which is not finite gets indices of `usize::MAX` and NaN.
+///
+/// ```
+/// use hopfield_kernels::{Context, MatMut, MatRef, Memory, top_k};
+///
+/// let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0], [0.7, 0.7]]);
+/// let (mut indices, mut scores) = ([0; 2], [0.0; 2]);
+/// let to = (MatMut::new(&mut indices, 1, 2)?, MatMut::new(&mut scores, 1, 2)?);
+/// top_k(MatRef::new(&[0.0, 1.0], 1, 2)?, &memory, to, &mut Context::new())?;
+/// assert_eq!((indices, scores), ([1, 2], [1.0, 0.7]));
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) for operands that do not fit,
+/// [`Error::Parameter`](crate::Error::Parameter) if there are fewer than k patterns.
+pub fn top_k<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    (indices, scores): (MatMut<'_, usize>, MatMut<'_, T>),
+    context: &mut Context<T>,
+) -> Result<()> {
+    retrieval::top_k(probes, memory, (indices, scores), context)
+}
+
 /// softmax(β s) for every row s, in place: the largest is subtracted before the exponential, so
 /// that none overflows.
 ///

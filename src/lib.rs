@@ -82,6 +82,7 @@ mod simd;
 mod similarity;
 #[cfg(feature = "synapse")]
 mod synapse;
+pub mod theory;
 
 pub use driver::outputs::Outputs;
 pub use driver::parallel::Parallelism;
@@ -89,12 +90,14 @@ pub use error::{Error, Result};
 pub use functions::{
     combine, combine_with, energy, energy_with, outer_product_update, outer_product_update_with,
     retrieve, retrieve_with, similarities, similarities_with, softmax, softmax_into,
-    softmax_into_with, softmax_with,
+    softmax_into_with, softmax_with, top_k,
 };
 pub use learning::{LearningInput, Noise, Plasticity, Update, UpdateRule};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
-pub use retrieval::{Context, Gradients, Recall, Retrieval, Settled, Status, Stop, Upstream};
+pub use retrieval::{
+    Context, Gradients, Heads, Recall, Retrieval, Settled, Status, Stop, Upstream,
+};
 pub use separation::family::Separation;
 pub use simd::{Element, Level};
 pub use similarity::Similarity;

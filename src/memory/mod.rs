@@ -1,5 +1,6 @@
 //! The stored patterns: aligned, padded rows and their norms.
 
+mod growth;
 mod layout;
 mod storage;
 

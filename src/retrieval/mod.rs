@@ -4,6 +4,7 @@ mod backward;
 mod call;
 mod context;
 mod factors;
+mod heads;
 mod recall;
 mod settle;
 mod statistics;
@@ -11,6 +12,7 @@ mod update;
 
 pub use backward::{Gradients, Upstream};
 pub use context::Context;
+pub use heads::Heads;
 pub use recall::Recall;
 pub use settle::{Settled, Status, Stop};
 
@@ -459,6 +461,48 @@ impl<'k, T: Element> Retrieval<'k, T> {
     pub(crate) fn mask(&self) -> Option<&'k [bool]> {
         self.keep
     }
+}
+
+/// The `k` patterns that are most similar to each probe, the most similar first, and their
+/// similarities.
+pub(crate) fn top_k<T: Element>(
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    (mut indices, mut scores): (MatMut<'_, usize>, MatMut<'_, T>),
+    context: &mut Context<T>,
+) -> Result<()> {
+    let (batch, patterns, k) = (probes.rows(), memory.patterns(), indices.cols());
+    expect_shape("probes", probes.shape(), (batch, memory.dim()))?;
+    expect_shape("indices", indices.shape(), (batch, k))?;
+    expect_shape("scores", scores.shape(), (batch, k))?;
+    if k > patterns {
+        let (name, expected) = ("k", "at most the number of patterns");
+        return Err(Error::Parameter { name, expected, found: k as f64 });
+    }
+    context.level()?;
+    if k == 0 || batch == 0 {
+        return Ok(());
+    }
+    let retrieval = Retrieval::new(T::ONE).with_separation(Separation::HardTopK(k));
+    let mut work = std::mem::take(&mut context.work);
+    let call = Call { retrieval: &retrieval, probes, memory };
+    let result = call.supports(&mut work, context);
+    let supports = &work.sparse.supports;
+    for b in 0..supports.facts.len() {
+        let range = supports.range(b);
+        let found = supports.indices[range.clone()].iter().zip(&supports.scores[range]);
+        let mut found: Vec<(u32, T)> = found.map(|(&n, &s)| (n, s)).collect();
+        // Stable: of equals the first comes first.
+        found.sort_by(|(_, a), (_, b)| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
+        let (indices, scores) = (indices.row_mut(b), scores.row_mut(b));
+        indices.fill(usize::MAX);
+        scores.fill(T::NAN);
+        for ((to, score), (n, s)) in indices.iter_mut().zip(scores).zip(found) {
+            (*to, *score) = (n as usize, s);
+        }
+    }
+    context.work = work;
+    result
 }
 
 /// S = X Mᵀ into `similarities`.

@@ -40,11 +40,6 @@ impl Update {
             Similarity::UhnReciprocalSquaredL2 | Similarity::UhnReciprocalL1 => Self::Sum,
         }
     }
-
-    /// Whether the result is brought to norm 1.
-    pub fn is_on_sphere(self) -> bool {
-        matches!(self, Self::Sphere | Self::UnitSphere)
-    }
 }
 
 /// Writes the weights with which the patterns of every support are summed.

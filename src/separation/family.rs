@@ -12,7 +12,7 @@ use crate::separation::rows::power::Power;
 use crate::separation::rows::softmax::{Softmax, SoftmaxPlus};
 use crate::separation::rows::sparsemax::Sparsemax;
 use crate::separation::rows::top_k::TopK;
-use crate::separation::rows::{RowSeparation, incline, pull, value, weigh};
+use crate::separation::rows::{RowSeparation, pull, value, weigh};
 use crate::simd::Element;
 
 /// How scores t = β s + b become memory weights p: the gradient of a convex potential G(t).
@@ -163,6 +163,39 @@ impl Separation {
         matches!(self, Self::Polynomial(_) | Self::Power(_))
     }
 
+    /// The margin: where the highest score t exceeds the second by this much or more, the weights are
+    /// exactly one-hot and the pattern is retrieved bit for bit. `None` if they never are.
+    ///
+    /// ```
+    /// use hopfield_kernels::Separation;
+    ///
+    /// assert_eq!(Separation::Entmax(1.5).margin(), Some(2.0));
+    /// assert_eq!(Separation::Softmax.margin(), None);
+    /// ```
+    pub fn margin(self) -> Option<f64> {
+        self.with_rows(|separation| separation.margin())
+    }
+
+    /// A bound on the error of every weight if no score t is off by more than `error`; infinite where
+    /// there is no bound.
+    pub fn error_bound(self, error: f64) -> f64 {
+        self.with_rows(|separation| separation.error(error))
+    }
+
+    /// Ω(p), the conjugate of the potential, which is 0 for a one-hot row: the energy has
+    /// G(t) = max p·t - Ω(p). `None` where there is none.
+    ///
+    /// ```
+    /// use hopfield_kernels::Separation;
+    ///
+    /// let uniform = Separation::Sparsemax.conjugate(&[0.25_f64; 4]);
+    /// assert_eq!(uniform, Some(-0.375));
+    /// ```
+    pub fn conjugate<T: Element>(self, weights: &[T]) -> Option<T> {
+        let row: Vec<f64> = weights.iter().map(|p| p.to_f64()).collect();
+        self.with_rows(|separation| separation.conjugate(&row)).map(T::from_f64)
+    }
+
     /// Turns a row of scores into weights.
     ///
     /// # Errors
@@ -222,12 +255,6 @@ impl Separation {
         });
         gradient.iter_mut().zip(g).for_each(|(to, g)| *to = T::from_f64(g));
         Ok(())
-    }
-
-    /// The gradient of the potential: the weights, except for `Epanechnikov` and
-    /// `ClippedSoftmax`.
-    pub(crate) fn potential_gradient(self, t: &[f64], p: &[f64], out: &mut [f64]) {
-        self.with_rows(|separation| incline(separation, t, p, out));
     }
 }
 

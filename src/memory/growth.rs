@@ -1,0 +1,140 @@
+//! Memories that grow and shrink: patterns are appended and removed.
+
+use std::ops::Range;
+
+use super::{Memory, Storage, Version, granted, padded};
+use crate::error::{Error, Result};
+use crate::kernel::compiled;
+use crate::kernel::norms::SquaredNorms;
+use crate::matrix::MatRef;
+use crate::matrix::check::expect_shape;
+use crate::simd::{Element, Level};
+
+impl<T: Element> Memory<T> {
+    /// Appends patterns (K x D), and their values (K x E) if the memory has values. Returns their
+    /// indices; those of the patterns before them stay.
+    ///
+    /// Room is made for more patterns than are appended, so that appending N patterns one by one
+    /// takes time proportional to N D.
+    ///
+    /// ```
+    /// use hopfield_kernels::{MatRef, Memory};
+    ///
+    /// let mut memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
+    /// let added = memory.append(MatRef::new(&[3.0, 4.0], 1, 2)?, None)?;
+    /// assert_eq!((added, memory.patterns()), (2..3, 3));
+    /// assert_eq!(memory.squared_norms(), [1.0, 1.0, 25.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for patterns or values that do not fit, or where values are missing or too
+    /// many; [`Error::Slice`] where there is no room. Nothing has changed then.
+    pub fn append(
+        &mut self,
+        patterns: MatRef<'_, T>,
+        values: Option<MatRef<'_, T>>,
+    ) -> Result<Range<usize>> {
+        let count = patterns.rows();
+        expect_shape("patterns", patterns.shape(), (count, self.dim))?;
+        let expected =
+            (if self.values.is_some() { count } else { 0 }, self.value_dim().unwrap_or(0));
+        expect_shape("values", values.map_or((0, expected.1), |values| values.shape()), expected)?;
+        let level = Level::detect()?;
+        self.reserve(count)?;
+        if let (Some(to), Some(values)) = (&mut self.values, values) {
+            to.append(values, None)?;
+        }
+        let added = self.patterns..self.patterns + count;
+        self.patterns += count;
+        for (n, pattern) in added.clone().zip(patterns.iter()) {
+            self.row_mut(n).copy_from_slice(pattern);
+        }
+        self.norms.resize(self.patterns, T::ZERO);
+        let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
+        let norms = &mut self.norms[added.clone()];
+        compiled::squared_norms(level, SquaredNorms { rows: rows.subrows(added.clone()), norms });
+        self.changed();
+        Ok(added)
+    }
+
+    /// Removes some patterns and their values. The others keep their order.
+    ///
+    /// ```
+    /// use hopfield_kernels::Memory;
+    ///
+    /// let mut memory = Memory::from([[1.0_f64], [2.0], [3.0], [4.0]]);
+    /// memory.remove(&[2, 0])?;
+    /// assert_eq!(memory.to_rows(), [2.0, 4.0]);
+    /// assert!(memory.remove(&[0, 1]).is_err(), "a memory has at least one pattern");
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Index`] for an index that there is no pattern of, [`Error::Empty`] where no pattern
+    /// would be left. Nothing has changed then.
+    pub fn remove(&mut self, indices: &[usize]) -> Result<()> {
+        let mut removed = vec![false; self.patterns];
+        for &found in indices {
+            let expected = self.patterns;
+            let refused = Error::Index { operand: "pattern", expected, found };
+            *removed.get_mut(found).ok_or(refused)? = true;
+        }
+        let left = removed.iter().filter(|removed| !**removed).count();
+        if left == 0 {
+            return Err(Error::Empty { operand: "patterns" });
+        }
+        for (to, from) in (0..self.patterns).filter(|n| !removed[*n]).enumerate() {
+            let row = from * self.stride..from * self.stride + self.dim;
+            self.rows.copy_within(row, to * self.stride);
+            self.norms[to] = self.norms[from];
+        }
+        self.patterns = left;
+        self.norms.truncate(left);
+        if let Some(values) = &mut self.values {
+            values.remove(indices)?;
+        }
+        self.changed();
+        Ok(())
+    }
+
+    /// Makes room for `more` patterns, so that appending these does not move the others.
+    ///
+    /// # Errors
+    /// [`Error::Slice`] where there is no room.
+    pub fn reserve(&mut self, more: usize) -> Result<()> {
+        let capacity = self.rows.len() / self.stride;
+        let needed = self.patterns.checked_add(more);
+        if needed.is_some_and(|needed| needed <= capacity) {
+            return Ok(());
+        }
+        let most = isize::MAX as usize / size_of::<T>() / self.stride;
+        let needed = needed.filter(|needed| *needed <= most);
+        // Twice as many, so that every pattern is copied a few times at most.
+        let wanted = needed.map(|needed| needed.max(capacity.saturating_mul(2)).min(most));
+        let Some(wanted) = wanted.filter(|wanted| granted::<T>(wanted * self.stride)) else {
+            let (operand, rows, cols) = ("memory", self.patterns.saturating_add(more), self.dim);
+            let needed = rows.saturating_mul(self.stride);
+            return Err(Error::Slice { operand, rows, cols, needed, found: self.rows.len() });
+        };
+        let mut rows = Storage::zeros(wanted * self.stride);
+        let used = self.patterns * self.stride;
+        rows[..used].copy_from_slice(&self.rows[..used]);
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Replaces the value of one pattern.
+    ///
+    /// # Errors
+    /// [`Error::Index`] when there is no pattern `index`, [`Error::Length`] for a value that does
+    /// not fit, [`Error::Empty`] of a memory without values.
+    pub fn set_value(&mut self, index: usize, value: &[T]) -> Result<()> {
+        let Some(values) = &mut self.values else {
+            return Err(Error::Empty { operand: "values" });
+        };
+        values.set_pattern(index, value)?;
+        self.version = Version::new();
+        Ok(())
+    }
+}
