@@ -92,7 +92,9 @@ pub use functions::{
     retrieve, retrieve_with, similarities, similarities_with, softmax, softmax_into,
     softmax_into_with, softmax_with, top_k,
 };
-pub use learning::{LearningInput, Noise, Plasticity, Update, UpdateRule};
+pub use learning::{
+    Event, Growth, LearningInput, Noise, Plasticity, Update, UpdateRule, Usage, WhenFull,
+};
 pub use matrix::{MatMut, MatRef};
 pub use memory::Memory;
 pub use retrieval::{

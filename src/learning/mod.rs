@@ -11,6 +11,7 @@
 //!
 //! where X⁻ = X̂ or the result of further recalls of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).
 
+mod growth;
 mod noise;
 mod outer_products;
 
@@ -32,6 +33,7 @@ use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
 use outer_products::{Batch, check_delta, clear};
 
+pub use growth::{Event, Growth, Usage, WhenFull};
 pub use noise::Noise;
 pub use outer_products::Update;
 pub(crate) use outer_products::update;

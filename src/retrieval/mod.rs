@@ -371,6 +371,24 @@ impl<'k, T: Element> Retrieval<'k, T> {
         SoftmaxParams::new(self.beta.to_f64() * self.gain.to_f64(), patterns)
     }
 
+    /// Refuses what cannot hold while a memory grows: something for each pattern or probe.
+    pub(crate) fn check_growing(&self, memory: &Memory<T>) -> Result<()> {
+        self.check_parameters()?;
+        self.separation.check(memory.patterns())?;
+        let given = [
+            ("mask", self.keep.is_some()),
+            ("bias", self.bias.is_some()),
+            ("biases", self.biases.is_some()),
+            ("masks", self.masks.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((operand, _)) => {
+                Err(Error::Length { operand, expected: 0, found: memory.patterns() })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether the weights follow from the states of the online softmax and from dot products.
     pub(crate) fn is_plain(&self) -> bool {
         self.streams()
