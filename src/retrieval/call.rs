@@ -22,7 +22,7 @@ use crate::separation::state::SoftmaxParams;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
 use crate::similarity::Similarity;
-use crate::similarity::scoring::Scoring;
+use crate::similarity::scoring::{Scoring, least_unmasked};
 
 /// The share of the patterns in a support below which few probes share a tile of the projection.
 const FEW: f64 = 0.1;
@@ -74,13 +74,11 @@ impl<'a, T: Element> Call<'a, T> {
             if self.retrieval.streams() {
                 self.dense(outputs, &factors, work, context)?;
                 if statistics.any() {
-                    let cut = self.retrieval.cut(self.memory.patterns());
                     let shared = self.shared(Job::Scores, &factors, context)?;
-                    self.solver(&shared, &cut, false, context).solve(
-                        self.probes,
-                        PerPattern::none(),
-                        &mut work.sparse,
-                    )?;
+                    self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
+                        let solver = self.solver(&shared, separation, false, context);
+                        solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
+                    })?;
                 }
             } else {
                 self.sparse(outputs, &factors, work, context)?;
@@ -225,7 +223,7 @@ impl<'a, T: Element> Call<'a, T> {
             let states = &context.memory.states[..batch];
             for (b, probe) in self.probes.iter().enumerate() {
                 // All masked: zeros.
-                if states[b].row_sum != T::ZERO {
+                if states[b].row_max >= least_unmasked() {
                     to_sphere(probe, retrieved.row_mut(b));
                 }
             }

@@ -135,7 +135,9 @@ impl<'a, T: Element> Scoring<'a, T> {
                 let most = T::MAX.sqrt();
                 for s in row.iter_mut() {
                     let reciprocal = T::ONE / *s;
-                    *s = if reciprocal > most { most } else { reciprocal };
+                    let reciprocal = if reciprocal > most { most } else { reciprocal };
+                    // What is infinitely far is no number, as under every other similarity.
+                    *s = if s.is_finite() { reciprocal } else { T::NAN };
                 }
             }
         }

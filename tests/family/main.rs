@@ -2,12 +2,26 @@
 //!
 //! | module | shows |
 //! | --- | --- |
-//! | [`fixtures`] | what PyTorch, the package `entmax` and 60-digit arithmetic gave (tests/data/family) |
-//! | [`gradients`] | the gradients of recalls, of iterated and of settled ones are those of the fixtures |
-//! | [`rows`] | separations as functions of rows: weights, potentials and VJPs are those of the fixtures |
-//! | [`recall`] | recalls with values, biases and masks are those of the fixtures |
+//! | [`rows`] | separations as functions of rows are those of PyTorch, `entmax` and 60-digit arithmetic |
+//! | [`recall`] | recalls with values, biases and masks are those of PyTorch; similarities are as defined |
+//! | [`gradients`] | gradients are those of PyTorch, and of differences for every member |
+//! | [`energies`] | the energy of every member falls under its update |
+//! | [`invariants`] | sums, shifts, duplicates, limits and equal members |
+//! | [`bits`] | the same bits for any level, threads, batch and position, and those committed |
+//! | [`edges`] | masks, NaN, nothing that takes part, margins, parameters outside their domains |
+//! | [`statistics`] | what recalls tell of their weights, and certificates |
+//! | [`learning`] | learning from every member, growth, heads |
+//!
+//! The references are in tests/data/family ([`fixtures`]), the members in [`members`].
 
+mod bits;
+mod edges;
+mod energies;
 mod fixtures;
 mod gradients;
+mod invariants;
+mod learning;
+mod members;
 mod recall;
 mod rows;
+mod statistics;
