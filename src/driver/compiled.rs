@@ -1,5 +1,6 @@
 //! The drivers, as machine code.
 
+use crate::driver::backward::Backward;
 use crate::driver::finish::Finish;
 use crate::driver::forward::Forward;
 use crate::driver::merge::Merge;
@@ -18,4 +19,6 @@ compiled! {
     softmax(Softmax);
     /// Learning.
     learn(Learn);
+    /// Gradients from some of the patterns.
+    backward(Backward);
 }

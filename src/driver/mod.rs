@@ -7,11 +7,15 @@
 //! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
 //! | [`decode`] | recall of one probe, by row strips |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
+//! | [`scan`], [`sparse`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
+//! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`update`] | learning, block by block of patterns |
 //! | [`outputs`], [`energy`] | the results of a recall |
 //! | [`parallel`], [`scratch`] | threads and scratch memory |
 //! | [`compiled`] | the drivers that become machine code |
 
+mod backward;
+pub(crate) mod backward_run;
 pub(crate) mod blocking;
 pub(crate) mod compiled;
 mod decode;

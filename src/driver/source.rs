@@ -69,7 +69,7 @@ pub struct SparseRows<'a, T> {
 
 impl<'a, T: Element> SparseRows<'a, T> {
     pub fn rows(&self) -> usize {
-        self.starts.len() - 1
+        self.starts.len().saturating_sub(1)
     }
 
     /// The same for some of the probes.

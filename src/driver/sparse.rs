@@ -74,7 +74,7 @@ pub(crate) struct Supports<T> {
 impl<T> Default for Supports<T> {
     fn default() -> Self {
         let (indices, weights, scores) = (Vec::new(), Vec::new(), Vec::new());
-        Self { starts: vec![0], indices, weights, scores, facts: Vec::new() }
+        Self { starts: Vec::new(), indices, weights, scores, facts: Vec::new() }
     }
 }
 
@@ -109,7 +109,7 @@ pub(crate) struct OwnedRows<T> {
 
 impl<T> Default for OwnedRows<T> {
     fn default() -> Self {
-        Self { starts: vec![0], weights: Vec::new(), indices: Vec::new() }
+        Self { starts: Vec::new(), weights: Vec::new(), indices: Vec::new() }
     }
 }
 

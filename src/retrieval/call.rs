@@ -1,6 +1,7 @@
 //! One recall: the scoring and the driver that a similarity and a separation need, and outputs that
 //! depend on the support.
 
+use crate::driver::backward_run::GradientScratch;
 use crate::driver::blocking::Plan;
 use crate::driver::energy::SubMemory;
 use crate::driver::outputs::{Outputs, PerPattern};
@@ -37,6 +38,7 @@ pub(crate) struct Work<T> {
     lse: Vec<T>,
     /// X̂ for statistics.
     pub rows: Vec<T>,
+    pub gradients: GradientScratch<T>,
 }
 
 impl<T> Default for Work<T> {
@@ -47,6 +49,7 @@ impl<T> Default for Work<T> {
             projected: Vec::new(),
             lse: Vec::new(),
             rows: Vec::new(),
+            gradients: GradientScratch::default(),
         }
     }
 }

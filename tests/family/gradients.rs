@@ -7,6 +7,7 @@ use hopfield_kernels::{
 };
 
 use crate::fixtures::{count, distance, list, numbers, read};
+use crate::members::Random;
 use crate::recall::Problem;
 use crate::rows::separation;
 
@@ -292,4 +293,101 @@ fn gradients_are_those_of_differences() {
             }
         }
     }
+}
+
+/// The fused kernel over several splits and blocks, with masks, biases and values: within the bounds
+/// of plain sums, and the same bits at every level with fused multiply-add and for any threads.
+#[test]
+fn fused_gradients_are_plain_sums_with_the_same_bits_everywhere() {
+    let [b, d, n, e] = [37, 150, 4100, 33];
+    let mut random = Random::new(31);
+    let problem = crate::members::Problem::<f64>::new((b, d, n), &mut random);
+    let (values, g) = (random.numbers::<f64>(n * e), random.numbers::<f64>(b * e));
+    let (bias, r) = (random.numbers::<f64>(n), random.numbers::<f64>(b));
+    let keep: Vec<bool> = (0..n).map(|n| n % 11 != 4).collect();
+    let masks: Vec<bool> = (0..b * n).map(|at| at % 13 != 5).collect();
+    let beta = 0.3;
+    let memory = problem.memory().with_values(MatRef::new(&values, n, e).unwrap()).unwrap();
+    let how = Retrieval::new(beta)
+        .with_bias(&bias)
+        .with_mask(&keep)
+        .with_masks(MatRef::new(&masks, b, n).unwrap());
+    let probes = MatRef::new(&problem.probes, b, d).unwrap();
+    let upstream = Upstream {
+        retrieved: Some(MatRef::new(&g, b, e).unwrap()),
+        lse: Some(&r),
+        ..Upstream::default()
+    };
+    let run = |context: &mut Context<f64>| {
+        let mut room = Room::new([b, d, n, e]);
+        how.backward(probes, &memory, upstream, room.gradients(true), context).unwrap();
+        room
+    };
+    let mut expected: Option<Vec<u64>> = None;
+    let mut found = None;
+    for level in testkit::levels::all() {
+        let serial = run(&mut testkit::levels::serial(level));
+        let threaded = &mut testkit::levels::threaded(level);
+        let parallel = testkit::levels::in_pool(3, || run(threaded));
+        let bits = |room: &Room<f64>| -> Vec<u64> {
+            let rows = [&room.probes, &room.patterns, &room.values, &room.bias, &room.biases];
+            rows.into_iter().flatten().chain([&room.beta]).map(|x| x.to_bits()).collect()
+        };
+        assert!(bits(&serial) == bits(&parallel), "{level}: threads");
+        if level.name() != "portable" {
+            let first = expected.get_or_insert_with(|| bits(&serial));
+            assert!(*first == bits(&serial), "{level}");
+        }
+        found = Some(serial);
+    }
+    let found = found.expect("the portable level is always there");
+    // Plain sums.
+    let mut room = Room::<f64>::new([b, d, n, e]);
+    room.patterns.fill(0.0);
+    room.values.fill(0.0);
+    room.bias.fill(0.0);
+    room.beta = 0.0;
+    for row in 0..b {
+        let x = probes.row(row);
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let s: Vec<f64> = (0..n).map(|n| dot(x, memory.pattern(n))).collect();
+        let mut p: Vec<f64> = (0..n)
+            .map(|n_| match keep[n_] && masks[row * n + n_] {
+                true => beta * s[n_] + bias[n_],
+                false => f64::NEG_INFINITY,
+            })
+            .collect();
+        Separation::Softmax.weights(&mut p).unwrap();
+        let g = &g[row * e..][..e];
+        let dp: Vec<f64> = (0..n).map(|n| dot(g, &values[n * e..][..e])).collect();
+        let mean: f64 = dot(&p, &dp);
+        let dx = &mut room.probes[row * d..][..d];
+        dx.fill(0.0);
+        for n_ in 0..n {
+            let dt = p[n_] * (dp[n_] - mean + r[row]);
+            room.bias[n_] += dt;
+            room.biases[row * n + n_] = dt;
+            room.beta += dt * s[n_];
+            for d_ in 0..d {
+                dx[d_] += beta * dt * memory.pattern(n_)[d_];
+                room.patterns[n_ * d + d_] += beta * dt * x[d_];
+            }
+            for e_ in 0..e {
+                room.values[n_ * e + e_] += p[n_] * g[e_];
+            }
+        }
+    }
+    let pairs = [
+        ("probes", &found.probes, &room.probes),
+        ("patterns", &found.patterns, &room.patterns),
+        ("values", &found.values, &room.values),
+        ("bias", &found.bias, &room.bias),
+        ("biases", &found.biases, &room.biases),
+    ];
+    for (name, got, expected) in pairs {
+        let most = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        let error = distance(got, expected);
+        assert!(error <= 1e-12 * most, "{name}: {error:e} of {most:e}");
+    }
+    assert!((found.beta - room.beta).abs() <= 1e-11 * (1.0 + room.beta.abs()));
 }

@@ -12,6 +12,7 @@
 //! touched: nothing of size B x N is stored unless it is asked for. The softmax of dot products,
 //! whose support is everything, has a fused kernel (see `driver::backward`).
 
+mod fused;
 mod similarity;
 mod steps;
 mod update;
@@ -221,6 +222,9 @@ impl<T: Element> Call<'_, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        if self.is_fused(upstream) {
+            return self.pull_fused(upstream, sums, work, context);
+        }
         self.supports(work, context)?;
         let patterns = self.memory.patterns();
         self.retrieval.separation_of_rows(patterns, |separation| {

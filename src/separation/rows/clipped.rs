@@ -25,7 +25,7 @@ impl Clipped {
     }
 
     /// η - γ
-    fn stretch(&self) -> f64 {
+    fn range(&self) -> f64 {
         self.eta - self.gamma
     }
 }
@@ -38,7 +38,7 @@ impl RowSeparation for Clipped {
     fn weights(&self, t: &mut [f64]) {
         weights_beside(t, f64::NEG_INFINITY);
         for p in t {
-            *p = (self.stretch() * *p + self.gamma).clamp(0.0, 1.0);
+            *p = (self.range() * *p + self.gamma).clamp(0.0, 1.0);
         }
     }
 
@@ -66,7 +66,7 @@ impl RowSeparation for Clipped {
         let softmax = |t: f64| (t - top).exp() / sum;
         let mut mean = 0.0;
         for ((g, &t), &p) in g.iter_mut().zip(t).zip(p) {
-            *g = if p > 0.0 && p < 1.0 { self.stretch() * *g } else { 0.0 };
+            *g = if p > 0.0 && p < 1.0 { self.range() * *g } else { 0.0 };
             mean += softmax(t) * *g;
         }
         for (g, &t) in g.iter_mut().zip(t) {
@@ -84,6 +84,6 @@ impl RowSeparation for Clipped {
 
     /// That of softmax, stretched.
     fn error(&self, e: f64) -> f64 {
-        self.stretch() * e / 2.0
+        self.range() * e / 2.0
     }
 }

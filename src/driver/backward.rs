@@ -1,0 +1,218 @@
+//! Gradients of the softmax recall of dot products, from some patterns.
+//!
+//! ```text
+//! for each block of patterns:
+//!     S  = X Mᵀ, and weights P of it                 # again: B x N is never stored
+//!     dP = G Vᵀ
+//!     dT = P (dP - shift)                            # shift = g · x̂ - dL/dlse, for each probe
+//!     dX += β dT M;  dM += β dTᵀ X;  dV += Pᵀ G      # the block is still in L2
+//! ```
+//!
+//! This is the order of flash-attention's backward pass (Dao et al. 2022, algorithm 4) with blocks of
+//! patterns outside: rows of dM and dV are finished when their block is, and dX is summed over the
+//! blocks of a split, and over the splits in order.
+
+use std::ops::Range;
+
+use crate::driver::blocking::{blocks, scores_stride};
+use crate::kernel::axpy::{Ahead, combine};
+use crate::kernel::rank1;
+use crate::kernel::rank1::{Outer, Step};
+use crate::kernel::score::{chunks, sums};
+use crate::matrix::ranges::evenly;
+use crate::matrix::{MatMut, MatRef};
+use crate::separation::softmax::memory_weights;
+use crate::separation::state::{SoftmaxParams, State};
+use crate::simd::tail::vectors_of;
+use crate::simd::tile::PROBE_TILE;
+use crate::simd::{Element, Kernel, Simd};
+use crate::similarity::accumulate::Products;
+use crate::similarity::scoring::{Scoring, masked};
+
+/// Gradients from one split of the patterns.
+pub struct Backward<'a, T> {
+    /// X and G, padded.
+    pub probes: MatRef<'a, T>,
+    pub upstream: MatRef<'a, T>,
+    /// M and V, padded; V is M where there are no values.
+    pub patterns: MatRef<'a, T>,
+    pub values: Option<MatRef<'a, T>>,
+    pub scoring: Scoring<'a, T>,
+    /// Which patterns take part; `None` means all.
+    pub keep: Option<&'a [bool]>,
+    pub params: SoftmaxParams<T>,
+    /// The state of each probe's softmax, and what is subtracted from its dP.
+    pub states: &'a [State<T>],
+    pub shifts: &'a [T],
+    pub beta: T,
+    /// Most patterns in a block.
+    pub block: usize,
+    /// The part of dX from these patterns: padded rows; overwritten.
+    pub d_probes: MatMut<'a, T>,
+    /// dM and dV, to which the gradients are added, where they are wanted. Without values both parts
+    /// are added to dM.
+    pub d_patterns: Option<MatMut<'a, T>>,
+    pub d_values: Option<MatMut<'a, T>>,
+    /// dT of these patterns, where it is wanted.
+    pub d_biases: Option<MatMut<'a, T>>,
+    /// Σ_b dT, added to where it is wanted.
+    pub d_bias: Option<&'a mut [T]>,
+    /// Σ dT s of each probe; overwritten.
+    pub d_betas: &'a mut [T],
+    pub scratch: BackwardScratch<'a, T>,
+}
+
+/// Scratch of one task.
+pub struct BackwardScratch<'a, T> {
+    /// Scores, weights and slopes: for each, a row for each probe, `scores_stride` elements apart.
+    pub scores: &'a mut [T],
+    pub weights: &'a mut [T],
+    pub slopes: &'a mut [T],
+    /// A block of padded gradients of patterns or of values, and its norms.
+    pub rows: &'a mut [T],
+    pub norms: &'a mut [T],
+    pub list: &'a mut [u32],
+}
+
+impl<T: Element> Kernel<T> for Backward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        self.d_betas.fill(T::ZERO);
+        for b in 0..self.d_probes.rows() {
+            self.d_probes.row_mut(b).fill(T::ZERO);
+        }
+        for block in blocks::<T>(self.patterns.rows(), self.block) {
+            self.weigh(simd, block.clone());
+            self.add_probes(simd, block.clone());
+            self.add_rows(simd, block);
+        }
+    }
+}
+
+/// A view of the rows of scratch for a block.
+macro_rules! rows {
+    ($scratch:expr, $block:expr, $rows:expr, $most:expr) => {
+        MatMut::with_stride(
+            $scratch,
+            $rows,
+            $block.len().next_multiple_of(T::LANES),
+            scores_stride::<T>($most),
+        )
+        .expect("scratch has room for these rows")
+    };
+}
+
+impl<T: Element> Backward<'_, T> {
+    /// Computes the weights of a block and its slopes, which are β dT.
+    #[inline(always)]
+    fn weigh<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) {
+        let (batch, count) = (self.probes.rows(), block.len());
+        let mut scores = rows!(&mut *self.scratch.scores, block, batch, self.block);
+        let mut weights = rows!(&mut *self.scratch.weights, block, batch, self.block);
+        let mut slopes = rows!(&mut *self.scratch.slopes, block, batch, self.block);
+        let products = |from: MatRef<'_, T>, rows: MatRef<'_, T>, to: &mut MatMut<'_, T>| {
+            for chunk in chunks::<T>(vectors_of(&rows)) {
+                for tile in evenly(batch, PROBE_TILE) {
+                    let (from, chunk) = (from.subrows(tile.clone()), chunk.clone());
+                    sums::<Products, T, S>(simd, from, rows, chunk, &mut to.rows_mut(tile));
+                }
+            }
+        };
+        products(self.probes, self.patterns.subrows(block.clone()), &mut scores);
+        let values = self.values.unwrap_or(self.patterns);
+        products(self.upstream, values.subrows(block.clone()), &mut slopes);
+        let scoring = self.scoring.at(block.clone());
+        let keep = self.keep.map(|keep| &keep[block.clone()]);
+        for b in 0..batch {
+            let (scores, weights) =
+                (&mut scores.row_mut(b)[..count], &mut weights.row_mut(b)[..count]);
+            let slopes = &mut slopes.row_mut(b)[..count];
+            weights.copy_from_slice(scores);
+            scoring.scores(weights, b, 0);
+            for (s, score) in scores.iter_mut().zip(&*weights) {
+                // What is masked has no influence, whatever it holds.
+                *s = if *score == masked() { T::ZERO } else { *s };
+            }
+            memory_weights(simd, weights, keep, self.params, &self.states[b]);
+            let shift = self.shifts[b];
+            let mut of_beta = T::ZERO;
+            for ((slope, &p), &s) in slopes.iter_mut().zip(&*weights).zip(&*scores) {
+                let dt = p * (*slope - shift);
+                of_beta += dt * s;
+                *slope = dt;
+            }
+            self.d_betas[b] += of_beta;
+            if let Some(biases) = &mut self.d_biases {
+                biases.row_mut(b)[block.clone()].copy_from_slice(slopes);
+            }
+            if let Some(bias) = &mut self.d_bias {
+                bias[block.clone()].iter_mut().zip(&*slopes).for_each(|(to, dt)| *to += *dt);
+            }
+            slopes.iter_mut().for_each(|dt| *dt = *dt * self.beta);
+        }
+    }
+
+    /// dX += β dT M
+    #[inline(always)]
+    fn add_probes<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) {
+        let batch = self.probes.rows();
+        let slopes = rows!(&mut *self.scratch.slopes, block, batch, self.block);
+        let patterns = self.patterns.subrows(block.clone());
+        let ones = [T::ONE; PROBE_TILE];
+        for chunk in chunks::<T>(vectors_of(&patterns)) {
+            for tile in evenly(batch, PROBE_TILE) {
+                let slopes = slopes.as_ref().subrows(tile.clone());
+                let (rows, ones) = ((block.len(), Ahead::NONE), &ones[..tile.len()]);
+                let to = &mut self.d_probes.rows_mut(tile);
+                // SAFETY: the rows are `0..patterns.rows()`.
+                unsafe { combine(simd, slopes, patterns, rows, chunk.clone(), ones, to) };
+            }
+        }
+    }
+
+    /// dM += β dTᵀ X and dV += Pᵀ G, for the rows of a block.
+    #[inline(always)]
+    fn add_rows<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) {
+        let (probes, upstream) = (self.probes, self.upstream);
+        let BackwardScratch { weights, slopes, rows, norms, list, .. } = &mut self.scratch;
+        let batch = probes.rows();
+        let weights = rows!(&mut **weights, block, batch, self.block);
+        let slopes = rows!(&mut **slopes, block, batch, self.block);
+        let own_values = self.values.is_none();
+        let mut outer = |parts: &[(MatRef<'_, T>, MatRef<'_, T>)], to: &mut MatMut<'_, T>| {
+            let cols = parts[0].1.cols();
+            let padded = &mut rows[..block.len() * cols];
+            padded.fill(T::ZERO);
+            for &(weights, vectors) in parts {
+                let outer = Outer {
+                    weights,
+                    vectors,
+                    patterns: MatMut::new(padded, block.len(), cols)
+                        .expect("scratch has room for these rows"),
+                    norms: &mut norms[..block.len()],
+                    delta: None,
+                    step: Step { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
+                    plain: true,
+                    list: list,
+                    ahead: 0,
+                };
+                rank1::run(simd, [Some(outer), None]);
+            }
+            for (n, padded) in block.clone().zip(padded.chunks_exact(cols)) {
+                let row = to.row_mut(n);
+                row.iter_mut().zip(padded).for_each(|(to, g)| *to += *g);
+            }
+        };
+        let of_values = (weights.as_ref(), upstream);
+        let of_scores = (slopes.as_ref(), probes);
+        if let Some(to) = &mut self.d_patterns {
+            let both = [of_scores, of_values];
+            outer(if own_values { &both } else { &both[..1] }, to);
+        }
+        if let Some(to) = &mut self.d_values {
+            outer(&[of_values], to);
+        }
+    }
+}

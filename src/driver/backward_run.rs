@@ -1,0 +1,234 @@
+//! Gradients of a batch, divided into tasks of some splits of the patterns each.
+
+use std::ops::Range;
+
+use crate::driver::backward::{Backward, BackwardScratch};
+use crate::driver::blocking::scores_stride;
+use crate::driver::compiled;
+use crate::driver::parallel::{Divide, Parallelism, for_each_piece};
+use crate::driver::scratch::{grow, pad, take};
+use crate::driver::tasks::Shared;
+use crate::error::Result;
+use crate::matrix::ranges::product;
+use crate::matrix::{MatMut, MatRef};
+use crate::memory::Aligned;
+use crate::separation::active::list_len;
+use crate::separation::state::{SoftmaxParams, State};
+use crate::simd::Element;
+
+/// What a batch's gradients are computed from.
+pub(crate) struct Given<'a, T> {
+    pub shared: &'a Shared<'a, T>,
+    pub params: SoftmaxParams<T>,
+    pub probes: MatRef<'a, T>,
+    pub upstream: MatRef<'a, T>,
+    pub states: &'a [State<T>],
+    pub shifts: &'a [T],
+}
+
+/// Where gradients are added, where they are wanted.
+pub(crate) struct Wanted<'a, T> {
+    pub patterns: Option<MatMut<'a, T>>,
+    pub values: Option<MatMut<'a, T>>,
+    /// Rows of the batch's probes.
+    pub biases: Option<MatMut<'a, T>>,
+    pub bias: Option<&'a mut [T]>,
+}
+
+/// Scratch of gradients, and what is found of the probes.
+#[derive(Debug, Clone)]
+pub(crate) struct GradientScratch<T> {
+    floats: Aligned<T>,
+    list: Vec<u32>,
+    /// dX: a padded row for each probe.
+    pub probes: Vec<T>,
+    /// Σ dT s for each probe.
+    pub betas: Vec<T>,
+}
+
+impl<T> Default for GradientScratch<T> {
+    fn default() -> Self {
+        let (probes, betas) = (Vec::new(), Vec::new());
+        Self { floats: Aligned::new(0), list: Vec::new(), probes, betas }
+    }
+}
+
+/// Computes the gradients of a batch. Each split has sums for itself, which are added in order: no
+/// bit depends on the threads.
+pub(crate) fn run<T: Element>(
+    given: &Given<'_, T>,
+    wanted: Wanted<'_, T>,
+    scratch: &mut GradientScratch<T>,
+    parallelism: Parallelism,
+) -> Result<()> {
+    let (plan, batch) = (given.shared.plan, given.probes.rows());
+    let splits = plan.splits::<T>().len();
+    let block = plan.update::<T>(batch, 1).block.min(plan.block);
+    let threads = plan.threads::<T>(batch, parallelism);
+    let rows = batch * scores_stride::<T>(block);
+    let padded = block * plan.cols.max(plan.value_cols);
+    // For each split: dX and Σ dT s; scores, weights and slopes; padded rows and norms of a block.
+    let share = product([batch, plan.stride + 1])
+        .saturating_add(product([3, rows]))
+        .saturating_add(product([padded + block]));
+    let inputs = product([batch, plan.stride + plan.value_stride]);
+    let floats = share.saturating_mul(splits as u64).saturating_add(inputs);
+    grow!(scratch.floats, floats, T::ZERO);
+    grow!(scratch.list, product([splits, list_len(block)]), 0);
+    grow!(scratch.probes, product([batch, plan.stride]), T::ZERO);
+    grow!(scratch.betas, batch as u64, T::ZERO);
+    let mut floats = &mut scratch.floats[..floats as usize];
+    let padded_probes = take(&mut floats, batch * plan.stride);
+    pad(given.probes, padded_probes, plan.stride);
+    let padded_upstream = take(&mut floats, batch * plan.value_stride);
+    pad(given.upstream, padded_upstream, plan.value_stride);
+    let there_is_room = "scratch has room for these rows";
+    let probes = MatRef::with_stride(padded_probes, batch, plan.cols, plan.stride);
+    let upstream = MatRef::with_stride(padded_upstream, batch, plan.value_cols, plan.value_stride);
+    let (sums, others) = floats.split_at_mut(splits * batch * (plan.stride + 1));
+    let task = Task {
+        splits: 0..splits,
+        block,
+        probes: probes.expect(there_is_room),
+        upstream: upstream.expect(there_is_room),
+        wanted,
+        sums,
+        floats: others,
+        list: &mut scratch.list[..splits * list_len(block)],
+    };
+    for_each_piece((task, plan), threads, &|(task, _)| task.run(given));
+    let (probes, betas) = (&mut scratch.probes[..], &mut scratch.betas[..batch]);
+    probes[..batch * plan.stride].fill(T::ZERO);
+    betas.fill(T::ZERO);
+    let sums = &floats_of(&scratch.floats, inputs as usize)[..splits * batch * (plan.stride + 1)];
+    for split in sums.chunks_exact(batch * (plan.stride + 1)) {
+        let (of_probes, of_betas) = split.split_at(batch * plan.stride);
+        probes.iter_mut().zip(of_probes).for_each(|(sum, part)| *sum += *part);
+        betas.iter_mut().zip(of_betas).for_each(|(sum, part)| *sum += *part);
+    }
+    Ok(())
+}
+
+/// What follows the padded inputs in the scratch.
+fn floats_of<T>(floats: &[T], inputs: usize) -> &[T] {
+    &floats[inputs..]
+}
+
+/// The gradients from some splits.
+struct Task<'a, T> {
+    splits: Range<usize>,
+    block: usize,
+    probes: MatRef<'a, T>,
+    upstream: MatRef<'a, T>,
+    /// The rows or columns of these splits.
+    wanted: Wanted<'a, T>,
+    /// For each split in equal shares: the sums over its patterns, and scratch.
+    sums: &'a mut [T],
+    floats: &'a mut [T],
+    list: &'a mut [u32],
+}
+
+impl<T: Element> Task<'_, T> {
+    /// The task of the first `splits` splits, which have `patterns` patterns, and that of the others.
+    fn split_at(self, splits: usize, patterns: usize) -> (Self, Self) {
+        let Self { block, probes, upstream, .. } = self;
+        let share = |count: usize| count / self.splits.len() * splits;
+        let (sums, sums_) = self.sums.split_at_mut(share(self.sums.len()));
+        let (floats, floats_) = self.floats.split_at_mut(share(self.floats.len()));
+        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
+        let (wanted, wanted_) = self.wanted.split_at(patterns);
+        let at = self.splits.start + splits;
+        let (first, second) = (self.splits.start..at, at..self.splits.end);
+        (
+            Self { splits: first, block, probes, upstream, wanted, sums, floats, list },
+            Self {
+                splits: second,
+                block,
+                probes,
+                upstream,
+                wanted: wanted_,
+                sums: sums_,
+                floats: floats_,
+                list: list_,
+            },
+        )
+    }
+
+    /// Computes the gradients, one split after another.
+    fn run(self, given: &Given<'_, T>) {
+        let plan = given.shared.plan;
+        let mut rest = self;
+        while !rest.splits.is_empty() {
+            let patterns = plan.splits::<T>().nth(rest.splits.start).expect("a split of the plan");
+            let (task, others) = rest.split_at(1, patterns.len());
+            rest = others;
+            task.run_split(given, patterns);
+        }
+    }
+
+    fn run_split(self, given: &Given<'_, T>, patterns: Range<usize>) {
+        let (shared, batch, block) = (given.shared, self.probes.rows(), self.block);
+        let plan = shared.plan;
+        let (d_probes, d_betas) = self.sums.split_at_mut(batch * plan.stride);
+        let mut floats = self.floats;
+        let rows = batch * scores_stride::<T>(block);
+        let scratch = BackwardScratch {
+            scores: take(&mut floats, rows),
+            weights: take(&mut floats, rows),
+            slopes: take(&mut floats, rows),
+            rows: take(&mut floats, block * plan.cols.max(plan.value_cols)),
+            norms: take(&mut floats, block),
+            list: self.list,
+        };
+        let kernel = Backward {
+            probes: self.probes,
+            upstream: self.upstream,
+            patterns: shared.memory.subrows(patterns.clone()),
+            values: shared.values.map(|values| values.subrows(patterns.clone())),
+            scoring: shared.scoring.at(patterns.clone()),
+            keep: shared.keep.map(|keep| &keep[patterns]),
+            params: given.params,
+            states: given.states,
+            shifts: given.shifts,
+            beta: shared.beta,
+            block,
+            d_probes: MatMut::with_stride(d_probes, batch, plan.cols, plan.stride)
+                .expect("scratch has room for these rows"),
+            d_patterns: self.wanted.patterns,
+            d_values: self.wanted.values,
+            d_biases: self.wanted.biases,
+            d_bias: self.wanted.bias,
+            d_betas,
+            scratch,
+        };
+        compiled::backward(shared.level, kernel);
+    }
+}
+
+impl<T: Element> Divide for (Task<'_, T>, crate::driver::blocking::Plan) {
+    fn pieces(&self) -> usize {
+        self.0.splits.len()
+    }
+
+    fn divide(self, pieces: usize) -> (Self, Self) {
+        let (task, plan) = self;
+        let splits = plan.splits::<T>().skip(task.splits.start).take(pieces);
+        let patterns = splits.map(|split| split.len()).sum();
+        let (first, second) = task.split_at(pieces, patterns);
+        ((first, plan), (second, plan))
+    }
+}
+
+impl<T: Element> Wanted<'_, T> {
+    /// The gradients of the first `patterns` patterns, and those of the others.
+    fn split_at(self, patterns: usize) -> (Self, Self) {
+        let (rows, rows_) = self.patterns.map(|all| all.split_at_row(patterns)).unzip();
+        let (values, values_) = self.values.map(|all| all.split_at_row(patterns)).unzip();
+        let (biases, biases_) = self.biases.map(|all| all.split_at_col(patterns)).unzip();
+        let (bias, bias_) = self.bias.map(|all| all.split_at_mut(patterns)).unzip();
+        (
+            Self { patterns: rows, values, biases, bias },
+            Self { patterns: rows_, values: values_, biases: biases_, bias: bias_ },
+        )
+    }
+}

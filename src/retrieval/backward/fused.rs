@@ -1,0 +1,139 @@
+//! Gradients of the softmax recall of dot products by the fused kernel.
+
+use super::{Sums, Upstream};
+use crate::driver::backward_run::{Given, GradientScratch, Wanted, run};
+use crate::driver::outputs::Outputs;
+use crate::driver::tasks::Job;
+use crate::error::Result;
+use crate::matrix::{MatMut, MatRef};
+use crate::retrieval::Context;
+use crate::retrieval::call::{Call, Work};
+use crate::retrieval::factors::Factors;
+use crate::separation::state::SoftmaxParams;
+use crate::simd::Element;
+use crate::similarity::Similarity;
+
+impl<T: Element> Call<'_, T> {
+    /// Whether the fused kernel has these gradients: those of a softmax of dot products, of operands
+    /// that are finite (0 times what is not would be NaN).
+    pub(super) fn is_fused(&self, upstream: Upstream<'_, T>) -> bool {
+        let finite = |rows: MatRef<'_, T>| rows.iter().flatten().all(|x| x.is_finite());
+        self.retrieval.streams()
+            && self.retrieval.similarity == Similarity::Dot
+            && self.retrieval.null() == T::ZERO
+            && self.memory.is_finite()
+            && finite(self.probes)
+            && upstream.retrieved.is_some_and(finite)
+    }
+
+    /// Adds the gradients of this recall to `sums`; those of the probes are overwritten.
+    pub(super) fn pull_fused(
+        &self,
+        upstream: Upstream<'_, T>,
+        sums: &mut Sums<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let (memory, batch) = (self.memory, self.probes.rows());
+        let Some(g) = upstream.retrieved else { return Ok(()) };
+        // The states of the softmax, and g · x̂ for every probe.
+        let width = g.cols();
+        let mut retrieved = vec![T::ZERO; batch * width];
+        let mut lse = vec![T::ZERO; batch];
+        let outputs = Outputs {
+            retrieved: Some(MatMut::new(&mut retrieved, batch, width)?),
+            lse: Some(&mut lse),
+            ..Outputs::default()
+        };
+        self.run(outputs, work, context)?;
+        let beta = self.retrieval.beta.to_f64();
+        let shift = |b: usize| {
+            let pairs = g.row(b).iter().zip(&retrieved[b * width..]);
+            let along: f64 = pairs.map(|(g, x)| g.to_f64() * x.to_f64()).sum();
+            let r = upstream.lse.map_or(0.0, |g| g[b].to_f64());
+            let energy = upstream.energy.map_or(0.0, |g| g[b].to_f64());
+            T::from_f64(along - (r - energy / beta))
+        };
+        let shifts: Vec<T> = (0..batch).map(shift).collect();
+        let states = context.memory.states[..batch].to_vec();
+        let params: SoftmaxParams<T> = self.retrieval.params(memory.patterns());
+        let factors = Factors::default();
+        let shared = self.shared(Job::Recall(params), &factors, context)?;
+        let chunk = shared.plan.batch::<T>();
+        let mut scratch = std::mem::take(&mut work.gradients);
+        let mut bias = vec![T::ZERO; sums.bias.len()];
+        let mut result = Ok(());
+        for start in (0..batch).step_by(chunk) {
+            let rows = start..batch.min(start + chunk);
+            let part = shared.for_probes(rows.clone());
+            let given = Given {
+                shared: &part,
+                params,
+                probes: self.probes.subrows(rows.clone()),
+                upstream: g.subrows(rows.clone()),
+                states: &states[rows.clone()],
+                shifts: &shifts[rows.clone()],
+            };
+            let wanted = self.wanted(sums, &mut bias, rows.clone())?;
+            result = run(&given, wanted, &mut scratch, context.parallelism());
+            if result.is_err() {
+                break;
+            }
+            self.take_probes(&scratch, shared.plan.stride, sums, rows);
+        }
+        work.gradients = scratch;
+        result?;
+        sums.bias.iter_mut().zip(bias).for_each(|(sum, g)| *sum += g.to_f64());
+        for (b, lse) in lse.iter().enumerate() {
+            let energy = upstream.energy.map_or(0.0, |g| g[b].to_f64());
+            if energy != 0.0 && *lse != T::NEG_INFINITY {
+                let mut dx = vec![0.0; memory.dim()];
+                self.pull_energy((b, energy, lse.to_f64()), &mut dx, sums);
+                let to = &mut sums.probes[b * memory.dim()..][..memory.dim()];
+                to.iter_mut().zip(&dx).for_each(|(to, dx)| *to += dx);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the kernel adds gradients, for some of the probes.
+    fn wanted<'s>(
+        &self,
+        sums: &'s mut Sums<T>,
+        bias: &'s mut [T],
+        rows: std::ops::Range<usize>,
+    ) -> Result<Wanted<'s, T>> {
+        let (count, dim) = (self.memory.patterns(), self.memory.dim());
+        let values = self.retrieval.value_dim(self.memory).unwrap_or(0);
+        let matrix = |all: &'s mut [T], rows: usize, cols: usize| match all.is_empty() {
+            true => Ok(None),
+            false => MatMut::new(all, rows, cols).map(Some),
+        };
+        let biases = match sums.biases.is_empty() {
+            true => &mut [],
+            false => &mut sums.biases[rows.start * count..rows.end * count],
+        };
+        Ok(Wanted {
+            patterns: matrix(&mut sums.patterns, count, dim)?,
+            values: if values == 0 { None } else { matrix(&mut sums.values, count, values)? },
+            biases: matrix(biases, rows.len(), count)?,
+            bias: (!bias.is_empty()).then_some(bias),
+        })
+    }
+
+    /// Copies the gradients of some probes, and adds that of β.
+    fn take_probes(
+        &self,
+        scratch: &GradientScratch<T>,
+        stride: usize,
+        sums: &mut Sums<T>,
+        rows: std::ops::Range<usize>,
+    ) {
+        let dim = self.memory.dim();
+        for (b, from) in rows.clone().zip(scratch.probes.chunks_exact(stride)) {
+            let to = &mut sums.probes[b * dim..][..dim];
+            to.iter_mut().zip(from).for_each(|(to, g)| *to = g.to_f64());
+        }
+        sums.beta += scratch.betas[..rows.len()].iter().map(|g| g.to_f64()).sum::<f64>();
+    }
+}
