@@ -195,7 +195,7 @@ impl<T: Element> Backward<'_, T> {
                     delta: None,
                     step: Step { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
                     plain: true,
-                    list: list,
+                    list,
                     ahead: 0,
                 };
                 rank1::run(simd, [Some(outer), None]);

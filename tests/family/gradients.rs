@@ -372,9 +372,8 @@ fn fused_gradients_are_plain_sums_with_the_same_bits_everywhere() {
                 dx[d_] += beta * dt * memory.pattern(n_)[d_];
                 room.patterns[n_ * d + d_] += beta * dt * x[d_];
             }
-            for e_ in 0..e {
-                room.values[n_ * e + e_] += p[n_] * g[e_];
-            }
+            let of_value = room.values[n_ * e..].iter_mut().zip(g);
+            of_value.for_each(|(to, g)| *to += p[n_] * g);
         }
     }
     let pairs = [
