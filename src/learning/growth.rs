@@ -29,6 +29,28 @@ use crate::similarity::Similarity;
 /// A probe is new if any of the tests that are set finds it new; with none set, nothing is.
 ///
 /// ```
+/// use hopfield_kernels::{Context, Event, Growth, MatRef, Memory, Retrieval, Usage, WhenFull};
+///
+/// // Two patterns at most; what is far from its recall, or has a high energy, replaces the one that
+/// // is used least.
+/// let growth = Growth::new(2)
+///     .residual(0.5)
+///     .energy(0.4)
+///     .best_weight(0.1)
+///     .forgetting(0.5)
+///     .when_full(WhenFull::ReplaceLeastUsed);
+/// let mut memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
+/// let (mut usage, mut context) = (Usage::new(), Context::new());
+/// let mut grow = |probe: &[f64]| -> Result<_, hopfield_kernels::Error> {
+///     let probe = (MatRef::new(probe, 1, 2)?, None);
+///     growth.grow(&Retrieval::new(8.0), probe, &mut memory, &mut usage, &mut context)
+/// };
+/// assert_eq!(grow(&[1.0, 0.1])?, [Event::Known(0)]);
+/// assert_eq!(grow(&[-1.0, 0.0])?, [Event::Replaced(1)]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+///
+/// ```
 /// use hopfield_kernels::{Context, Event, Growth, MatRef, Memory, Retrieval, Usage};
 ///
 /// let mut memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
@@ -107,6 +129,10 @@ impl Usage {
     }
 
     /// The running mean of each pattern's memory weight.
+    ///
+    /// ```
+    /// assert!(hopfield_kernels::Usage::new().usage().is_empty());
+    /// ```
     pub fn usage(&self) -> &[f64] {
         &self.usage
     }

@@ -100,6 +100,16 @@ impl<T: Element> Memory<T> {
 
     /// Makes room for `more` patterns, so that appending these does not move the others.
     ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let mut memory = Memory::from([[1.0_f32, 2.0]]);
+    /// memory.reserve(1)?;
+    /// let before = memory.pattern(0).as_ptr();
+    /// memory.append(MatRef::new(&[3.0, 4.0], 1, 2)?, None)?;
+    /// assert_eq!(memory.pattern(0).as_ptr(), before);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Slice`] where there is no room.
     pub fn reserve(&mut self, more: usize) -> Result<()> {
@@ -125,6 +135,14 @@ impl<T: Element> Memory<T> {
     }
 
     /// Replaces the value of one pattern.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let mut memory = Memory::from([[1.0_f32, 2.0]]).with_values(MatRef::new(&[3.0], 1, 1)?)?;
+    /// memory.set_value(0, &[5.0])?;
+    /// assert_eq!(memory.values().map(|values| values.row(0)), Some(&[5.0][..]));
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Index`] when there is no pattern `index`, [`Error::Length`] for a value that does

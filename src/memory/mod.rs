@@ -249,6 +249,15 @@ impl<T: Element> Memory<T> {
     }
 
     /// The patterns without their values.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{MatRef, Memory};
+    /// let memory = Memory::from([[1.0_f32, 2.0]]).with_values(MatRef::new(&[3.0], 1, 1)?)?;
+    /// assert_eq!(memory.value_dim(), Some(1));
+    /// assert_eq!(memory.values().map(|values| values.row(0)), Some(&[3.0][..]));
+    /// assert_eq!(memory.without_values().value_dim(), None);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     #[must_use]
     pub fn without_values(self) -> Self {
         Self { values: None, version: Version::new(), ..self }

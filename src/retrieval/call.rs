@@ -15,7 +15,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::factors::Factors;
 use crate::retrieval::statistics;
-use crate::retrieval::update::{Update, complete, projection_weights, to_sphere};
+use crate::retrieval::update::{ProbeUpdate, complete, projection_weights, to_sphere};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::separation::rows::Reach;
@@ -274,9 +274,9 @@ impl<'a, T: Element> Call<'a, T> {
     ) -> Result<()> {
         let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
         let (retrieval, memory) = (self.retrieval, self.memory);
-        let update = Update::of(retrieval.similarity, retrieval.separation);
+        let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
         let readout = retrieval.value_dim(memory).is_some();
-        let weights = if readout { Update::Sum } else { update };
+        let weights = if readout { ProbeUpdate::Sum } else { update };
         projection_weights(weights, supports, self.probes, memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
         let mut shared = self.shared(Job::Combine, factors, context)?;
@@ -285,7 +285,7 @@ impl<'a, T: Element> Call<'a, T> {
         let share = projected.len() as f64 / (supports.facts.len() * memory.patterns()) as f64;
         let tile = if share < FEW { 2 } else { PROBE_TILE };
         shared.probe_tile = shared.probe_tile.min(tile);
-        if readout || update != Update::Median {
+        if readout || update != ProbeUpdate::Median {
             let outputs = Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
             let parallelism = context.parallelism();
             run(&shared, Input::Sparse(rows), outputs, parallelism, &mut context.memory)?;
@@ -393,7 +393,7 @@ impl<'a, T: Element> Call<'a, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
-        projection_weights(Update::Sum, supports, self.probes, self.memory, projected);
+        projection_weights(ProbeUpdate::Sum, supports, self.probes, self.memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
         let mut shared = self.shared(Job::Combine, factors, context)?;
         (shared.values, shared.gain) = (None, T::ONE);

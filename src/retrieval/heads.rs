@@ -59,6 +59,13 @@ impl<T: Element> Heads<T> {
     }
 
     /// The memory of each head.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{Heads, Memory};
+    /// let heads = Heads::new(vec![Memory::from([[1.0, 2.0]]), Memory::from([[3.0]])], vec![1.0; 2])?;
+    /// assert_eq!(heads.memories()[1].dim(), 1);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     pub fn memories(&self) -> &[Memory<T>] {
         &self.memories
     }

@@ -5,6 +5,7 @@ mod call;
 mod context;
 mod factors;
 mod heads;
+mod products;
 mod recall;
 mod settle;
 mod statistics;
@@ -13,15 +14,13 @@ mod update;
 pub use backward::{Gradients, Upstream};
 pub use context::Context;
 pub use heads::Heads;
+pub(crate) use products::{combine, similarities, top_k};
 pub use recall::Recall;
 pub use settle::{Settled, Status, Stop};
 
 use crate::driver::outputs::Outputs;
-use crate::driver::run::run;
 use crate::driver::scratch::grow;
-use crate::driver::source::Input;
 use crate::driver::sparse::OwnedRows;
-use crate::driver::tasks::{Job, Shared};
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
@@ -152,6 +151,18 @@ impl<'k, T: Element> Retrieval<'k, T> {
 
     /// Adds a bias for each probe and pattern (B x N) to the scores, besides that of
     /// [`with_bias`](Self::with_bias).
+    ///
+    /// ```
+    /// use hopfield_kernels::{MatRef, Memory, Retrieval};
+    ///
+    /// let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
+    /// let mut probes = [0.5, 0.5, 0.5, 0.5];
+    /// let biases = [f64::NEG_INFINITY, 0.0, 0.0, f64::NEG_INFINITY];
+    /// let retrieval = Retrieval::new(1.0).with_biases(MatRef::new(&biases, 2, 2)?);
+    /// retrieval.apply(&memory, &mut probes)?;
+    /// assert_eq!(probes, [0.0, 1.0, 1.0, 0.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     #[must_use]
     pub fn with_biases(self, biases: MatRef<'k, T>) -> Self {
         Self { biases: Some(biases), ..self }
@@ -159,6 +170,17 @@ impl<'k, T: Element> Retrieval<'k, T> {
 
     /// Recalls each probe from those of the patterns that have `true` in its row (B x N), besides
     /// [`with_mask`](Self::with_mask).
+    ///
+    /// ```
+    /// use hopfield_kernels::{MatRef, Memory, Retrieval};
+    ///
+    /// let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
+    /// let (mut probes, masks) = ([0.5; 6], [true, false, false, true, false, false]);
+    /// let retrieval = Retrieval::new(1.0).with_masks(MatRef::new(&masks, 3, 2)?);
+    /// retrieval.apply(&memory, &mut probes)?;
+    /// assert_eq!(probes, [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     #[must_use]
     pub fn with_masks(self, masks: MatRef<'k, bool>) -> Self {
         Self { masks: Some(masks), ..self }
@@ -479,81 +501,4 @@ impl<'k, T: Element> Retrieval<'k, T> {
     pub(crate) fn mask(&self) -> Option<&'k [bool]> {
         self.keep
     }
-}
-
-/// The `k` patterns that are most similar to each probe, the most similar first, and their
-/// similarities.
-pub(crate) fn top_k<T: Element>(
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
-    (mut indices, mut scores): (MatMut<'_, usize>, MatMut<'_, T>),
-    context: &mut Context<T>,
-) -> Result<()> {
-    let (batch, patterns, k) = (probes.rows(), memory.patterns(), indices.cols());
-    expect_shape("probes", probes.shape(), (batch, memory.dim()))?;
-    expect_shape("indices", indices.shape(), (batch, k))?;
-    expect_shape("scores", scores.shape(), (batch, k))?;
-    if k > patterns {
-        let (name, expected) = ("k", "at most the number of patterns");
-        return Err(Error::Parameter { name, expected, found: k as f64 });
-    }
-    context.level()?;
-    if k == 0 || batch == 0 {
-        return Ok(());
-    }
-    let retrieval = Retrieval::new(T::ONE).with_separation(Separation::HardTopK(k));
-    let mut work = std::mem::take(&mut context.work);
-    let call = Call { retrieval: &retrieval, probes, memory };
-    let result = call.supports(&mut work, context);
-    let supports = &work.sparse.supports;
-    for b in 0..supports.facts.len() {
-        let range = supports.range(b);
-        let found = supports.indices[range.clone()].iter().zip(&supports.scores[range]);
-        let mut found: Vec<(u32, T)> = found.map(|(&n, &s)| (n, s)).collect();
-        // Stable: of equals the first comes first.
-        found.sort_by(|(_, a), (_, b)| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
-        let (indices, scores) = (indices.row_mut(b), scores.row_mut(b));
-        indices.fill(usize::MAX);
-        scores.fill(T::NAN);
-        for ((to, score), (n, s)) in indices.iter_mut().zip(scores).zip(found) {
-            (*to, *score) = (n as usize, s);
-        }
-    }
-    context.work = work;
-    result
-}
-
-/// S = X Mᵀ into `similarities`.
-pub(crate) fn similarities<T: Element>(
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
-    similarities: MatMut<'_, T>,
-    context: &mut Context<T>,
-) -> Result<()> {
-    let (patterns, dim) = (memory.patterns(), memory.dim());
-    expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
-    expect_shape("similarities", similarities.shape(), (probes.rows(), patterns))?;
-    let outputs = Outputs { similarities: Some(similarities), ..Outputs::default() };
-    let shared = Shared::plain(Job::Scores, memory, context.level()?);
-    run(&shared, Input::Rows(probes), outputs, context.parallelism(), &mut context.memory)
-}
-
-/// X̂ = P M into `retrieved`.
-pub(crate) fn combine<T: Element>(
-    weights: MatRef<'_, T>,
-    memory: &Memory<T>,
-    retrieved: MatMut<'_, T>,
-    context: &mut Context<T>,
-) -> Result<()> {
-    let (patterns, dim) = (memory.patterns(), memory.dim());
-    expect_shape("weights", weights.shape(), (weights.rows(), patterns))?;
-    expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
-    let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    let mut shared = Shared::plain(Job::Combine, memory, context.level()?);
-    // Probes of a group share their patterns, and 0 NaN is NaN: where there is such a pattern, each
-    // probe has a group, and with it a list of weights that are not 0, of its own.
-    if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
-        shared.probe_tile = 1;
-    }
-    run(&shared, Input::Rows(weights), outputs, context.parallelism(), &mut context.memory)
 }

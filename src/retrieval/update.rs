@@ -13,7 +13,7 @@ use crate::similarity::Similarity;
 
 /// What becomes of the weights and of their sum of patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Update {
+pub(crate) enum ProbeUpdate {
     /// Σ p m
     Sum,
     /// Σ p m / Σ p
@@ -28,7 +28,7 @@ pub(crate) enum Update {
     Median,
 }
 
-impl Update {
+impl ProbeUpdate {
     pub fn of(similarity: Similarity, separation: Separation) -> Self {
         match similarity {
             Similarity::Dot if separation.is_unnormalised() => Self::Sphere,
@@ -44,7 +44,7 @@ impl Update {
 
 /// Writes the weights with which the patterns of every support are summed.
 pub(crate) fn projection_weights<T: Element>(
-    update: Update,
+    update: ProbeUpdate,
     supports: &Supports<T>,
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
@@ -56,17 +56,17 @@ pub(crate) fn projection_weights<T: Element>(
         let (indices, weights) = (&supports.indices[range.clone()], &supports.weights[range]);
         let sum = |weights: &[f64]| weights.iter().sum::<f64>();
         match update {
-            Update::Sum => projected.extend(weights.iter().map(|&p| T::from_f64(p))),
-            Update::Mean => {
+            ProbeUpdate::Sum => projected.extend(weights.iter().map(|&p| T::from_f64(p))),
+            ProbeUpdate::Mean => {
                 let sum = sum(weights);
                 // A single weight of sum 1 stays 1.
                 projected.extend(weights.iter().map(|&p| T::from_f64(p / sum)));
             }
-            Update::Sphere => {
+            ProbeUpdate::Sphere => {
                 let most = weights.iter().fold(0.0, |most: f64, p| most.max(p.abs()));
                 projected.extend(weights.iter().map(|&p| T::from_f64(p / most)));
             }
-            Update::UnitSphere => {
+            ProbeUpdate::UnitSphere => {
                 let scaled = weights.iter().zip(indices).map(|(&p, &n)| {
                     let norm = memory.squared_norms()[n as usize].to_f64().sqrt();
                     if norm == 0.0 { 0.0 } else { p / norm }
@@ -78,9 +78,9 @@ pub(crate) fn projection_weights<T: Element>(
                     projected[start..].fill(T::ZERO);
                 }
             }
-            Update::Weiszfeld => weiszfeld(probe, (indices, weights), memory, projected),
+            ProbeUpdate::Weiszfeld => weiszfeld(probe, (indices, weights), memory, projected),
             // The medians are written in place of a sum.
-            Update::Median => projected.extend(weights.iter().map(|_| T::ZERO)),
+            ProbeUpdate::Median => projected.extend(weights.iter().map(|_| T::ZERO)),
         }
     }
 }
@@ -108,7 +108,7 @@ fn distance<T: Element>(x: &[T], m: &[T]) -> f64 {
 
 /// Completes what has been summed: medians, the sphere, exact copies, and probes that stay.
 pub(crate) fn complete<T: Element>(
-    update: Update,
+    update: ProbeUpdate,
     (supports, projected): (&Supports<T>, &[T]),
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
@@ -122,10 +122,10 @@ pub(crate) fn complete<T: Element>(
             Kind::Masked => to.fill(T::ZERO),
             Kind::Proper if range.is_empty() => to.copy_from_slice(probe),
             Kind::Proper => match (update, &projected[range.clone()]) {
-                (Update::Median, _) => medians(probe, supports, b, memory, to),
-                (Update::Sphere | Update::UnitSphere, _) => to_sphere(probe, to),
+                (ProbeUpdate::Median, _) => medians(probe, supports, b, memory, to),
+                (ProbeUpdate::Sphere | ProbeUpdate::UnitSphere, _) => to_sphere(probe, to),
                 // The patterns' weights are 0 where the probe is one of them.
-                (Update::Weiszfeld, weights) if weights.iter().all(|w| *w == T::ZERO) => {
+                (ProbeUpdate::Weiszfeld, weights) if weights.iter().all(|w| *w == T::ZERO) => {
                     to.copy_from_slice(probe);
                 }
                 (_, &[weight]) if weight == T::ONE => {

@@ -91,7 +91,7 @@ pub enum Separation {
     /// within √(2/β) have a weight. Under [`Similarity::NegHalfSquaredL2`](crate::Similarity) it is
     /// log-sum-ReLU (LSR).
     Epanechnikov(f64),
-    /// Softmax stretched to γ..η, γ <= 0 and η >= 1, and clipped to 0..1. A readout: it has no
+    /// Softmax scaled to γ..η, γ <= 0 and η >= 1, and clipped to 0..1. A readout: it has no
     /// energy.
     ClippedSoftmax {
         /// The lower end.
@@ -178,6 +178,12 @@ impl Separation {
 
     /// A bound on the error of every weight if no score t is off by more than `error`; infinite where
     /// there is no bound.
+    ///
+    /// ```
+    /// use hopfield_kernels::Separation;
+    ///
+    /// assert_eq!(Separation::Sparsemax.error_bound(1e-6), 2e-6);
+    /// ```
     pub fn error_bound(self, error: f64) -> f64 {
         self.with_rows(|separation| separation.error(error))
     }

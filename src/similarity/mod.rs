@@ -69,6 +69,12 @@ impl Similarity {
     ];
 
     /// Its name, as [`FromStr`](std::str::FromStr) takes it.
+    ///
+    /// ```
+    /// use hopfield_kernels::Similarity;
+    ///
+    /// assert_eq!(Similarity::NegHalfSquaredL2.name(), "neg_half_squared_l2");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Dot => "dot",

@@ -23,7 +23,7 @@ use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::call::{Call, Work};
-use crate::retrieval::update::Update;
+use crate::retrieval::update::ProbeUpdate;
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
@@ -304,9 +304,9 @@ impl<T: Element> Call<'_, T> {
             return;
         }
         let (update, rows, dim) = match values {
-            Some(values) => (Update::Sum, &mut sums.values, values.cols()),
+            Some(values) => (ProbeUpdate::Sum, &mut sums.values, values.cols()),
             None => {
-                let update = Update::of(retrieval.similarity, retrieval.separation);
+                let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
                 (update, &mut sums.patterns, memory.dim())
             }
         };

@@ -97,6 +97,23 @@ impl<T: Element> Retrieval<'_, T> {
     /// `upstream` belongs to a recall of them. The gradient with respect to where the probes came
     /// from is 0, and is written as that.
     ///
+    /// ```
+    /// use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Retrieval, Upstream};
+    ///
+    /// // Their mean is a fixed point, and each pattern moves it by half as much.
+    /// let memory = Memory::from([[1.0_f64, 0.0], [-1.0, 0.0]]);
+    /// let (settled, g, mut dm) = ([0.0, 0.0], [0.0, 1.0], [0.0; 4]);
+    /// let upstream =
+    ///     Upstream { retrieved: Some(MatRef::new(&g, 1, 2)?), ..Upstream::default() };
+    /// let gradients =
+    ///     Gradients { patterns: Some(MatMut::new(&mut dm, 2, 2)?), ..Gradients::default() };
+    /// let settled = MatRef::new(&settled, 1, 2)?;
+    /// Retrieval::new(0.5)
+    ///     .backward_settled(settled, &memory, upstream, gradients, &mut Context::new())?;
+    /// assert_eq!(dm, [0.0, 0.5, 0.0, 0.5]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`backward`](Self::backward).
     pub fn backward_settled(

@@ -2,7 +2,7 @@
 
 use super::similarity::{add, add_to, dot};
 use crate::matrix::MatRef;
-use crate::retrieval::update::Update;
+use crate::retrieval::update::ProbeUpdate;
 use crate::simd::Element;
 
 /// The support of one probe, and the rows that its weights belong to.
@@ -53,7 +53,7 @@ impl<T: Element> Gradient<'_, T> {
 /// Given g = dL/dT(x), writes dL/dp to `dp`, adds dL/dx as far as x is in the update itself to `dx`,
 /// and dL/dm to `dm`.
 pub(super) fn pull<T: Element>(
-    update: Update,
+    update: ProbeUpdate,
     (x, support): (&[T], Support<'_, T>),
     g: &[f64],
     (dp, dx): (&mut Vec<f64>, &mut [f64]),
@@ -61,14 +61,14 @@ pub(super) fn pull<T: Element>(
 ) {
     dp.clear();
     match update {
-        Update::Sum => pull_sum(support, g, dp, dm),
-        Update::Mean => pull_mean(support, g, dp, dm),
-        Update::Sphere | Update::UnitSphere => {
-            let unit = update == Update::UnitSphere;
+        ProbeUpdate::Sum => pull_sum(support, g, dp, dm),
+        ProbeUpdate::Mean => pull_mean(support, g, dp, dm),
+        ProbeUpdate::Sphere | ProbeUpdate::UnitSphere => {
+            let unit = update == ProbeUpdate::UnitSphere;
             pull_sphere(unit, (x, support), g, (dp, dx), dm);
         }
-        Update::Weiszfeld => pull_weiszfeld((x, support), g, (dp, dx), dm),
-        Update::Median => pull_medians((x, support), g, (dp, dx), dm),
+        ProbeUpdate::Weiszfeld => pull_weiszfeld((x, support), g, (dp, dx), dm),
+        ProbeUpdate::Median => pull_medians((x, support), g, (dp, dx), dm),
     }
 }
 

@@ -9,9 +9,9 @@ use super::{Fault, Reach, RowSeparation, highest, require};
 /// gradient are NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Clipped {
-    /// Where the softmax is stretched to at its lower end: not above 0.
+    /// The lower end of what the softmax is scaled to: not above 0.
     pub(crate) gamma: f64,
-    /// Where it is stretched to at its upper end: at least 1.
+    /// The upper end: at least 1.
     pub(crate) eta: f64,
 }
 
@@ -82,7 +82,7 @@ impl RowSeparation for Clipped {
         None
     }
 
-    /// That of softmax, stretched.
+    /// That of softmax, scaled.
     fn error(&self, e: f64) -> f64 {
         self.range() * e / 2.0
     }
