@@ -7,6 +7,7 @@
 //! | [`updates`] | the same, for `combine`, the softmax, outer products and both rules of learning |
 //! | [`views`] | a `Vec` of `Vec`s |
 //! | [`synapse`] | the component in `f64`, one operation after another |
+//! | [`family`] | plain sums, for every separation with every similarity; no panic on what is no number |
 //! | [`npz`] | nothing: a file is a synapse or an error, and a synapse that was saved is loaded as it was |
 //!
 //! The reference, its bounds and the compartments' names are those of the crate's own tests.
@@ -22,6 +23,7 @@ macro_rules! of_either_type {
     }};
 }
 
+mod family;
 mod input;
 mod model;
 mod npz;
@@ -30,6 +32,7 @@ mod synapse;
 mod updates;
 mod views;
 
+pub use family::family;
 pub use npz::npz;
 pub use recall::recall;
 pub use synapse::synapse;
@@ -51,10 +54,11 @@ extern "C" fn __asan_default_options() -> *const std::ffi::c_char {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("recall", recall),
     ("updates", updates),
     ("views", views),
     ("synapse", synapse),
     ("npz", npz),
+    ("family", family),
 ];

@@ -58,3 +58,8 @@ fn synapse() {
 fn npz() {
     run("npz");
 }
+
+#[test]
+fn family() {
+    run("family");
+}

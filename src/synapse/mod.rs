@@ -4,6 +4,7 @@ mod archive;
 mod builder;
 mod compartments;
 mod demand;
+mod growth;
 mod help;
 mod hyper;
 mod init;

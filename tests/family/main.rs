@@ -7,6 +7,7 @@
 //! | [`gradients`] | gradients are those of PyTorch, and of differences for every member |
 //! | [`energies`] | the energy of every member falls under its update |
 //! | [`invariants`] | sums, shifts, duplicates, limits and equal members |
+//! | [`accuracy`] | single precision is within derived bounds |
 //! | [`bits`] | the same bits for any level, threads, batch and position, and those committed |
 //! | [`edges`] | masks, NaN, nothing that takes part, margins, parameters outside their domains |
 //! | [`statistics`] | what recalls tell of their weights, and certificates |
@@ -14,6 +15,7 @@
 //!
 //! The references are in tests/data/family ([`fixtures`]), the members in [`members`].
 
+mod accuracy;
 mod bits;
 mod edges;
 mod energies;

@@ -209,7 +209,10 @@ fn what_is_within_reach_is_above_the_rounded_bound() {
         let bound: f64 = top - width;
         assert!(!super::super::survives(bound, top, width), "{top} {width}");
         let above = bound.next_up();
-        assert!(above - top > -width || !super::super::survives(above, top, width), "{top} {width}");
+        assert!(
+            above - top > -width || !super::super::survives(above, top, width),
+            "{top} {width}"
+        );
         assert!(super::super::survives(top, top, width));
     }
 }

@@ -1,0 +1,219 @@
+//! Every separation with every similarity, with masks and numbers that are none: weights are those of
+//! the separation as a function of rows, and what is retrieved is the update by its definition.
+
+use hopfield_kernels::{
+    Context, Error, Gradients, MatMut, MatRef, Memory, Outputs, Retrieval, Separation, Settled,
+    Similarity, Stop, Upstream,
+};
+
+use crate::input::Input;
+
+/// Compares a recall with plain sums, and then recalls, iterates and differentiates what may not be
+/// a number.
+pub fn family(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (_, mut context) = input.context::<f64>();
+    let (b, d, n) = (input.between(1, 4), input.between(1, 20), input.between(1, 40));
+    let separation = separation(&mut input);
+    let similarity = input.pick(&Similarity::ALL);
+    let beta = input.positive(-3.0, 3.0);
+    let mut patterns: Vec<f64> = (0..n * d).map(|_| input.number(-1.0, 1.0)).collect();
+    let mut probes: Vec<f64> = (0..b * d).map(|_| input.number(-1.5, 1.5)).collect();
+    let masks: Vec<bool> = (0..b * n).map(|_| !input.seldom(4)).collect();
+    let how = Retrieval::new(beta).with_separation(separation).with_similarity(similarity);
+    let how = how.with_masks(MatRef::new(&masks, b, n).expect("a mask for each"));
+    let member = (separation, similarity, beta);
+    check((&how, member), (&probes, &patterns, &masks), [b, d, n], &mut context);
+    let wrong = input.pick(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, 1e-310, 0.0]);
+    let at = input.between(0, probes.len() - 1);
+    probes[at] = wrong;
+    if input.flag() {
+        let at = input.between(0, patterns.len() - 1);
+        patterns[at] = input.pick(&[f64::NAN, f64::INFINITY, 1e200, 0.0]);
+    }
+    strange(&how, (&probes, &patterns), [b, d, n], &mut context);
+}
+
+fn separation(input: &mut Input<'_>) -> Separation {
+    let number = input.number(0.0, 1.0);
+    let count = input.between(1, 12);
+    match input.between(0, 12) {
+        0 => Separation::Softmax,
+        1 => Separation::SoftmaxPlus(3.0 * number),
+        2 => Separation::Sparsemax,
+        3 => Separation::Entmax(1.0 + 4.0 * number),
+        4 => Separation::Normmax(1.05 + 5.0 * number),
+        5 => Separation::KSubsets(0.05 + number * count as f64),
+        6 => Separation::TopK(count),
+        7 => Separation::HardTopK(count),
+        8 => Separation::Max,
+        9 => Separation::Polynomial(2.0 + 6.0 * number),
+        10 => Separation::Power(0.25 + 4.0 * number),
+        11 => Separation::Epanechnikov(1.0 + 3.0 * number),
+        _ => Separation::ClippedSoftmax { gamma: -0.2 * number, eta: 1.0 + number },
+    }
+}
+
+/// A recall of numbers against plain sums.
+fn check(
+    (how, (separation, similarity, beta)): (&Retrieval<'_, f64>, (Separation, Similarity, f64)),
+    (probes, patterns, masks): (&[f64], &[f64], &[bool]),
+    [batch, dim, count]: [usize; 3],
+    context: &mut Context<f64>,
+) {
+    let memory = Memory::from_slice(patterns, dim).expect("whole patterns");
+    let (mut retrieved, mut weights) = (vec![7.0; batch * dim], vec![7.0; batch * count]);
+    let mut similarities = vec![7.0; batch * count];
+    let outputs = Outputs {
+        retrieved: Some(MatMut::new(&mut retrieved, batch, dim).expect("room")),
+        memory_weights: Some(MatMut::new(&mut weights, batch, count).expect("room")),
+        similarities: Some(MatMut::new(&mut similarities, batch, count).expect("room")),
+        ..Outputs::default()
+    };
+    let rows = MatRef::new(probes, batch, dim).expect("whole probes");
+    match how.run(rows, &memory, outputs, context) {
+        Ok(()) => {}
+        Err(Error::Parameter { name: "k", .. }) => return,
+        Err(error) => panic!("{separation:?} {similarity:?}: {error}"),
+    }
+    for row in 0..batch {
+        let (s, p) = (&similarities[row * count..][..count], &weights[row * count..][..count]);
+        let mask = &masks[row * count..][..count];
+        let mut expected: Vec<f64> = s
+            .iter()
+            .zip(mask)
+            .map(|(s, keep)| if *keep { beta * s } else { f64::NEG_INFINITY })
+            .collect();
+        separation.weights(&mut expected).expect("it was taken before");
+        let what = format!("{separation:?} {similarity:?} beta {beta}");
+        for (p, expected) in p.iter().zip(&expected) {
+            let error = (p - expected).abs();
+            assert!(error <= 1e-9 * (1.0 + expected.abs()), "{what}: {p} is not {expected}");
+        }
+        let x = &probes[row * dim..][..dim];
+        let y = update(similarity, separation, x, (p, patterns), mask.contains(&true));
+        let most = p.iter().fold(1.0, |most: f64, p| most.max(p.abs())) * count as f64;
+        for (got, expected) in retrieved[row * dim..].iter().zip(&y) {
+            let error = (got - expected).abs();
+            assert!(error <= 1e-7 * most, "{what}: retrieved {got} is not {expected}");
+        }
+    }
+}
+
+/// The update by its definition. `some` tells whether a pattern takes part.
+fn update(
+    similarity: Similarity,
+    separation: Separation,
+    x: &[f64],
+    (p, patterns): (&[f64], &[f64]),
+    some: bool,
+) -> Vec<f64> {
+    let dim = x.len();
+    if !some {
+        return vec![0.0; dim];
+    }
+    if p.iter().all(|p| *p == 0.0) {
+        return x.to_vec();
+    }
+    let rows = || p.iter().zip(patterns.chunks_exact(dim)).filter(|(p, _)| **p != 0.0);
+    let norm = |m: &[f64]| m.iter().map(|m| m * m).sum::<f64>().sqrt();
+    let sum = |factor: &dyn Fn(f64, &[f64]) -> f64| -> Vec<f64> {
+        let mut sum = vec![0.0; dim];
+        for (&p, m) in rows() {
+            let factor = factor(p, m);
+            sum.iter_mut().zip(m).for_each(|(sum, m)| *sum += factor * m);
+        }
+        sum
+    };
+    let scaled = |y: Vec<f64>, by: f64| -> Vec<f64> { y.iter().map(|y| y / by).collect() };
+    let on_sphere = |y: Vec<f64>| match norm(&y) {
+        0.0 => x.to_vec(),
+        length => scaled(y, length),
+    };
+    let total: f64 = p.iter().sum();
+    match similarity {
+        Similarity::Dot
+            if matches!(separation, Separation::Polynomial(_) | Separation::Power(_)) =>
+        {
+            on_sphere(sum(&|p, _| p))
+        }
+        Similarity::Cosine => {
+            on_sphere(sum(&|p, m| if norm(m) == 0.0 { 0.0 } else { p / norm(m) }))
+        }
+        Similarity::NegHalfSquaredL2 => scaled(sum(&|p, _| p), total),
+        Similarity::NegL2 => {
+            let distance = |m: &[f64]| -> f64 {
+                m.iter().zip(x).map(|(m, x)| (m - x) * (m - x)).sum::<f64>().sqrt()
+            };
+            if rows().any(|(_, m)| distance(m) == 0.0) {
+                return x.to_vec();
+            }
+            let total: f64 = rows().map(|(p, m)| p / distance(m)).sum();
+            scaled(sum(&|p, m| p / distance(m)), total)
+        }
+        Similarity::NegL1 => (0..dim).map(|d| median(x[d], d, &rows, total)).collect(),
+        _ => sum(&|p, _| p),
+    }
+}
+
+/// The weighted median of a feature, or x where that is one.
+fn median<'r, I: Iterator<Item = (&'r f64, &'r [f64])>>(
+    x: f64,
+    d: usize,
+    rows: &dyn Fn() -> I,
+    total: f64,
+) -> f64 {
+    let side = |of: &dyn Fn(f64) -> bool| -> f64 {
+        rows().filter(|(_, m)| of(m[d])).map(|(p, _)| p).sum()
+    };
+    if side(&|m| m < x) <= total / 2.0 && side(&|m| m > x) <= total / 2.0 {
+        return x;
+    }
+    let mut column: Vec<(f64, f64)> = rows().map(|(p, m)| (m[d], *p)).collect();
+    column.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut so_far = 0.0;
+    let reached = column.iter().find(|(_, p)| {
+        so_far += p;
+        so_far >= total / 2.0
+    });
+    reached.or(column.last()).map_or(x, |(m, _)| *m)
+}
+
+/// Recall, iteration and gradients of anything: results or NaN, no panic.
+fn strange(
+    how: &Retrieval<'_, f64>,
+    (probes, patterns): (&[f64], &[f64]),
+    [batch, dim, count]: [usize; 3],
+    context: &mut Context<f64>,
+) {
+    let memory = Memory::from_slice(patterns, dim).expect("whole patterns");
+    let rows = MatRef::new(probes, batch, dim).expect("whole probes");
+    let (mut retrieved, mut lse) = (vec![7.0; batch * dim], vec![7.0; batch]);
+    let (mut second, mut spread, mut usage) =
+        (vec![7.0; batch], vec![7.0; batch], vec![7.0; count]);
+    let outputs = Outputs {
+        retrieved: Some(MatMut::new(&mut retrieved, batch, dim).expect("room")),
+        lse: Some(&mut lse),
+        second: Some(&mut second),
+        spread: Some(&mut spread),
+        usage: Some(&mut usage),
+        ..Outputs::default()
+    };
+    if how.run(rows, &memory, outputs, context).is_err() {
+        return;
+    }
+    let mut states = probes.to_vec();
+    let stop = Stop::new().max_steps(5);
+    how.settle(&memory, &mut states, stop, &mut Settled::new().with_trace(), context)
+        .expect("it has been recalled");
+    let (mut dx, mut dm, mut db) =
+        (vec![7.0; batch * dim], vec![7.0; count * dim], vec![7.0; count]);
+    let upstream = Upstream { retrieved: Some(rows), lse: Some(&lse), ..Upstream::default() };
+    let gradients = Gradients {
+        probes: Some(MatMut::new(&mut dx, batch, dim).expect("room")),
+        patterns: Some(MatMut::new(&mut dm, count, dim).expect("room")),
+        bias: Some(&mut db),
+        ..Gradients::default()
+    };
+    how.backward(rows, &memory, upstream, gradients, context).expect("it has been recalled");
+}
