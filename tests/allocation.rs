@@ -10,8 +10,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use hopfield_kernels::{
     Context, Element, LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity,
-    Recall, Retrieval, Settled, Stop, Update, UpdateRule, combine_with, energy_with,
-    outer_product_update_with, retrieve_with, similarities_with, softmax_into_with, softmax_with,
+    Recall, Retrieval, Separation, Settled, Similarity, Stop, Update, UpdateRule, combine_with,
+    energy_with, outer_product_update_with, retrieve_with, similarities_with, softmax_into_with,
+    softmax_with,
 };
 
 /// The system's allocator, and what it has been asked for.
@@ -145,7 +146,15 @@ fn second_calls_allocate_nothing<T: Element>(
     )
     .unwrap());
     twice!("energy", |context| energy_with(x, &memory, beta, &mut energies, context).unwrap());
-    for retrieval in [plain, masked] {
+    let members = [
+        plain.with_separation(Separation::Sparsemax),
+        masked.with_separation(Separation::Entmax(1.5)),
+        plain.with_separation(Separation::Normmax(2.0)),
+        plain.with_separation(Separation::Power(3.0)),
+        plain.with_similarity(Similarity::Cosine),
+        plain.with_separation(Separation::Sparsemax).with_similarity(Similarity::NegL2),
+    ];
+    for retrieval in [plain, masked].into_iter().chain(members) {
         twice!("Retrieval::run", |context| retrieval
             .run(
                 x,

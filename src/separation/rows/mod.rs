@@ -243,7 +243,9 @@ fn raise(x: f64, exponent: f64) -> f64 {
 
 /// The exponent as an integer, if it is a small one.
 fn small_integer(exponent: f64) -> Option<u32> {
-    (exponent.fract() == 0.0 && (0.0..=MAX_INTEGER).contains(&exponent)).then_some(exponent as u32)
+    // `as` saturates, and unlike `fract` it is no call.
+    let integer = exponent as u32;
+    (f64::from(integer) == exponent && exponent <= MAX_INTEGER).then_some(integer)
 }
 
 /// The highest exponent for which multiplications are used.
