@@ -83,8 +83,8 @@ pub struct Forward<'a, T> {
     pub patterns: MatRef<'a, T>,
     /// Padded values, one for each pattern, if they are not the patterns themselves.
     pub values: Option<MatRef<'a, T>>,
-    /// From sums over d to scores.
-    pub scoring: Scoring<'a, T>,
+    /// From sums over d to scores; `None` if they are the same.
+    pub scoring: Option<Scoring<'a, T>>,
     /// A factor of the weight of each pattern in the projection.
     pub value_factors: Option<&'a [T]>,
     /// Which patterns take part; `None` means all.
@@ -132,7 +132,7 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
             (self.source, &mut *self.states, self.keep, &mut self.retrieved)
             && self.values.is_none()
             && self.value_factors.is_none()
-            && self.scoring.is_dot()
+            && self.scoring.is_none()
             && decode::pays::<T, S>(self.patterns.cols())
         {
             retrieved.row_mut(0).fill(T::ZERO);
@@ -235,7 +235,7 @@ impl<T: Element> Forward<'_, T> {
         ScoreTile {
             patterns: self.patterns.subrows(block.clone()),
             values: self.values.unwrap_or(self.patterns).subrows(block.clone()),
-            scoring: self.scoring.of(tile.clone()).at(block.clone()),
+            scoring: self.scoring.map(|scoring| scoring.of(tile.clone()).at(block.clone())),
             value_factors: self.value_factors.map(|all| &all[block.clone()]),
             keep: self.keep.map(|keep| &keep[block.clone()]),
             first: self.first + block.start,

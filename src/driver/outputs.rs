@@ -206,6 +206,11 @@ impl<T: Element> PerPattern<'_, T> {
         Self { similarities: None, scores: None }
     }
 
+    /// Whether neither is wanted.
+    pub fn is_none(&self) -> bool {
+        self.similarities.is_none() && self.scores.is_none()
+    }
+
     /// Those of some of the probes.
     pub fn rows_mut(&mut self, probes: std::ops::Range<usize>) -> PerPattern<'_, T> {
         PerPattern {

@@ -277,7 +277,7 @@ impl<T: Element> ScanTask<'_, T> {
                 source: Source::Scores(probes),
                 patterns: shared.memory.subrows(patterns.clone()),
                 values: None,
-                scoring: scoring.at(patterns.clone()),
+                scoring: scoring.unless_dot().map(|scoring| scoring.at(patterns.clone())),
                 value_factors: None,
                 keep: shared.keep.map(|keep| &keep[patterns.clone()]),
                 first: patterns.start,

@@ -24,8 +24,8 @@ pub(crate) struct ScoreTile<'a, T> {
     pub patterns: MatRef<'a, T>,
     /// The block's values: what is projected.
     pub values: MatRef<'a, T>,
-    /// From sums over d to scores.
-    pub scoring: Scoring<'a, T>,
+    /// From sums over d to scores; `None` if they are the same.
+    pub scoring: Option<Scoring<'a, T>>,
     /// A factor of the weight of each pattern in the projection.
     pub value_factors: Option<&'a [T]>,
     /// Which of them take part; `None` means all.
@@ -63,7 +63,7 @@ impl<T: Element> ScoreTile<'_, T> {
     pub fn score<S: Simd<T>>(&mut self, simd: S, source: Source<'_, T>, chunk: Range<usize>) {
         let Some(probes) = source.probes() else { return };
         let (patterns, scores) = (self.patterns, &mut self.scores);
-        match self.scoring.sums {
+        match self.scoring.map_or(Sums::Products, |scoring| scoring.sums) {
             Sums::Products if !self.panels.is_empty() => {
                 packed_dot::dots(simd, probes, self.panels, scores);
             }
@@ -81,12 +81,19 @@ impl<T: Element> ScoreTile<'_, T> {
     /// wanted.
     #[inline(always)]
     fn finish_scores(&mut self) {
+        if self.scoring.is_none() && self.per_pattern.is_none() {
+            return;
+        }
         let count = self.patterns.rows();
         for b in 0..self.states.len() {
             let row = &mut self.scores.row_mut(b)[..count];
-            self.scoring.similarities(row, b, 0);
+            if let Some(scoring) = &self.scoring {
+                scoring.similarities(row, b, 0);
+            }
             self.per_pattern.write_similarities(b, self.block.clone(), row);
-            self.scoring.scores(row, b, 0);
+            if let Some(scoring) = &self.scoring {
+                scoring.scores(row, b, 0);
+            }
             self.per_pattern.write_scores(b, self.block.clone(), row);
         }
     }

@@ -125,7 +125,7 @@ impl<'a, T: Element> Shared<'a, T> {
             source: source.at(patterns.clone()),
             patterns: self.memory.subrows(patterns.clone()),
             values: self.values.map(|values| values.subrows(patterns.clone())),
-            scoring: scoring.at(patterns.clone()),
+            scoring: scoring.unless_dot().map(|scoring| scoring.at(patterns.clone())),
             value_factors: self.value_factors.map(|all| &all[patterns.clone()]),
             keep: self.keep.map(|keep| &keep[patterns.clone()]),
             first: patterns.start,

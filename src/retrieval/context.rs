@@ -32,7 +32,8 @@ pub struct Context<T> {
     /// What is recalled and learned from in one call, and its similarities.
     pub(crate) recall: Recall<T>,
     pub(crate) kept: Vec<T>,
-    pub(crate) work: Work<T>,
+    /// `None` while a call has it, and before the first.
+    pub(crate) work: Option<Box<Work<T>>>,
     /// A copy of probes that are replaced by what is recalled from them.
     pub(crate) probes: Vec<T>,
 }
@@ -53,7 +54,7 @@ impl<T: Element> Context<T> {
             learning: Scratch::default(),
             recall: Recall::new(),
             kept: Vec::new(),
-            work: Work::default(),
+            work: None,
             probes: Vec::new(),
         }
     }

@@ -268,9 +268,9 @@ impl<'k, T: Element> Retrieval<'k, T> {
         if probes.rows() == 0 {
             return Ok(());
         }
-        let mut work = std::mem::take(&mut context.work);
+        let mut work = context.work.take().unwrap_or_default();
         let result = Call { retrieval: self, probes, memory }.run(outputs, &mut work, context);
-        context.work = work;
+        context.work = Some(work);
         result
     }
 
@@ -337,11 +337,11 @@ impl<'k, T: Element> Retrieval<'k, T> {
         (to, factor): (&mut OwnedRows<T>, f64),
         context: &mut Context<T>,
     ) -> Result<()> {
-        let mut work = std::mem::take(&mut context.work);
+        let mut work = context.work.take().unwrap_or_default();
         let result = Call { retrieval: self, probes, memory }.supports(&mut work, context);
         let supports = (&work.sparse.supports, factor);
         to.copy(supports, memory.patterns(), |b, n| self.takes_part(b, n));
-        context.work = work;
+        context.work = Some(work);
         result
     }
 

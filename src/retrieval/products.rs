@@ -34,7 +34,7 @@ pub(crate) fn top_k<T: Element>(
         return Ok(());
     }
     let retrieval = Retrieval::new(T::ONE).with_separation(Separation::HardTopK(k));
-    let mut work = std::mem::take(&mut context.work);
+    let mut work = context.work.take().unwrap_or_default();
     let call = Call { retrieval: &retrieval, probes, memory };
     let result = call.supports(&mut work, context);
     let supports = &work.sparse.supports;
@@ -51,7 +51,7 @@ pub(crate) fn top_k<T: Element>(
             (*to, *score) = (n as usize, s);
         }
     }
-    context.work = work;
+    context.work = Some(work);
     result
 }
 

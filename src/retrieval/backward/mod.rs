@@ -123,10 +123,10 @@ impl<T: Element> Retrieval<'_, T> {
         self.check_backward(probes, memory, &upstream, &gradients)?;
         context.level()?;
         let mut sums = Sums::new(&gradients, probes.rows(), memory);
-        let mut work = std::mem::take(&mut context.work);
+        let mut work = context.work.take().unwrap_or_default();
         let call = Call { retrieval: self, probes, memory };
         let result = call.pull(upstream, &mut sums, &mut work, context);
-        context.work = work;
+        context.work = Some(work);
         result?;
         sums.write(gradients, probes.rows());
         Ok(())

@@ -64,7 +64,7 @@ impl<T: Element> Retrieval<'_, T> {
             states.extend_from_slice(&next);
         }
         let mut sums = Sums::new(&gradients, batch, memory);
-        let mut work = std::mem::take(&mut context.work);
+        let mut work = context.work.take().unwrap_or_default();
         let mut result = Ok(());
         let mut g = Vec::new();
         for step in (0..steps).rev() {
@@ -86,7 +86,7 @@ impl<T: Element> Retrieval<'_, T> {
             }
             g = sums.probes.iter().map(|x| T::from_f64(*x)).collect();
         }
-        context.work = work;
+        context.work = Some(work);
         result?;
         sums.write(gradients, batch);
         Ok(())
@@ -127,7 +127,7 @@ impl<T: Element> Retrieval<'_, T> {
         self.check_backward(probes, memory, &upstream, &gradients)?;
         let (batch, dim) = (probes.rows(), memory.dim());
         let mut sums = Sums::new(&gradients, batch, memory);
-        let mut work = std::mem::take(&mut context.work);
+        let mut work = context.work.take().unwrap_or_default();
         let result = (|| {
             // The last recall, at the fixed point, and then all updates before it.
             let call = Call { retrieval: self, probes, memory };
@@ -141,7 +141,7 @@ impl<T: Element> Retrieval<'_, T> {
             let retrieved = Some(MatRef::new(&u, batch, dim)?);
             call.pull(Upstream { retrieved, ..Upstream::default() }, &mut sums, &mut work, context)
         })();
-        context.work = work;
+        context.work = Some(work);
         result?;
         sums.probes.fill(0.0);
         sums.write(gradients, batch);
