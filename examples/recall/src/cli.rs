@@ -6,6 +6,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::Result;
+use crate::weighing::Weighing;
 
 /// Recalls corrupted images from a modern Hopfield network.
 ///
@@ -16,7 +17,10 @@ use crate::Result;
 struct Options {
     /// Start from random patterns and learn the digits by the delta rule
     #[arg(long, conflicts_with_all = ["patterns", "probes", "out"])]
+    #[arg(conflicts_with_all = ["separation", "similarity"])]
     learn: bool,
+    #[command(flatten)]
+    weighing: Weighing,
     #[command(flatten)]
     arrays: Option<Task>,
 }
@@ -44,22 +48,30 @@ pub struct Task {
     #[arg(long, value_name = "N", requires = "patterns")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: Option<u32>,
+    /// Values of the patterns: an N x E array of numbers of any type, a row for each pattern
+    ///
+    /// What is written is B x E then: for each probe the sum of the values, weighted as their
+    /// patterns are. The last of the --steps reads them out, and the others update the probe: with
+    /// --steps 1 this is attention. Without --steps, they are read out where the probe moves no
+    /// more.
+    #[arg(long, value_name = "V.npy", requires = "patterns")]
+    pub values: Option<PathBuf>,
 }
 
 /// What to do.
 pub enum Job {
     Help(String),
-    Digits,
+    Digits(Weighing),
     Learn,
-    Arrays(Task),
+    Arrays(Task, Weighing),
 }
 
 /// Reads the command line. An error is one line.
 pub fn parse() -> Result<Job> {
     match Options::try_parse() {
         Ok(Options { learn: true, .. }) => Ok(Job::Learn),
-        Ok(Options { arrays: Some(task), .. }) => Ok(Job::Arrays(task)),
-        Ok(_) => Ok(Job::Digits),
+        Ok(Options { arrays: Some(task), weighing, .. }) => Ok(Job::Arrays(task, weighing)),
+        Ok(Options { weighing, .. }) => Ok(Job::Digits(weighing)),
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Job::Help(e.to_string()))
         }

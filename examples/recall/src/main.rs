@@ -1,8 +1,9 @@
 //! Recall of handwritten digits: `cargo run --release -p recall`.
 //!
 //! Stores images, corrupts them, recalls them from what is left, and prints how well and how fast;
-//! `recall.png` shows a dozen. `--learn` learns the images instead of storing them, and
-//! `--patterns` recalls arrays of your own: see `--help`.
+//! `recall.png` shows a dozen. `--learn` learns the images instead of storing them, `--separation`
+//! and `--similarity` weigh them in other ways, and `--patterns` recalls arrays of your own: see
+//! `--help`.
 
 mod arrays;
 mod cli;
@@ -13,6 +14,7 @@ mod npy;
 mod picture;
 mod reading;
 mod table;
+mod weighing;
 
 use std::process::ExitCode;
 
@@ -24,9 +26,11 @@ fn main() -> ExitCode {
             print!("{text}");
             Ok(())
         }
-        cli::Job::Digits => table::run().and_then(|()| picture::run("recall.png".as_ref())),
+        cli::Job::Digits(weighing) => {
+            table::run(&weighing).and_then(|()| picture::run("recall.png".as_ref(), &weighing))
+        }
         cli::Job::Learn => learn::run(),
-        cli::Job::Arrays(task) => arrays::run(&task),
+        cli::Job::Arrays(task, weighing) => arrays::run(&task, &weighing),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hopfield_kernels::{Context, Retrieval, Settled};
+use hopfield_kernels::{Context, Settled};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -12,6 +12,7 @@ use crate::digits::{Corruption, Digits, PIXELS, SIDE};
 use crate::files;
 use crate::reading::Reading;
 use crate::table::{BETA, stop};
+use crate::weighing::Weighing;
 
 const COLUMNS: usize = 12;
 const ROWS: usize = 3;
@@ -32,7 +33,7 @@ const RIGHT: Rgb<u8> = Rgb([0, 150, 136]);
 const WRONG: Rgb<u8> = Rgb([230, 97, 0]);
 
 /// Recalls a dozen digits from among all of them, and draws the picture.
-pub fn run(path: &Path) -> Result<()> {
+pub fn run(path: &Path, weighing: &Weighing) -> Result<()> {
     let digits = Digits::read()?;
     let memory = digits.memory(digits.images.nrows())?;
     let mut random = Pcg64::seed_from_u64(2);
@@ -43,7 +44,7 @@ pub fn run(path: &Path) -> Result<()> {
         spoilt.push(corruption.spoil(&digits.pixels(index), &mut random)?);
     }
     let mut probes: Vec<f32> = spoilt.iter().flat_map(|image| digits.pattern(image)).collect();
-    let (retrieval, mut context) = (Retrieval::new(BETA), Context::new());
+    let (retrieval, mut context) = (weighing.retrieval(BETA), Context::new());
     retrieval.settle(&memory, &mut probes, stop(), &mut Settled::new(), &mut context)?;
     let best = Reading::of(&retrieval, &memory, &probes, &mut context)?.best;
 

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use hopfield_kernels::{Context, Memory, Retrieval, Settled, Stop};
+use hopfield_kernels::{Context, Memory, Settled, Stop};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use crate::Result;
 use crate::digits::{Corruption, Digits, PIXELS};
 use crate::reading::{Reading, distance};
+use crate::weighing::Weighing;
 
 /// The inverse temperature.
 ///
@@ -32,11 +33,15 @@ const PROBES: usize = 1_797;
 const RUNS: usize = 10;
 
 /// Prints the table.
-pub fn run() -> Result<()> {
+pub fn run(weighing: &Weighing) -> Result<()> {
+    weighing.check(LOADS[0])?;
     let digits = Digits::read()?;
     let images = digits.images.nrows();
     let level = Context::<f32>::new().level()?;
     println!("{images} handwritten digits of {PIXELS} pixels; beta {BETA}, level {level}.");
+    if !weighing.is_default() {
+        println!("{weighing}.");
+    }
     println!(
         "recalled  probes whose nearest stored pattern, once they have settled, is the right one"
     );
@@ -52,7 +57,7 @@ pub fn run() -> Result<()> {
     for load in LOADS.into_iter().filter(|&load| load < images).chain([images]) {
         let memory = digits.memory(load)?;
         for corruption in CORRUPTIONS {
-            let trial = Trial::of(&digits, &memory, corruption)?;
+            let trial = Trial::of(&digits, &memory, corruption, weighing)?;
             let steps = format!("{:.1} / {}", trial.steps, trial.most_steps);
             let energy = format!("{:.3} -> {:.3}", trial.energy.0, trial.energy.1);
             println!(
@@ -80,7 +85,12 @@ struct Trial {
 }
 
 impl Trial {
-    fn of(digits: &Digits, memory: &Memory<f32>, corruption: Corruption) -> Result<Self> {
+    fn of(
+        digits: &Digits,
+        memory: &Memory<f32>,
+        corruption: Corruption,
+        weighing: &Weighing,
+    ) -> Result<Self> {
         let load = memory.patterns();
         let sources: Vec<usize> = (0..PROBES.next_multiple_of(load)).map(|b| b % load).collect();
         let mut random = Pcg64::seed_from_u64(1);
@@ -90,7 +100,7 @@ impl Trial {
             probes.extend(digits.pattern(&spoilt));
         }
 
-        let (retrieval, mut context) = (Retrieval::new(BETA), Context::new());
+        let (retrieval, mut context) = (weighing.retrieval(BETA), Context::new());
         let before = Reading::of(&retrieval, memory, &probes, &mut context)?;
         let (mut recalled, mut settled) = (probes.clone(), Settled::new());
         let mut seconds = f64::INFINITY;
