@@ -37,7 +37,8 @@ pub struct Backward<'a, T> {
     /// M and V, padded; V is M where there are no values.
     pub patterns: MatRef<'a, T>,
     pub values: Option<MatRef<'a, T>>,
-    pub scoring: Scoring<'a, T>,
+    /// From sums over d to scores; `None` if they are the same.
+    pub scoring: Option<Scoring<'a, T>>,
     /// Which patterns take part; `None` means all.
     pub keep: Option<&'a [bool]>,
     pub params: SoftmaxParams<T>,
@@ -123,14 +124,16 @@ impl<T: Element> Backward<'_, T> {
         products(self.probes, self.patterns.subrows(block.clone()), &mut scores);
         let values = self.values.unwrap_or(self.patterns);
         products(self.upstream, values.subrows(block.clone()), &mut slopes);
-        let scoring = self.scoring.at(block.clone());
+        let scoring = self.scoring.map(|scoring| scoring.at(block.clone()));
         let keep = self.keep.map(|keep| &keep[block.clone()]);
         for b in 0..batch {
             let (scores, weights) =
                 (&mut scores.row_mut(b)[..count], &mut weights.row_mut(b)[..count]);
             let slopes = &mut slopes.row_mut(b)[..count];
             weights.copy_from_slice(scores);
-            scoring.scores(weights, b, 0);
+            if let Some(scoring) = &scoring {
+                scoring.scores(weights, b, 0);
+            }
             for (s, score) in scores.iter_mut().zip(&*weights) {
                 // What is masked has no influence, whatever it holds.
                 *s = if *score == masked() { T::ZERO } else { *s };

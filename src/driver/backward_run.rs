@@ -185,7 +185,7 @@ impl<T: Element> Task<'_, T> {
             upstream: self.upstream,
             patterns: shared.memory.subrows(patterns.clone()),
             values: shared.values.map(|values| values.subrows(patterns.clone())),
-            scoring: shared.scoring.at(patterns.clone()),
+            scoring: shared.scoring(0..batch, patterns.clone()),
             keep: shared.keep.map(|keep| &keep[patterns]),
             params: given.params,
             states: given.states,

@@ -53,7 +53,7 @@ pub(crate) fn run<T: Element>(
             pieces,
             most,
             input,
-            scoring: shared.scoring,
+            first: 0,
             outputs,
             states,
             later: &mut laters[..pieces * later],
@@ -75,7 +75,6 @@ pub(crate) fn run<T: Element>(
             plan,
             splits: 0..splits,
             source,
-            scoring: shared.scoring,
             per_pattern: outputs.per_pattern(),
             states: &mut *partial_states,
             sums: &mut *partial,
@@ -84,7 +83,7 @@ pub(crate) fn run<T: Element>(
         };
         for_each_piece(task, threads, &|task| task.run(shared));
         shared.merge(states, partial_states, partial);
-        shared.finish((input, shared.scoring), states, partial, outputs);
+        shared.finish((input, 0), states, partial, outputs);
     }
     Ok(())
 }

@@ -259,7 +259,6 @@ impl<T: Element> ScanTask<'_, T> {
     fn run(self, shared: &Shared<'_, T>) {
         let Self { plan, probes, mut per_pattern, mut lists, mut floats, .. } = self;
         let batch = probes.rows();
-        let scoring = shared.scoring.of(self.first..self.first + batch);
         let scores = take(&mut floats, plan.scores::<T>(batch));
         let panels = take(&mut floats, plan.panels::<T>(batch));
         let (mut before, mut done): (Option<Lists<'_, T>>, usize) = (None, 0);
@@ -277,7 +276,7 @@ impl<T: Element> ScanTask<'_, T> {
                 source: Source::Scores(probes),
                 patterns: shared.memory.subrows(patterns.clone()),
                 values: None,
-                scoring: scoring.unless_dot().map(|scoring| scoring.at(patterns.clone())),
+                scoring: shared.scoring(self.first..self.first + batch, patterns.clone()),
                 value_factors: None,
                 keep: shared.keep.map(|keep| &keep[patterns.clone()]),
                 first: patterns.start,

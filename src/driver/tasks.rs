@@ -39,8 +39,10 @@ pub(crate) struct Shared<'a, T> {
     pub memory: MatRef<'a, T>,
     /// Padded values, if they are not the patterns themselves.
     pub values: Option<MatRef<'a, T>>,
-    /// From sums over d to scores.
-    pub scoring: Scoring<'a, T>,
+    /// From sums over d to scores; `None` if they are the same.
+    pub scoring: Option<&'a Scoring<'a, T>>,
+    /// Index of the job's first probe in what the scoring has for each probe.
+    pub first: usize,
     /// A factor of the weight of each pattern in the projection.
     pub value_factors: Option<&'a [T]>,
     pub job: Job<T>,
@@ -66,7 +68,8 @@ impl<'a, T: Element> Shared<'a, T> {
             plan: Plan::new::<T>(memory.patterns(), memory.dim()),
             memory: memory.padded(),
             values: None,
-            scoring: Scoring::DOT,
+            scoring: None,
+            first: 0,
             value_factors: None,
             job,
             keep: None,
@@ -81,7 +84,13 @@ impl<'a, T: Element> Shared<'a, T> {
 
     /// The same job for some of the probes.
     pub fn for_probes(&self, probes: Range<usize>) -> Self {
-        Self { scoring: self.scoring.of(probes), ..*self }
+        Self { first: self.first + probes.start, ..*self }
+    }
+
+    /// The scoring of some of the job's probes with some patterns.
+    pub fn scoring(&self, probes: Range<usize>, patterns: Range<usize>) -> Option<Scoring<'a, T>> {
+        let probes = self.first + probes.start..self.first + probes.end;
+        self.scoring.map(|scoring| scoring.of(probes).at(patterns))
     }
 
     /// The job's input as the driver takes it: probes are copied to padded rows of scratch memory.
@@ -115,7 +124,7 @@ impl<'a, T: Element> Shared<'a, T> {
     fn split(
         &self,
         patterns: Range<usize>,
-        (source, scoring): (Source<'_, T>, Scoring<'_, T>),
+        (source, first): (Source<'_, T>, usize),
         (states, sums): (&mut [State<T>], &mut [T]),
         per_pattern: PerPattern<'_, T>,
         scratch: TileScratch<'_, T>,
@@ -125,7 +134,7 @@ impl<'a, T: Element> Shared<'a, T> {
             source: source.at(patterns.clone()),
             patterns: self.memory.subrows(patterns.clone()),
             values: self.values.map(|values| values.subrows(patterns.clone())),
-            scoring: scoring.unless_dot().map(|scoring| scoring.at(patterns.clone())),
+            scoring: self.scoring(first..first + states.len(), patterns.clone()),
             value_factors: self.value_factors.map(|all| &all[patterns.clone()]),
             keep: self.keep.map(|keep| &keep[patterns.clone()]),
             first: patterns.start,
@@ -174,12 +183,13 @@ impl<'a, T: Element> Shared<'a, T> {
     /// Writes the outputs from the states and the sums of weighted patterns.
     pub fn finish(
         &self,
-        (input, scoring): (Input<'_, T>, Scoring<'_, T>),
+        (input, first): (Input<'_, T>, usize),
         states: &mut [State<T>],
         sums: &[T],
         mut outputs: Outputs<'_, T>,
     ) {
         let Plan { value_cols, value_stride, .. } = self.plan;
+        let count = states.len();
         let retrieved = outputs.retrieved.as_mut().map(|to| {
             let sums = MatRef::with_stride(sums, states.len(), value_cols, value_stride);
             (sums.expect("scratch has room for these rows"), to.reborrow())
@@ -196,7 +206,9 @@ impl<'a, T: Element> Shared<'a, T> {
             weights: outputs.memory_weights.as_mut().map(MatMut::reborrow),
             best_weights: outputs.best_weight.as_deref_mut(),
             keep: self.keep,
-            masks: scoring.masks,
+            masks: self
+                .scoring(first..first + count, 0..self.plan.patterns)
+                .and_then(|scoring| scoring.masks),
         };
         compiled::finish(self.level, kernel);
         let scales = self.scales_similarities && self.gain != T::ONE;
@@ -223,8 +235,8 @@ pub(crate) struct ProbeTask<'a, T> {
     pub most: usize,
     /// The probes, or their weights.
     pub input: Input<'a, T>,
-    /// From sums over d to scores, for these probes.
-    pub scoring: Scoring<'a, T>,
+    /// Index of the first of them in the job.
+    pub first: usize,
     pub outputs: Outputs<'a, T>,
     /// One for each probe.
     pub states: &'a mut [State<T>],
@@ -250,15 +262,14 @@ impl<T: Element> Divide for ProbeTask<'_, T> {
         let (outputs, outputs_) = self.outputs.split_at(at);
         let all = 0..self.input.rows();
         let (input, input_) = (self.input.of(0..at), self.input.of(at..all.end));
-        let (scoring, scoring_) = (self.scoring.of(0..at), self.scoring.of(at..all.end));
         let most = self.most;
         (
-            Self { pieces, most, input, scoring, outputs, states, later, floats, list },
+            Self { pieces, most, input, first: self.first, outputs, states, later, floats, list },
             Self {
                 pieces: self.pieces - pieces,
                 most,
                 input: input_,
-                scoring: scoring_,
+                first: self.first + at,
                 outputs: outputs_,
                 states: states_,
                 later: later_,
@@ -272,7 +283,7 @@ impl<T: Element> Divide for ProbeTask<'_, T> {
 impl<T: Element> ProbeTask<'_, T> {
     /// Recalls the probes, `most` at a time.
     pub fn run(self, shared: &Shared<'_, T>) {
-        let Self { most, input, scoring, mut outputs, mut states, later, floats, list, .. } = self;
+        let Self { most, input, first, mut outputs, mut states, later, floats, list, .. } = self;
         // In whole tiles, as a tile of fewer probes loads just as many patterns.
         let tiles = input.rows().div_ceil(PROBE_TILE);
         for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
@@ -281,7 +292,7 @@ impl<T: Element> ProbeTask<'_, T> {
             let (now, rest) = outputs.split_at(count);
             outputs = rest;
             shared.batch(
-                (input.of(batch.clone()), scoring.of(batch)),
+                (input.of(batch.clone()), first + batch.start),
                 now,
                 take(&mut states, count),
                 later,
@@ -295,7 +306,7 @@ impl<T: Element> Shared<'_, T> {
     /// Recalls a few probes from all of the splits, one after another.
     fn batch(
         &self,
-        (input, scoring): (Input<'_, T>, Scoring<'_, T>),
+        (input, first): (Input<'_, T>, usize),
         mut outputs: Outputs<'_, T>,
         states: &mut [State<T>],
         later: &mut [State<T>],
@@ -316,12 +327,12 @@ impl<T: Element> Shared<'_, T> {
             let scratch =
                 TileScratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
             if split == 0 {
-                self.split(patterns, (source, scoring), (&mut *states, &mut *sums), part, scratch);
+                self.split(patterns, (source, first), (&mut *states, &mut *sums), part, scratch);
             } else {
                 let (later, later_sums) = (&mut later[..input.rows()], &mut floats[..rows]);
                 self.split(
                     patterns,
-                    (source, scoring),
+                    (source, first),
                     (&mut *later, &mut *later_sums),
                     part,
                     scratch,
@@ -329,7 +340,7 @@ impl<T: Element> Shared<'_, T> {
                 self.join((&mut *states, &mut *sums), (later, later_sums));
             }
         }
-        self.finish((input, scoring), states, sums, outputs);
+        self.finish((input, first), states, sums, outputs);
     }
 }
 
@@ -338,7 +349,6 @@ pub(crate) struct SplitTask<'a, T> {
     pub plan: Plan,
     pub splits: Range<usize>,
     pub source: Source<'a, T>,
-    pub scoring: Scoring<'a, T>,
     /// The columns of these splits.
     pub per_pattern: PerPattern<'a, T>,
     /// For each split in equal shares: the probes' states, their sums, and scratch.
@@ -354,7 +364,7 @@ impl<T: Element> Divide for SplitTask<'_, T> {
     }
 
     fn divide(self, pieces: usize) -> (Self, Self) {
-        let Self { plan, splits, source, scoring, .. } = self;
+        let Self { plan, splits, source, .. } = self;
         let share = |count: usize| count / splits.len() * pieces;
         let (states, states_) = self.states.split_at_mut(share(self.states.len()));
         let (sums, sums_) = self.sums.split_at_mut(share(self.sums.len()));
@@ -365,12 +375,11 @@ impl<T: Element> Divide for SplitTask<'_, T> {
         let (first, second) =
             (splits.start..splits.start + pieces, splits.start + pieces..splits.end);
         (
-            Self { plan, splits: first, source, scoring, per_pattern, states, sums, scores, list },
+            Self { plan, splits: first, source, per_pattern, states, sums, scores, list },
             Self {
                 plan,
                 splits: second,
                 source,
-                scoring,
                 per_pattern: per_pattern_,
                 states: states_,
                 sums: sums_,
@@ -386,7 +395,7 @@ impl<T: Element> SplitTask<'_, T> {
     pub fn run(self, shared: &Shared<'_, T>) {
         let patterns = self.plan.splits::<T>().nth(self.splits.start).expect("a split of the plan");
         let scratch = TileScratch { scores: self.scores, list: self.list, panels: &mut [] };
-        let (source, sums) = ((self.source, self.scoring), (self.states, self.sums));
+        let (source, sums) = ((self.source, 0), (self.states, self.sums));
         shared.split(patterns, source, sums, self.per_pattern, scratch);
     }
 }

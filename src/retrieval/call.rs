@@ -70,28 +70,33 @@ impl<'a, T: Element> Call<'a, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         let statistics = outputs.take_statistics();
+        if self.retrieval.is_plain() && !statistics.any() {
+            // Nothing but the drivers' scratch is needed.
+            return self.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
+        }
         let Work { factors, .. } = work;
         factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
-        let mut factors = std::mem::take(factors);
+        let factors = std::mem::take(factors);
         let result = (|| {
+            let scoring = &self.scoring(&factors);
             if self.retrieval.streams() {
-                self.dense(outputs, &factors, work, context)?;
+                self.dense(outputs, scoring, &mut work.lse, context)?;
                 if statistics.any() {
-                    let shared = self.shared(Job::Scores, &factors, context)?;
+                    let shared = self.shared(Job::Scores, scoring, context)?;
                     self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
                         let solver = self.solver(&shared, separation, false, context);
                         solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
                     })?;
                 }
             } else {
-                self.sparse(outputs, &factors, work, context)?;
+                self.sparse(outputs, scoring, work, context)?;
             }
             if statistics.any() {
-                statistics::write(self, statistics, &factors, work, context)?;
+                statistics::write(self, statistics, scoring, work, context)?;
             }
             Ok(())
         })();
-        std::mem::swap(&mut work.factors, &mut factors);
+        work.factors = factors;
         result
     }
 
@@ -101,7 +106,8 @@ impl<'a, T: Element> Call<'a, T> {
         factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
         let factors = std::mem::take(factors);
         let result = (|| {
-            let shared = self.shared(Job::Scores, &factors, context)?;
+            let scoring = self.scoring(&factors);
+            let shared = self.shared(Job::Scores, &scoring, context)?;
             self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
                 let keeps_all = separation.reach() == Reach::All;
                 let solver =
@@ -132,7 +138,7 @@ impl<'a, T: Element> Call<'a, T> {
     pub fn shared<'f>(
         &self,
         job: Job<T>,
-        factors: &'f Factors<T>,
+        scoring: &'f Scoring<'f, T>,
         context: &Context<T>,
     ) -> Result<Shared<'f, T>>
     where
@@ -142,7 +148,6 @@ impl<'a, T: Element> Call<'a, T> {
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
         let values = memory.padded_values().filter(|_| !retrieval.updates);
         let plan = retrieval.value_dim(memory).map_or(plan, |dim| plan.with_values::<T>(dim));
-        let scoring = self.scoring(factors);
         // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
         // some probes alone and one is not finite, each probe has a tile to itself.
         let apart = (scoring.has_bias() || matches!(job, Job::Combine)) && !memory.is_finite();
@@ -151,7 +156,8 @@ impl<'a, T: Element> Call<'a, T> {
             plan,
             memory: memory.padded(),
             values,
-            scoring,
+            scoring: (!scoring.is_dot()).then_some(scoring),
+            first: 0,
             value_factors: None,
             job,
             keep: retrieval.keep,
@@ -180,8 +186,8 @@ impl<'a, T: Element> Call<'a, T> {
     fn dense(
         &self,
         mut outputs: Outputs<'_, T>,
-        factors: &Factors<T>,
-        work: &mut Work<T>,
+        scoring: &Scoring<'_, T>,
+        kept_lse: &mut Vec<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
         let (retrieval, memory, batch) = (self.retrieval, self.memory, self.probes.rows());
@@ -191,27 +197,27 @@ impl<'a, T: Element> Call<'a, T> {
             null: retrieval.null(),
             ..retrieval.params(memory.patterns())
         };
-        let mut shared = self.shared(Job::Recall(params), factors, context)?;
+        let mut shared = self.shared(Job::Recall(params), scoring, context)?;
         let on_sphere = retrieval.similarity == Similarity::Cosine && shared.values.is_none();
         if on_sphere {
-            shared.value_factors = Some(factors.of_patterns(memory.patterns()));
+            shared.value_factors = scoring.pattern_factors;
         }
-        if shared.scoring.is_dot() {
+        if shared.scoring.is_none() {
             let most = memory.max_squared_norm_of(retrieval.keep);
             shared.job = Job::Recall(params.among(most, memory.dim()));
         }
         // Where masks differ from probe to probe, so do the constants of the energy.
-        let energy = if shared.scoring.has_bias() { outputs.energy.take() } else { None };
+        let energy = if scoring.has_bias() { outputs.energy.take() } else { None };
         if outputs.energy.is_some() {
             shared.sub_memory = Some(SubMemory::of(memory, retrieval.keep));
         }
         if energy.is_some() {
-            grow!(work.lse, batch as u64, T::ZERO);
+            grow!(*kept_lse, batch as u64, T::ZERO);
         }
         let mut lse = outputs.lse.take();
         let wanted_lse = match (&mut lse, energy.is_some()) {
             (Some(lse), _) => Some(&mut lse[..]),
-            (None, true) => Some(&mut work.lse[..batch]),
+            (None, true) => Some(&mut kept_lse[..batch]),
             (None, false) => None,
         };
         let mut retrieved = outputs.retrieved.take();
@@ -232,7 +238,7 @@ impl<'a, T: Element> Call<'a, T> {
             }
         }
         if let Some(energy) = energy {
-            let lse = lse.as_deref().unwrap_or(&work.lse);
+            let lse = lse.as_deref().unwrap_or(kept_lse);
             self.energies(energy, |b| lse[b].to_f64());
         }
         Ok(())
@@ -242,12 +248,12 @@ impl<'a, T: Element> Call<'a, T> {
     fn sparse(
         &self,
         mut outputs: Outputs<'_, T>,
-        factors: &Factors<T>,
+        scoring: &Scoring<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
         let retrieval = self.retrieval;
-        let shared = self.shared(Job::Scores, factors, context)?;
+        let shared = self.shared(Job::Scores, scoring, context)?;
         let similarities = outputs.similarities.as_mut().map(MatMut::reborrow);
         let potentials = outputs.lse.is_some() || outputs.energy.is_some();
         let per_pattern = PerPattern { similarities, scores: None };
@@ -258,7 +264,7 @@ impl<'a, T: Element> Call<'a, T> {
             solver.solve(self.probes, per_pattern, &mut work.sparse)
         })?;
         if let Some(retrieved) = &mut outputs.retrieved {
-            self.project(retrieved, factors, work, context)?;
+            self.project(retrieved, scoring, work, context)?;
         }
         self.write(outputs, &work.sparse.supports);
         Ok(())
@@ -268,7 +274,7 @@ impl<'a, T: Element> Call<'a, T> {
     fn project(
         &self,
         retrieved: &mut MatMut<'_, T>,
-        factors: &Factors<T>,
+        scoring: &Scoring<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -279,7 +285,7 @@ impl<'a, T: Element> Call<'a, T> {
         let weights = if readout { ProbeUpdate::Sum } else { update };
         projection_weights(weights, supports, self.probes, memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
-        let mut shared = self.shared(Job::Combine, factors, context)?;
+        let mut shared = self.shared(Job::Combine, scoring, context)?;
         // Probes of a tile share the patterns of all their supports, which is a loss where these
         // have little in common.
         let share = projected.len() as f64 / (supports.facts.len() * memory.patterns()) as f64;
@@ -388,14 +394,14 @@ impl<'a, T: Element> Call<'a, T> {
     pub fn means(
         &self,
         to: MatMut<'_, T>,
-        factors: &Factors<T>,
+        scoring: &Scoring<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
         let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
         projection_weights(ProbeUpdate::Sum, supports, self.probes, self.memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
-        let mut shared = self.shared(Job::Combine, factors, context)?;
+        let mut shared = self.shared(Job::Combine, scoring, context)?;
         (shared.values, shared.gain) = (None, T::ONE);
         shared.plan = Plan::new::<T>(self.memory.patterns(), self.memory.dim());
         let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };

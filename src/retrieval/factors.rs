@@ -76,11 +76,6 @@ impl<T: Element> Factors<T> {
             Similarity::UhnReciprocalL1 => absolutes(Shape::Reciprocal),
         }
     }
-
-    /// 1 / ‖m‖ for every pattern, 0 for a pattern of zeros, once prepared for the cosine.
-    pub fn of_patterns(&self, patterns: usize) -> &[T] {
-        &self.patterns[..patterns]
-    }
 }
 
 fn inverse_norm<T: Element>(square: f64) -> T {

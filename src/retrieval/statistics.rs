@@ -10,10 +10,9 @@ use crate::matrix::MatMut;
 use crate::matrix::ranges::product;
 use crate::retrieval::Context;
 use crate::retrieval::call::{Call, Work};
-use crate::retrieval::factors::Factors;
 use crate::separation::candidates::Threshold;
 use crate::simd::Element;
-use crate::similarity::scoring::least_unmasked;
+use crate::similarity::scoring::{Scoring, least_unmasked};
 
 /// Most bytes of kept scores.
 const SCORE_BYTES: usize = 16 << 20;
@@ -22,7 +21,7 @@ const SCORE_BYTES: usize = 16 << 20;
 pub(crate) fn write<T: Element>(
     call: &Call<'_, T>,
     statistics: Statistics<'_, T>,
-    factors: &Factors<T>,
+    scoring: &Scoring<'_, T>,
     work: &mut Work<T>,
     context: &mut Context<T>,
 ) -> Result<()> {
@@ -43,10 +42,10 @@ pub(crate) fn write<T: Element>(
         }
     }
     if let Some(spread) = spread {
-        spreads(call, spread, factors, work, context)?;
+        spreads(call, spread, scoring, work, context)?;
     }
     match second {
-        Some(second) => seconds(call, second, factors, work, context),
+        Some(second) => seconds(call, second, scoring, work, context),
         None => Ok(()),
     }
 }
@@ -91,14 +90,14 @@ fn patterns_of_90_percent(weights: &[f64]) -> usize {
 fn spreads<T: Element>(
     call: &Call<'_, T>,
     spread: &mut [T],
-    factors: &Factors<T>,
+    scoring: &Scoring<'_, T>,
     work: &mut Work<T>,
     context: &mut Context<T>,
 ) -> Result<()> {
     let (batch, dim) = (spread.len(), call.memory.dim());
     let mut rows = std::mem::take(&mut work.rows);
     grow!(rows, product([batch, dim]), T::ZERO);
-    call.means(MatMut::new(&mut rows, batch, dim)?, factors, work, context)?;
+    call.means(MatMut::new(&mut rows, batch, dim)?, scoring, work, context)?;
     let (supports, norms) = (&work.sparse.supports, call.memory.squared_norms());
     for (b, (spread, mean)) in spread.iter_mut().zip(rows.chunks_exact(dim)).enumerate() {
         let range = supports.range(b);
@@ -115,13 +114,13 @@ fn spreads<T: Element>(
 fn seconds<T: Element>(
     call: &Call<'_, T>,
     second: &mut [T],
-    factors: &Factors<T>,
+    scoring: &Scoring<'_, T>,
     work: &mut Work<T>,
     context: &mut Context<T>,
 ) -> Result<()> {
-    let mut shared = call.shared(Job::Scores, factors, context)?;
     // Biases mask, and do nothing else.
-    shared.scoring.bias_scale = T::ZERO;
+    let scoring = Scoring { bias_scale: T::ZERO, ..*scoring };
+    let shared = call.shared(Job::Scores, &scoring, context)?;
     let two = Scan::all(&shared, Threshold::KthWidth { k: 2, width: T::ZERO });
     let chunk = (SCORE_BYTES / two.bytes(&shared)).max(1);
     for start in (0..second.len()).step_by(chunk) {

@@ -80,11 +80,6 @@ impl<'a, T: Element> Scoring<'a, T> {
         self.sums == Sums::Products && self.is_similarity() && !self.has_bias()
     }
 
-    /// The same, unless sums are scores.
-    pub fn unless_dot(self) -> Option<Self> {
-        (!self.is_dot()).then_some(self)
-    }
-
     /// Whether sums are similarities.
     fn is_similarity(&self) -> bool {
         self.shape == Shape::Linear

@@ -58,7 +58,8 @@ impl<T: Element> Call<'_, T> {
         let states = context.memory.states[..batch].to_vec();
         let params: SoftmaxParams<T> = self.retrieval.params(memory.patterns());
         let factors = Factors::default();
-        let shared = self.shared(Job::Recall(params), &factors, context)?;
+        let scoring = self.scoring(&factors);
+        let shared = self.shared(Job::Recall(params), &scoring, context)?;
         let chunk = shared.plan.batch::<T>();
         let mut scratch = std::mem::take(&mut work.gradients);
         let mut bias = vec![T::ZERO; sums.bias.len()];
