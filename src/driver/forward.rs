@@ -84,7 +84,7 @@ pub struct Forward<'a, T> {
     /// Padded values, one for each pattern, if they are not the patterns themselves.
     pub values: Option<MatRef<'a, T>>,
     /// From sums over d to scores; `None` if they are the same.
-    pub scoring: Option<Scoring<'a, T>>,
+    pub scoring: Option<&'a Scoring<'a, T>>,
     /// A factor of the weight of each pattern in the projection.
     pub value_factors: Option<&'a [T]>,
     /// Which patterns take part; `None` means all.
@@ -104,7 +104,7 @@ pub struct Forward<'a, T> {
     /// One for each probe; written.
     pub states: &'a mut [State<T>],
     /// The probes' lists of candidates, if those are wanted.
-    pub lists: Option<Lists<'a, T>>,
+    pub lists: Option<&'a mut Lists<'a, T>>,
     /// The sums of weighted patterns, relative to the states' shifts, in padded rows; written. With
     /// `None`, only the states are computed.
     pub retrieved: Option<MatMut<'a, T>>,

@@ -272,11 +272,13 @@ impl<T: Element> ScanTask<'_, T> {
             if let Some(before) = &before {
                 split.raise_bounds(before, raise);
             }
+            let scoring = shared.scoring(self.first..self.first + batch, patterns.clone());
+            let mut lists_of_all = split.rows_mut(0..batch);
             let kernel = Forward {
                 source: Source::Scores(probes),
                 patterns: shared.memory.subrows(patterns.clone()),
                 values: None,
-                scoring: shared.scoring(self.first..self.first + batch, patterns.clone()),
+                scoring: scoring.as_ref(),
                 value_factors: None,
                 keep: shared.keep.map(|keep| &keep[patterns.clone()]),
                 first: patterns.start,
@@ -286,7 +288,7 @@ impl<T: Element> ScanTask<'_, T> {
                 probe_tile: PROBE_TILE,
                 probe_block: plan.probe_block::<T>(),
                 states: &mut self.states[..batch],
-                lists: Some(split.rows_mut(0..batch)),
+                lists: Some(&mut lists_of_all),
                 retrieved: None,
                 per_pattern: now,
                 scratch: TileScratch { scores: &mut *scores, list: &mut [], panels: &mut *panels },

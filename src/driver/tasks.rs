@@ -130,11 +130,12 @@ impl<'a, T: Element> Shared<'a, T> {
         scratch: TileScratch<'_, T>,
     ) {
         let retrieved = self.sums(sums, states.len());
+        let scoring = self.scoring(first..first + states.len(), patterns.clone());
         let kernel = Forward {
             source: source.at(patterns.clone()),
             patterns: self.memory.subrows(patterns.clone()),
             values: self.values.map(|values| values.subrows(patterns.clone())),
-            scoring: self.scoring(first..first + states.len(), patterns.clone()),
+            scoring: scoring.as_ref(),
             value_factors: self.value_factors.map(|all| &all[patterns.clone()]),
             keep: self.keep.map(|keep| &keep[patterns.clone()]),
             first: patterns.start,
@@ -289,15 +290,14 @@ impl<T: Element> ProbeTask<'_, T> {
         for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
             let batch = tiles.start * PROBE_TILE..input.rows().min(tiles.end * PROBE_TILE);
             let count = batch.len();
+            let probes = (input.of(batch.clone()), first + batch.start);
+            let scratch = (&mut *floats, &mut *list);
+            if batch.end == input.rows() {
+                return shared.batch(probes, outputs, states, later, scratch);
+            }
             let (now, rest) = outputs.split_at(count);
             outputs = rest;
-            shared.batch(
-                (input.of(batch.clone()), first + batch.start),
-                now,
-                take(&mut states, count),
-                later,
-                (&mut *floats, &mut *list),
-            );
+            shared.batch(probes, now, take(&mut states, count), later, scratch);
         }
     }
 }

@@ -20,8 +20,8 @@ use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::separation::rows::Reach;
 use crate::separation::state::SoftmaxParams;
-use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
+use crate::simd::{Element, Level};
 use crate::similarity::Similarity;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
@@ -70,10 +70,6 @@ impl<'a, T: Element> Call<'a, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         let statistics = outputs.take_statistics();
-        if self.retrieval.is_plain() && !statistics.any() {
-            // Nothing but the drivers' scratch is needed.
-            return self.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
-        }
         let Work { factors, .. } = work;
         factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
         let factors = std::mem::take(factors);
@@ -82,7 +78,7 @@ impl<'a, T: Element> Call<'a, T> {
             if self.retrieval.streams() {
                 self.dense(outputs, scoring, &mut work.lse, context)?;
                 if statistics.any() {
-                    let shared = self.shared(Job::Scores, scoring, context)?;
+                    let shared = self.shared(Job::Scores, scoring, context.level()?);
                     self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
                         let solver = self.solver(&shared, separation, false, context);
                         solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
@@ -107,7 +103,7 @@ impl<'a, T: Element> Call<'a, T> {
         let factors = std::mem::take(factors);
         let result = (|| {
             let scoring = self.scoring(&factors);
-            let shared = self.shared(Job::Scores, &scoring, context)?;
+            let shared = self.shared(Job::Scores, &scoring, context.level()?);
             self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
                 let keeps_all = separation.reach() == Reach::All;
                 let solver =
@@ -139,8 +135,8 @@ impl<'a, T: Element> Call<'a, T> {
         &self,
         job: Job<T>,
         scoring: &'f Scoring<'f, T>,
-        context: &Context<T>,
-    ) -> Result<Shared<'f, T>>
+        level: Level,
+    ) -> Shared<'f, T>
     where
         'a: 'f,
     {
@@ -151,8 +147,8 @@ impl<'a, T: Element> Call<'a, T> {
         // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
         // some probes alone and one is not finite, each probe has a tile to itself.
         let apart = (scoring.has_bias() || matches!(job, Job::Combine)) && !memory.is_finite();
-        Ok(Shared {
-            level: context.level()?,
+        Shared {
+            level,
             plan,
             memory: memory.padded(),
             values,
@@ -167,7 +163,7 @@ impl<'a, T: Element> Call<'a, T> {
             sub_memory: None,
             quadratic: retrieval.is_quadratic(),
             probe_tile: if apart { 1 } else { PROBE_TILE },
-        })
+        }
     }
 
     pub fn solver<'s>(
@@ -183,7 +179,7 @@ impl<'a, T: Element> Call<'a, T> {
     }
 
     /// By the online softmax.
-    fn dense(
+    pub fn dense(
         &self,
         mut outputs: Outputs<'_, T>,
         scoring: &Scoring<'_, T>,
@@ -197,7 +193,7 @@ impl<'a, T: Element> Call<'a, T> {
             null: retrieval.null(),
             ..retrieval.params(memory.patterns())
         };
-        let mut shared = self.shared(Job::Recall(params), scoring, context)?;
+        let mut shared = self.shared(Job::Recall(params), scoring, context.level()?);
         let on_sphere = retrieval.similarity == Similarity::Cosine && shared.values.is_none();
         if on_sphere {
             shared.value_factors = scoring.pattern_factors;
@@ -253,7 +249,7 @@ impl<'a, T: Element> Call<'a, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         let retrieval = self.retrieval;
-        let shared = self.shared(Job::Scores, scoring, context)?;
+        let shared = self.shared(Job::Scores, scoring, context.level()?);
         let similarities = outputs.similarities.as_mut().map(MatMut::reborrow);
         let potentials = outputs.lse.is_some() || outputs.energy.is_some();
         let per_pattern = PerPattern { similarities, scores: None };
@@ -285,7 +281,7 @@ impl<'a, T: Element> Call<'a, T> {
         let weights = if readout { ProbeUpdate::Sum } else { update };
         projection_weights(weights, supports, self.probes, memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
-        let mut shared = self.shared(Job::Combine, scoring, context)?;
+        let mut shared = self.shared(Job::Combine, scoring, context.level()?);
         // Probes of a tile share the patterns of all their supports, which is a loss where these
         // have little in common.
         let share = projected.len() as f64 / (supports.facts.len() * memory.patterns()) as f64;
@@ -401,7 +397,7 @@ impl<'a, T: Element> Call<'a, T> {
         let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
         projection_weights(ProbeUpdate::Sum, supports, self.probes, self.memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
-        let mut shared = self.shared(Job::Combine, scoring, context)?;
+        let mut shared = self.shared(Job::Combine, scoring, context.level()?);
         (shared.values, shared.gain) = (None, T::ONE);
         shared.plan = Plan::new::<T>(self.memory.patterns(), self.memory.dim());
         let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };

@@ -31,6 +31,7 @@ use crate::separation::rows::RowSeparation;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::{Element, beta_of};
 use crate::similarity::Similarity;
+use crate::similarity::scoring::Scoring;
 
 /// How to recall: the inverse temperature and which patterns take part.
 ///
@@ -264,9 +265,13 @@ impl<'k, T: Element> Retrieval<'k, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         self.check(probes, memory, &outputs)?;
-        context.level()?;
         if probes.rows() == 0 {
-            return Ok(());
+            return context.level().map(drop);
+        }
+        if self.is_plain() && !outputs.has_statistics() {
+            // Nothing but the drivers' scratch is needed.
+            let call = Call { retrieval: self, probes, memory };
+            return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
         let mut work = context.work.take().unwrap_or_default();
         let result = Call { retrieval: self, probes, memory }.run(outputs, &mut work, context);

@@ -120,7 +120,7 @@ fn seconds<T: Element>(
 ) -> Result<()> {
     // Biases mask, and do nothing else.
     let scoring = Scoring { bias_scale: T::ZERO, ..*scoring };
-    let shared = call.shared(Job::Scores, &scoring, context)?;
+    let shared = call.shared(Job::Scores, &scoring, context.level()?);
     let two = Scan::all(&shared, Threshold::KthWidth { k: 2, width: T::ZERO });
     let chunk = (SCORE_BYTES / two.bytes(&shared)).max(1);
     for start in (0..second.len()).step_by(chunk) {

@@ -59,7 +59,7 @@ impl<T: Element> Call<'_, T> {
         let params: SoftmaxParams<T> = self.retrieval.params(memory.patterns());
         let factors = Factors::default();
         let scoring = self.scoring(&factors);
-        let shared = self.shared(Job::Recall(params), &scoring, context)?;
+        let shared = self.shared(Job::Recall(params), &scoring, context.level()?);
         let chunk = shared.plan.batch::<T>();
         let mut scratch = std::mem::take(&mut work.gradients);
         let mut bias = vec![T::ZERO; sums.bias.len()];
