@@ -41,6 +41,7 @@ impl<T: Element> Memory<T> {
             (if self.values.is_some() { count } else { 0 }, self.value_dim().unwrap_or(0));
         expect_shape("values", values.map_or((0, expected.1), |values| values.shape()), expected)?;
         let level = Level::detect()?;
+        self.learn_norms();
         self.reserve(count)?;
         if let (Some(to), Some(values)) = (&mut self.values, values) {
             to.append(values, None)?;
@@ -84,6 +85,7 @@ impl<T: Element> Memory<T> {
         if left == 0 {
             return Err(Error::Empty { operand: "patterns" });
         }
+        self.learn_norms();
         for (to, from) in (0..self.patterns).filter(|n| !removed[*n]).enumerate() {
             let row = from * self.stride..from * self.stride + self.dim;
             self.rows.copy_within(row, to * self.stride);
@@ -128,7 +130,8 @@ impl<T: Element> Memory<T> {
             return Err(Error::Slice { operand, rows, cols, needed, found: self.rows.len() });
         };
         let mut rows = Storage::zeros(wanted * self.stride);
-        let used = self.patterns * self.stride;
+        // The last row of borrowed patterns may end where its elements do.
+        let used = self.rows.len().min(self.patterns * self.stride);
         rows[..used].copy_from_slice(&self.rows[..used]);
         self.rows = rows;
         Ok(())

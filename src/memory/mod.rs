@@ -1,5 +1,6 @@
 //! The stored patterns: aligned, padded rows and their norms.
 
+mod borrowed;
 mod growth;
 mod layout;
 mod storage;
@@ -9,6 +10,7 @@ pub(crate) use layout::{Aligned, padded_cols, padded_stride, scratch_stride};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use borrowed::Borrowed;
 use storage::Storage;
 
 pub(crate) use storage::granted;
@@ -47,7 +49,10 @@ pub struct Memory<T> {
     patterns: usize,
     dim: usize,
     stride: usize,
+    /// As many as patterns, or none where they are not known: see `later_norms`.
     norms: Vec<T>,
+    /// The norms of borrowed patterns, once they have been asked for.
+    later_norms: OnceLock<Vec<T>>,
     /// The highest of them, once it has been asked for.
     max_norm: OnceLock<T>,
     version: Version,
@@ -102,7 +107,8 @@ impl<T: Element> Memory<T> {
         let rows = Storage::zeros(patterns * stride);
         let norms = vec![T::ZERO; patterns];
         let (max_norm, version) = (OnceLock::new(), Version::new());
-        Ok(Self { rows, patterns, dim, stride, norms, max_norm, version, values: None })
+        let (later_norms, values) = (OnceLock::new(), None);
+        Ok(Self { rows, patterns, dim, stride, norms, later_norms, max_norm, version, values })
     }
 
     /// Stores the rows of an N x D matrix.
@@ -212,6 +218,7 @@ impl<T: Element> Memory<T> {
         }
         expect_length("pattern", pattern.len(), self.dim)?;
         let level = Level::detect()?;
+        self.learn_norms();
         self.row_mut(index).copy_from_slice(pattern);
         self.changed();
         let norms = &mut self.norms[index..=index];
@@ -280,7 +287,7 @@ impl<T: Element> Memory<T> {
 
     /// Whether patterns and values are all finite, as far as their norms tell.
     pub(crate) fn is_finite(&self) -> bool {
-        let finite = self.norms.iter().all(|norm| norm.is_finite());
+        let finite = self.squared_norms().iter().all(|norm| norm.is_finite());
         finite && self.values.as_ref().is_none_or(|values| values.is_finite())
     }
 
@@ -328,7 +335,10 @@ impl<T: Element> Memory<T> {
 
     /// ‖m_n‖² for every pattern.
     pub fn squared_norms(&self) -> &[T] {
-        &self.norms
+        match self.knows_norms() {
+            true => &self.norms,
+            false => self.later_norms.get_or_init(|| self.computed_norms()),
+        }
     }
 
     /// max_n ‖m_n‖², the M*² of the standard energy (Ramsauer et al. 2020, eq. 2). NaN when a
@@ -341,12 +351,41 @@ impl<T: Element> Memory<T> {
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     pub fn max_squared_norm(&self) -> T {
-        *self.max_norm.get_or_init(|| highest(&self.norms, None))
+        *self.max_norm.get_or_init(|| highest(self.squared_norms(), None))
+    }
+
+    /// Whether the norms were known when the patterns came.
+    fn knows_norms(&self) -> bool {
+        self.norms.len() == self.patterns
+    }
+
+    /// Makes the norms known, before some of them change.
+    fn learn_norms(&mut self) {
+        if !self.knows_norms() {
+            self.norms = self.later_norms.take().unwrap_or_else(|| self.computed_norms());
+        }
+    }
+
+    fn computed_norms(&self) -> Vec<T> {
+        let mut norms = vec![T::ZERO; self.patterns];
+        let level = Level::detect().unwrap_or_else(|_| Level::best());
+        let rows = self.padded();
+        compiled::squared_norms(level, SquaredNorms { rows, norms: &mut norms });
+        norms
+    }
+
+    /// The largest squared norm of the patterns that a mask keeps, or infinity where it is not known
+    /// and would have to be computed.
+    pub(crate) fn known_max_squared_norm_of(&self, keep: Option<&[bool]>) -> T {
+        match self.knows_norms() {
+            true => self.max_squared_norm_of(keep),
+            false => -T::NEG_INFINITY,
+        }
     }
 
     /// The same of those patterns that a mask keeps.
     pub(crate) fn max_squared_norm_of(&self, keep: Option<&[bool]>) -> T {
-        keep.map_or_else(|| self.max_squared_norm(), |_| highest(&self.norms, keep))
+        keep.map_or_else(|| self.max_squared_norm(), |_| highest(self.squared_norms(), keep))
     }
 
     /// max_d Σ_n M\[n,d\]², which stands in place of M*² in ngc-learn's energy. One pass over the
@@ -381,6 +420,7 @@ impl<T: Element> Memory<T> {
 
     /// The rows with their padding and their norms, for an update that keeps the norms true.
     pub(crate) fn padded_mut(&mut self) -> (MatMut<'_, T>, &mut [T]) {
+        self.learn_norms();
         self.changed();
         let cols = padded_cols::<T>(self.dim);
         let rows = MatMut::with_stride(&mut self.rows, self.patterns, cols, self.stride);
@@ -422,6 +462,7 @@ impl<T: Element> Memory<T> {
     }
 
     fn refresh_norms(&mut self, level: Level) {
+        self.norms.resize(self.patterns, T::ZERO);
         self.changed();
         let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
         compiled::squared_norms(level, SquaredNorms { rows, norms: &mut self.norms });

@@ -24,6 +24,8 @@ pub(crate) enum Storage<T> {
     Heap(Aligned<T>),
     #[cfg(target_os = "linux")]
     Pages(Pages),
+    /// Somebody else's, which are only read.
+    Foreign(Foreign<T>),
 }
 
 /// Whether the allocator can provide `count` elements. The real allocation that follows would abort
@@ -57,6 +59,7 @@ impl<T: Element> Deref for Storage<T> {
             Self::Heap(elements) => elements,
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice(pages),
+            Self::Foreign(elements) => elements,
         }
     }
 }
@@ -67,6 +70,7 @@ impl<T: Element> DerefMut for Storage<T> {
             Self::Heap(elements) => elements,
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice_mut(pages),
+            Self::Foreign(_) => unreachable!("borrowed patterns are only read"),
         }
     }
 }
@@ -119,6 +123,36 @@ impl DerefMut for Pages {
     }
 }
 
+/// Elements of somebody else.
+#[derive(Debug)]
+pub(crate) struct Foreign<T> {
+    start: *const T,
+    len: usize,
+}
+
+// SAFETY: the elements are only read, as through a `&[T]`, which may be sent and shared if `T` may be
+// shared.
+unsafe impl<T: Sync> Send for Foreign<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Foreign<T> {}
+
+impl<T> Foreign<T> {
+    /// # Safety
+    /// - `elements` outlives every use of the value that is returned.
+    pub unsafe fn new(elements: &[T]) -> Self {
+        Self { start: elements.as_ptr(), len: elements.len() }
+    }
+}
+
+impl<T> Deref for Foreign<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the elements were a slice, which outlives this by the precondition of `new`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
 impl<T: Clone> Clone for Storage<T> {
     fn clone(&self) -> Self {
         match self {
@@ -130,6 +164,8 @@ impl<T: Clone> Clone for Storage<T> {
                 copy.copy_from_slice(pages);
                 Self::Pages(copy)
             }
+            // A copy is nobody else's.
+            Self::Foreign(elements) => Self::Heap(AVec::from_slice(LINE, elements)),
         }
     }
 }

@@ -199,7 +199,7 @@ impl<'a, T: Element> Call<'a, T> {
             shared.value_factors = scoring.pattern_factors;
         }
         if shared.scoring.is_none() {
-            let most = memory.max_squared_norm_of(retrieval.keep);
+            let most = memory.known_max_squared_norm_of(retrieval.keep);
             shared.job = Job::Recall(params.among(most, memory.dim()));
         }
         // Where masks differ from probe to probe, so do the constants of the energy.

@@ -9,6 +9,7 @@
 //! | [`invariants`] | sums, shifts, duplicates, limits and equal members |
 //! | [`accuracy`] | single precision is within derived bounds |
 //! | [`bits`] | the same bits for any level, threads, batch and position, and those committed |
+//! | [`borrowed`] | patterns that are read where they are |
 //! | [`edges`] | masks, NaN, nothing that takes part, margins, parameters outside their domains |
 //! | [`statistics`] | what recalls tell of their weights, and certificates |
 //! | [`learning`] | learning from every member, growth, heads |
@@ -17,6 +18,7 @@
 
 mod accuracy;
 mod bits;
+mod borrowed;
 mod edges;
 mod energies;
 mod fixtures;

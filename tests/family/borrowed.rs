@@ -1,0 +1,95 @@
+//! Patterns that are read where they are recall as a memory does.
+
+use hopfield_kernels::{Borrowed, Context, Element, MatMut, MatRef, Memory, Outputs, Retrieval};
+use testkit::data::Real;
+use testkit::levels;
+
+use crate::members::{Problem, Random, all, retrieval};
+
+fn retrieved<T: Element>(
+    how: &Retrieval<'_, T>,
+    probes: &[T],
+    memory: &Memory<T>,
+    context: &mut Context<T>,
+) -> Vec<T> {
+    let batch = probes.len() / memory.dim();
+    let (mut to, mut energy) = (vec![T::NAN; probes.len()], vec![T::NAN; batch]);
+    let outputs = Outputs {
+        retrieved: Some(MatMut::new(&mut to, batch, memory.dim()).unwrap()),
+        energy: Some(&mut energy),
+        ..Outputs::default()
+    };
+    let probes = MatRef::new(probes, batch, memory.dim()).unwrap();
+    how.run(probes, memory, outputs, context).unwrap();
+    to.extend(energy);
+    to
+}
+
+fn check<T: Real>() {
+    let mut random = Random::new(51);
+    // In place, in place with gaps, copied.
+    for (dim, stride) in [(32, 32), (48, 80), (30, 30), (33, 40)] {
+        for (batch, count) in [(1, 900), (7, 40), (60, 300)] {
+            let problem = Problem::<T>::new((batch, dim, count), &mut random);
+            let mut rows = vec![T::NAN; count * stride];
+            for (row, pattern) in rows.chunks_mut(stride).zip(problem.patterns.chunks(dim)) {
+                row[..dim].copy_from_slice(pattern);
+            }
+            let memory = problem.memory();
+            let unknown = Borrowed::new(&rows, count, dim, stride).unwrap();
+            assert_eq!(unknown.is_copied(), dim % 16 != 0);
+            let known = Borrowed::new(&rows, count, dim, stride).unwrap();
+            let known = known.with_squared_norms(memory.squared_norms()).unwrap();
+            for level in levels::all() {
+                let context = &mut levels::serial(level);
+                // A small β, so that all probes have small scores, and a larger one.
+                for beta in [1e-3, 2.0] {
+                    let how = Retrieval::new(T::from_f64(beta));
+                    let expected = retrieved(&how, &problem.probes, &memory, context);
+                    let got = retrieved(&how, &problem.probes, &known, context);
+                    let same = |a: &T, b: &T| a.bits() == b.bits();
+                    assert!(got.iter().zip(&expected).all(|(a, b)| same(a, b)), "{level}");
+                    let got = retrieved(&how, &problem.probes, &unknown, context);
+                    for (got, expected) in got.iter().zip(&expected) {
+                        let off = (got.to_f64() - expected.to_f64()).abs();
+                        assert!(off <= 1e5 * T::UNIT, "{level}: {got} {expected}");
+                    }
+                }
+            }
+            let context = &mut Context::new();
+            for member in all() {
+                let how = retrieval::<T>(0.4, member);
+                let expected = retrieved(&how, &problem.probes[..dim], &memory, context);
+                let got = retrieved(&how, &problem.probes[..dim], &known, context);
+                let same = |a: &T, b: &T| a.bits() == b.bits() || a.is_nan() && b.is_nan();
+                assert!(got.iter().zip(&expected).all(|(a, b)| same(a, b)), "{member:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn borrowed_patterns_are_the_same_bits_where_the_norms_are_known() {
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn a_clone_is_a_memory_that_may_change() {
+    let rows: Vec<f64> = (0..32).map(f64::from).collect();
+    let borrowed = Borrowed::new(&rows, 4, 8, 8).unwrap();
+    let mut memory: Memory<f64> = (*borrowed).clone();
+    memory.set_pattern(1, &[1.0; 8]).unwrap();
+    memory.append(MatRef::new(&rows[..8], 1, 8).unwrap(), None).unwrap();
+    memory.remove(&[0]).unwrap();
+    assert_eq!(borrowed.pattern(1), &rows[8..16]);
+    assert_eq!((memory.pattern(0), memory.squared_norms()[0]), (&[1.0; 8][..], 8.0));
+    // The last row ends before the next would begin.
+    let gaps = Borrowed::new(&rows[..20], 2, 8, 12).unwrap();
+    let mut memory: Memory<f64> = (*gaps).clone();
+    memory.append(MatRef::new(&rows[..8], 1, 8).unwrap(), None).unwrap();
+    assert_eq!(memory.to_rows()[..16], [&rows[..8], &rows[12..20]].concat());
+    assert!(Borrowed::new(&rows, 0, 8, 8).is_err());
+    assert!(Borrowed::new(&rows, 5, 8, 8).is_err());
+    assert!(Borrowed::new(&rows, 4, 8, 8).unwrap().with_squared_norms(&[1.0]).is_err());
+}
