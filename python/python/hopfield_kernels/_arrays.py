@@ -1,0 +1,74 @@
+"""Arrays in: conversions that lose nothing, or say what they would lose."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def convert(operand: str, values: Any, dtype: str) -> NDArray[Any]:
+    """`values` as an array of this type whose last axis is contiguous.
+
+    Lists and numbers, which have no type of their own, are rounded. Arrays of another type are
+    converted where that changes no element, and refused otherwise.
+    """
+    if not hasattr(values, "dtype") and not hasattr(values, "__array__"):
+        try:
+            return np.ascontiguousarray(values, dtype=dtype)
+        except TypeError as error:
+            raise ValueError(f"{operand}: expected numbers, got {error}") from None
+    found = np.asarray(values)
+    if found.dtype.kind not in "fiub":
+        raise ValueError(f"{operand}: expected {dtype}, got {found.dtype}")
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(found, dtype=dtype).reshape(found.shape)
+    if not np.can_cast(found.dtype, dtype, "safe") and not _same(found, converted):
+        raise ValueError(
+            f"{operand}: expected {dtype}, got {found.dtype} with numbers that {dtype} does not "
+            f"hold; astype({dtype!r}) rounds them"
+        )
+    return converted
+
+
+def _same(found: NDArray[Any], converted: NDArray[Any]) -> bool:
+    back = converted.astype(found.dtype)
+    return np.array_equal(found, back, equal_nan=found.dtype.kind == "f")
+
+
+def stored(operand: str, values: Any, dtype: str | None) -> NDArray[Any]:
+    """`values` to be stored: as `dtype`, or as the type that they have.
+
+    Given a `dtype`, numbers are rounded to it. Otherwise float16 becomes float32, and what is not
+    floating becomes float64.
+    """
+    found = np.asarray(values)
+    if found.dtype.kind not in "fiub" or (dtype is None and found.dtype.itemsize > 8):
+        raise ValueError(f"{operand}: expected float32 or float64, got {found.dtype}")
+    if dtype is None:
+        single = found.dtype.kind == "f" and found.dtype.itemsize <= 4
+        dtype = "float32" if single else "float64"
+    return found.astype(dtype, copy=False)
+
+
+def type_name(dtype: Any) -> str | None:
+    """The name of a type of elements that memories have."""
+    if dtype is None:
+        return None
+    name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+    if name in ("bfloat16", "float16"):
+        raise NotImplementedError(f"dtype: this version does not store {name}")
+    known = {"float32": "float32", "f4": "float32", "single": "float32"}
+    known |= {"float64": "float64", "f8": "float64", "double": "float64"}
+    if name not in known:
+        raise ValueError(f"dtype: expected float32 or float64, got {name}")
+    return known[name]
+
+
+def mask(values: Any) -> NDArray[np.bool_] | None:
+    """A copy of a mask."""
+    if values is None:
+        return None
+    found = np.array(values, order="C")
+    if found.dtype != np.bool_:
+        raise ValueError(f"mask: expected bool, got {found.dtype}")
+    return found

@@ -1,0 +1,303 @@
+"""The memory: stored patterns, and recall from them."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import _arrays, _core
+from ._recall import ALWAYS, NAMES, Recall
+from .separations import Separation, named
+
+
+class Memory(_core.Memory):
+    """N stored patterns of dimension D, and optionally a value of dimension E for each.
+
+    Parameters
+    ----------
+    patterns : array (N, D)
+        They are copied.
+    values : array (N, E), optional
+        What is retrieved in place of the patterns: hetero-association.
+    dtype : optional
+        float32 or float64. By default that of the patterns; what is not floating becomes float64.
+    codes : optional
+        Not in this version: patterns are stored as they are.
+
+    >>> import numpy as np, hopfield_kernels as hk
+    >>> memory = hk.Memory(np.eye(3), dtype="float32")
+    >>> memory.shape, memory.dtype
+    ((3, 3), dtype('float32'))
+    >>> memory.append([1.0, 1.0, 0.0])
+    >>> len(memory)
+    4
+
+    A memory may be used by several threads at once.
+    """
+
+    def __new__(
+        cls,
+        patterns: ArrayLike,
+        values: ArrayLike | None = None,
+        *,
+        dtype: DTypeLike | None = None,
+        codes: str | None = None,
+    ) -> Memory:
+        if codes is not None:
+            if codes in ("int8", "int4"):
+                raise NotImplementedError(f"codes: this version does not store {codes}")
+            raise ValueError(f"codes: expected None, int8 or int4, got {codes!r}")
+        stored = _arrays.stored("patterns", patterns, _arrays.type_name(dtype))
+        if stored.ndim != 2:
+            raise ValueError(f"patterns: expected 2 dimensions, got {stored.ndim}")
+        name = stored.dtype.name
+        belong = None if values is None else _arrays.stored("values", values, name)
+        if belong is not None and belong.ndim != 2:
+            raise ValueError(f"values: expected 2 dimensions, got {belong.ndim}")
+        return super().__new__(cls, stored, belong, name == "float64")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return np.dtype(np.float64 if self.is_double else np.float32)
+
+    @property
+    def dim(self) -> int:
+        """Features of a pattern, D."""
+        return self.shape[1]
+
+    @property
+    def patterns(self) -> NDArray[Any]:
+        """A copy of the patterns (N, D), read-only, as what is changed in it would be lost."""
+        return _read_only(self.copy_patterns())
+
+    @property
+    def values(self) -> NDArray[Any] | None:
+        """A copy of the values (N, E), read-only; None without values."""
+        copy = self.copy_values()
+        return None if copy is None else _read_only(copy)
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        """A copy of one pattern."""
+        copy: NDArray[Any] = self.copy_patterns()[self._index(index)]
+        return copy.copy()
+
+    def __setitem__(self, index: int, pattern: ArrayLike) -> None:
+        """Replaces one pattern."""
+        self.set_pattern(self._index(index), pattern)
+
+    def append(self, patterns: ArrayLike, values: ArrayLike | None = None) -> None:
+        """Appends patterns (K, D) or (D,), with their values if the memory has values."""
+        super().append(patterns, values)
+
+    def remove(self, indices: int | Iterable[int]) -> None:
+        """Removes patterns by their indices, with their values. The others keep their order."""
+        chosen: Any = np.atleast_1d(np.asarray(indices))
+        if chosen.dtype.kind not in "iu" and chosen.size:
+            raise ValueError(f"indices: expected integers, got {chosen.dtype}")
+        self.remove_indices([self._index(index) for index in chosen.tolist()])
+
+    def _index(self, index: int) -> int:
+        index, count = operator.index(index), len(self)
+        if not -count <= index < count:
+            raise IndexError(f"pattern: expected an index below {count}, got {index}")
+        return index % count
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Saves the patterns as `.npy`, or patterns and values as `.npz`."""
+        name, values = os.fspath(path), self.values
+        if name.endswith(".npz"):
+            arrays = {"patterns": self.patterns} | ({} if values is None else {"values": values})
+            np.savez(name, **arrays)  # type: ignore[arg-type]
+        elif not name.endswith(".npy"):
+            raise ValueError(f"path: expected a name that ends in .npy or .npz, got {name!r}")
+        elif values is not None:
+            raise ValueError("path: expected a name that ends in .npz, as there are values")
+        else:
+            np.save(name, self.patterns)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Memory:
+        """A memory from a file that `save` has written, or any `.npy` of a matrix."""
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return cls(found)
+        with found:
+            if "patterns" not in found:
+                names = ", ".join(found)
+                raise ValueError(f"path: expected an array named patterns, got {names}")
+            return cls(found["patterns"], found["values"] if "values" in found else None)
+
+    @classmethod
+    def map(cls, path: str | os.PathLike[str]) -> Memory:
+        """A memory whose rows stay in a file. Not in this version."""
+        raise NotImplementedError("map: this version does not read patterns from a mapped file")
+
+    def recall(
+        self,
+        probes: ArrayLike,
+        beta: float,
+        similarity: str = "dot",
+        separation: str | Separation = "softmax",
+        mask: ArrayLike | None = None,
+        bias: ArrayLike | None = None,
+        steps: int | None = 1,
+        eps: float = 0.0,
+        damping: float = 1.0,
+        screening: str = "auto",
+        want: str | Iterable[str] = (),
+        out: NDArray[Any] | None = None,
+    ) -> Recall:
+        """Recalls, and tells what the weights of the patterns tell.
+
+        Parameters
+        ----------
+        probes : array (B, D) or (D,)
+        beta : float
+            The inverse temperature, above 0.
+        similarity : str
+            "dot", "cosine", "neg_half_squared_l2", "neg_l2" or "neg_l1".
+        separation : str or Separation
+            "softmax", "sparsemax", "max" or an object.
+        mask : array of bool (N,) or (B, N), optional
+            True where a pattern takes part.
+        bias : array (N,) or (B, N), optional
+            Added to the scores β s, such as a log prior. -inf is a mask.
+        steps : int or None
+            The number of weighings: `steps - 1` updates of the probe, and then the readout of values
+            or the last update. None updates each probe until it settles, at most 1,000 times.
+        eps : float
+            With `steps=None`, a probe x has settled once an update moves it by at most
+            eps (1 + ‖x‖). With 0, it has once an update changes nothing.
+        damping : float
+            a in x + a (T(x) - x), above 0 and at most 1.
+        screening : str
+            "auto" or "never". No result depends on it.
+        want : names of outputs
+            What is to be computed beside what always is; see `Recall`.
+        out : array, optional
+            What is retrieved is written to it.
+
+        >>> import numpy as np, hopfield_kernels as hk
+        >>> memory = hk.Memory(np.array([[1.0, 0.3], [0.2, 1.0]]))
+        >>> recall = memory.recall([0.9, 0.2], 4.0, separation=hk.Entmax(1.5))
+        >>> recall.retrieved
+        array([1. , 0.3])
+        >>> int(recall.best), float(recall.best_weight)
+        (0, 1.0)
+        """
+        if screening not in ("auto", "never"):
+            raise ValueError(f'screening: expected "auto" or "never", got {screening!r}')
+        if steps is not None:
+            steps = _steps(steps, eps)
+        name = self.dtype.name
+        start = _arrays.convert("probes", probes, name)
+        # The recall keeps its probes: those of the caller may change.
+        start = start.copy() if start is probes or start.base is not None else start
+        weighing = _core.Weighing(
+            beta,
+            similarity,
+            named(separation),
+            _arrays.mask(mask),
+            None if bias is None else np.array(_arrays.convert("bias", bias, name)),
+        )
+        wanted = [*ALWAYS, *_wanted(want)]
+        found = self.run_recall(start, weighing, (steps, eps, damping), wanted, out)
+        return Recall(self, weighing, start, steps, damping, found)
+
+    def learn(
+        self,
+        recall: Recall,
+        rule: str = "delta",
+        eta: float = 1.0,
+        reg_lambda: float = 0.0,
+        l1_lambda: float = 0.0,
+        *,
+        negative_steps: int = 1,
+        negative_beta: float | None = None,
+        negative_winners: int | None = None,
+        noise: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """Learns from the last weighing of a recall: M + η ΔM - λ M - λ₁ sign(M).
+
+        With the weights P, the probes X of that weighing, and what is retrieved from these, X̂:
+
+        - "delta": ΔM = Pᵀ (X - X̂) / B
+        - "contrastive": ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B, where X⁻ is the result of `negative_steps` recalls
+          and P⁻ are its weights, with `negative_beta` in place of β, or with a weight of 1 for the
+          `negative_winners` most similar patterns
+        - "energy": ΔM = Pᵀ X / B
+
+        `noise` is the standard deviation of Gaussian noise that is added to all patterns, which
+        depends on `seed` and on how often the memory has learned.
+
+        >>> import numpy as np, hopfield_kernels as hk
+        >>> memory = hk.Memory(np.eye(2))
+        >>> memory.learn(memory.recall([0.9, 0.2], beta=64.0))
+        >>> memory.patterns
+        array([[0.9, 0.2],
+               [0. , 1. ]])
+        """
+        if recall._memory is not self:
+            raise ValueError(
+                "recall: expected one of this memory as it is now, got one of another memory"
+            )
+        rates = {
+            "rule": rule,
+            "eta": eta,
+            "reg_lambda": reg_lambda,
+            "l1_lambda": l1_lambda,
+            "negative_steps": negative_steps,
+            "negative_beta": negative_beta,
+            "negative_winners": negative_winners,
+            "noise": noise,
+            "seed": seed,
+        }
+        self.run_learn(recall._probes, recall._weighing, rates, recall._version)
+
+    def grow(self, *args: Any, **kwargs: Any) -> None:
+        """Adds patterns where none is similar. Not in this version."""
+        raise NotImplementedError("grow: this version has append and remove")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.patterns, self.values)
+
+    def __copy__(self) -> Memory:
+        return type(self)(self.patterns, self.values)
+
+    def __repr__(self) -> str:
+        (count, dim), values = self.shape, self.value_dim
+        of = "" if values is None else f", values of {values}"
+        return f"Memory({count} patterns of {dim}{of}, {self.dtype.name})"
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _steps(steps: int, eps: float) -> int:
+    try:
+        steps = operator.index(steps)
+    except TypeError:
+        raise ValueError(f"steps: expected an integer or None, got {steps!r}") from None
+    if steps < 1:
+        raise ValueError(f"steps: expected at least 1 or None, got {steps}")
+    if eps != 0.0:
+        raise ValueError(f"eps: expected 0 unless steps is None, got {eps}")
+    return steps
+
+
+def _wanted(want: str | Iterable[str]) -> list[str]:
+    names = [want] if isinstance(want, str) else list(want)
+    for name in names:
+        if name not in NAMES:
+            known = ", ".join(NAMES)
+            raise ValueError(f"want: expected names of {known}, got {name!r}")
+    return names

@@ -1,0 +1,45 @@
+//! `hopfield_kernels._core`: the kernels, as Python's NumPy users reach them.
+//!
+//! The package's Python files check and convert arguments and carry the documentation; what is here
+//! turns arrays into views, releases the interpreter and calls the crate. Errors of the crate become
+//! `ValueError` with their own message.
+
+mod arrays;
+mod backward;
+mod learning;
+mod memory;
+mod recall;
+mod room;
+mod rows;
+mod theory;
+mod threads;
+mod weighing;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// The crate's error, as the exception that it becomes.
+fn refused(error: hopfield_kernels::Error) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// The extension module.
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::memory::PyMemory;
+    #[pymodule_export]
+    use crate::rows::{rows_potential, rows_vjp, rows_weights};
+    #[pymodule_export]
+    use crate::theory::{
+        capacity, capacity_base, has_one_fixed_point, needed_beta, needed_separation, radius,
+        retrieval_error, separations, state_class,
+    };
+    #[pymodule_export]
+    use crate::threads::{
+        after_fork_in_child, after_fork_in_parent, before_fork, level, levels, pop_threads,
+        push_threads, version,
+    };
+    #[pymodule_export]
+    use crate::weighing::Weighing;
+}

@@ -1,0 +1,395 @@
+//! The memory: patterns of either type of elements, behind a lock that calls share.
+
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use hopfield_kernels::{Context, Error, MatMut, MatRef, Memory, Outputs, Retrieval};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::arrays::{Number, Rows, matrix};
+use crate::backward::{Upstream, backward};
+use crate::learning::{Rule, learn};
+use crate::recall::{Walk, recall};
+use crate::refused;
+use crate::threads::{Call, Turn};
+use crate::weighing::Weighing;
+
+/// A memory, how often it has changed, and how often it has learned.
+pub struct Versioned<T> {
+    pub memory: Memory<T>,
+    pub version: u64,
+    pub updates: u64,
+}
+
+/// A memory behind a lock, and contexts for calls, which are kept from one to the next.
+pub struct Kept<T> {
+    state: RwLock<Versioned<T>>,
+    contexts: Mutex<Vec<Context<T>>>,
+}
+
+impl<T: Number> Kept<T> {
+    fn new(memory: Memory<T>) -> Self {
+        let state = RwLock::new(Versioned { memory, version: 0, updates: 0 });
+        Self { state, contexts: Mutex::new(Vec::new()) }
+    }
+
+    /// A call for `batch` probes, which shares the memory with other calls, without the interpreter.
+    pub fn read<R: Send>(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        work: impl FnOnce(&Versioned<T>, &mut Context<T>) -> R + Send,
+    ) -> R {
+        py.detach(|| {
+            let _call = Call::begin();
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            let state: &Versioned<T> = &state;
+            let turn = Turn::of(state.multiply_adds(batch));
+            let mut context = self.context().with_parallelism(turn.parallelism());
+            let result = turn.run(|| work(state, &mut context));
+            self.keep(context);
+            result
+        })
+    }
+
+    /// A call that changes the memory, without the interpreter.
+    pub fn write<R: Send>(
+        &self,
+        py: Python<'_>,
+        batch: usize,
+        work: impl FnOnce(&mut Versioned<T>, &mut Context<T>) -> PyResult<R> + Send,
+    ) -> PyResult<R> {
+        py.detach(|| {
+            let _call = Call::begin();
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let state: &mut Versioned<T> = &mut state;
+            let turn = Turn::of(state.multiply_adds(batch));
+            let mut context = self.context().with_parallelism(turn.parallelism());
+            let result = turn.run(|| {
+                let result = work(state, &mut context)?;
+                state.version += 1;
+                Ok(result)
+            });
+            self.keep(context);
+            result
+        })
+    }
+
+    fn context(&self) -> Context<T> {
+        let context = self.contexts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        context.unwrap_or_default()
+    }
+
+    fn keep(&self, context: Context<T>) {
+        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).push(context);
+    }
+}
+
+impl<T: Number> Versioned<T> {
+    fn multiply_adds(&self, batch: usize) -> usize {
+        batch.saturating_mul(self.memory.patterns()).saturating_mul(self.memory.dim())
+    }
+
+    /// An error unless the memory is as it was when a recall was made.
+    pub fn expect_version(&self, version: u64) -> PyResult<()> {
+        if self.version == version {
+            return Ok(());
+        }
+        let expected = "expected one of this memory as it is now";
+        Err(PyValueError::new_err(format!("recall: {expected}, got one from before it changed")))
+    }
+}
+
+/// A memory of either type.
+enum Store {
+    Single(Kept<f32>),
+    Double(Kept<f64>),
+}
+
+/// The same work for either type.
+macro_rules! with {
+    ($store:expr, $kept:ident => $work:expr) => {
+        match $store {
+            Store::Single($kept) => $work,
+            Store::Double($kept) => $work,
+        }
+    };
+}
+
+/// The memory, without the conveniences of the Python class.
+#[pyclass(frozen, subclass, name = "Memory", module = "hopfield_kernels._core")]
+pub struct PyMemory {
+    store: Store,
+}
+
+#[pymethods]
+impl PyMemory {
+    /// Of arrays of one type.
+    #[new]
+    fn new(
+        patterns: &Bound<'_, PyAny>,
+        values: Option<&Bound<'_, PyAny>>,
+        double: bool,
+    ) -> PyResult<Self> {
+        let store = match double {
+            false => Store::Single(build::<f32>(patterns, values)?),
+            true => Store::Double(build::<f64>(patterns, values)?),
+        };
+        Ok(Self { store })
+    }
+
+    /// Whether elements are float64.
+    #[getter]
+    fn is_double(&self) -> bool {
+        matches!(self.store, Store::Double(_))
+    }
+
+    /// How often the memory has changed.
+    #[getter]
+    fn version(&self, py: Python<'_>) -> u64 {
+        with!(&self.store, kept => kept.read(py, 0, |state, _| state.version))
+    }
+
+    /// N and D.
+    #[getter]
+    fn shape(&self, py: Python<'_>) -> (usize, usize) {
+        with!(&self.store, kept => kept.read(py, 0, |state, _| {
+            (state.memory.patterns(), state.memory.dim())
+        }))
+    }
+
+    /// E, if there are values.
+    #[getter]
+    fn value_dim(&self, py: Python<'_>) -> Option<usize> {
+        with!(&self.store, kept => kept.read(py, 0, |state, _| state.memory.value_dim()))
+    }
+
+    /// N.
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.shape(py).0
+    }
+
+    /// A copy of the patterns (N x D).
+    fn copy_patterns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        with!(&self.store, kept => {
+            let (rows, shape) = kept.read(py, 0, |state, _| copied(state.memory.as_mat()));
+            matrix(py, false, rows, shape)
+        })
+    }
+
+    /// A copy of the values (N x E), if there are any.
+    fn copy_values<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        with!(&self.store, kept => {
+            let copy = kept.read(py, 0, |state, _| state.memory.values().map(copied));
+            copy.map(|(rows, shape)| matrix(py, false, rows, shape)).transpose()
+        })
+    }
+
+    /// Appends patterns and their values.
+    #[pyo3(signature = (patterns, values=None))]
+    fn append(
+        &self,
+        py: Python<'_>,
+        patterns: &Bound<'_, PyAny>,
+        values: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        with!(&self.store, kept => append(py, kept, patterns, values))
+    }
+
+    /// Removes patterns by their indices.
+    fn remove_indices(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<()> {
+        with!(&self.store, kept => kept.write(py, 0, |state, _| {
+            state.memory.remove(&indices).map_err(refused)
+        }))
+    }
+
+    /// Replaces one pattern.
+    fn set_pattern(
+        &self,
+        py: Python<'_>,
+        index: usize,
+        pattern: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        with!(&self.store, kept => set_pattern(py, kept, index, pattern))
+    }
+
+    /// One step of recall: an array.
+    #[pyo3(signature = (probes, beta, *, screening="auto"))]
+    fn retrieve<'py>(
+        &self,
+        py: Python<'py>,
+        probes: &Bound<'py, PyAny>,
+        beta: f64,
+        screening: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if !matches!(screening, "auto" | "never") {
+            let message = format!("screening: expected \"auto\" or \"never\", got {screening:?}");
+            return Err(PyValueError::new_err(message));
+        }
+        with!(&self.store, kept => retrieve(py, kept, probes, beta))
+    }
+
+    /// Indices and similarities of the k most similar patterns.
+    fn top_k<'py>(
+        &self,
+        py: Python<'py>,
+        probes: &Bound<'py, PyAny>,
+        k: usize,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        with!(&self.store, kept => top_k(py, kept, probes, k))
+    }
+
+    /// A recall: a dictionary of what is wanted, and what `backward` and `learn` need.
+    #[pyo3(signature = (probes, weighing, walk, want, out=None))]
+    fn run_recall<'py>(
+        &self,
+        probes: &Bound<'py, PyAny>,
+        weighing: &Bound<'py, Weighing>,
+        walk: Walk,
+        want: Vec<String>,
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        with!(&self.store, kept => recall(kept, (probes, weighing), walk, &want, out))
+    }
+
+    /// The gradients of a recall: a dictionary.
+    fn run_backward<'py>(
+        &self,
+        probes: &Bound<'py, PyAny>,
+        weighing: &Bound<'py, Weighing>,
+        steps: Option<usize>,
+        upstream: Upstream<'py>,
+        version: u64,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        with!(&self.store, kept => backward(kept, (probes, weighing), steps, &upstream, version))
+    }
+
+    /// Learns from a recall of `probes`.
+    fn run_learn(
+        &self,
+        probes: &Bound<'_, PyAny>,
+        weighing: &Bound<'_, Weighing>,
+        rule: Rule,
+        version: u64,
+    ) -> PyResult<()> {
+        with!(&self.store, kept => learn(kept, (probes, weighing), &rule, version))
+    }
+}
+
+impl PyMemory {
+    /// Calls `single` or `double` with the memory, whichever it is.
+    pub fn read<R: Send>(
+        &self,
+        py: Python<'_>,
+        single: impl FnOnce(&Memory<f32>, &mut Context<f32>) -> R + Send,
+        double: impl FnOnce(&Memory<f64>, &mut Context<f64>) -> R + Send,
+    ) -> R {
+        match &self.store {
+            Store::Single(kept) => {
+                kept.read(py, 0, |state, context| single(&state.memory, context))
+            }
+            Store::Double(kept) => {
+                kept.read(py, 0, |state, context| double(&state.memory, context))
+            }
+        }
+    }
+}
+
+fn build<T: Number>(
+    patterns: &Bound<'_, PyAny>,
+    values: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Kept<T>> {
+    let py = patterns.py();
+    let patterns = Rows::<T>::new("patterns", patterns)?;
+    let values = values.map(|values| Rows::<T>::new("values", values)).transpose()?;
+    let rows = patterns.view()?;
+    let values = values.as_ref().map(Rows::view).transpose()?;
+    let memory = py.detach(|| {
+        let memory = Memory::from_rows(rows)?;
+        match values {
+            Some(values) => memory.with_values(values),
+            None => Ok(memory),
+        }
+    });
+    Ok(Kept::new(memory.map_err(refused)?))
+}
+
+/// The elements of a matrix, row after row, and its shape.
+fn copied<T: Number>(rows: MatRef<'_, T>) -> (Vec<T>, (usize, usize)) {
+    (rows.iter().flatten().copied().collect(), (rows.rows(), rows.cols()))
+}
+
+fn append<T: Number>(
+    py: Python<'_>,
+    kept: &Kept<T>,
+    patterns: &Bound<'_, PyAny>,
+    values: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let patterns = Rows::<T>::new("patterns", patterns)?;
+    let values = values.map(|values| Rows::<T>::new("values", values)).transpose()?;
+    let rows = patterns.view()?;
+    let values = values.as_ref().map(Rows::view).transpose()?;
+    kept.write(py, 0, |state, _| state.memory.append(rows, values).map(drop).map_err(refused))
+}
+
+fn set_pattern<T: Number>(
+    py: Python<'_>,
+    kept: &Kept<T>,
+    index: usize,
+    pattern: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let pattern = Rows::<T>::new("pattern", pattern)?;
+    if !pattern.is_flat() {
+        return Err(PyValueError::new_err("pattern: expected 1 dimension, got 2"));
+    }
+    let pattern = pattern.view()?.row(0);
+    kept.write(py, 0, |state, _| state.memory.set_pattern(index, pattern).map_err(refused))
+}
+
+fn retrieve<'py, T: Number>(
+    py: Python<'py>,
+    kept: &Kept<T>,
+    probes: &Bound<'py, PyAny>,
+    beta: f64,
+) -> PyResult<Bound<'py, PyAny>> {
+    let probes = Rows::<T>::new("probes", probes)?;
+    let rows = probes.view()?;
+    let batch = rows.rows();
+    let retrieved = kept.read(py, batch, |state, context| {
+        let memory = &state.memory;
+        let cols = memory.value_dim().unwrap_or(memory.dim());
+        let mut retrieved = vec![T::ZERO; batch * cols];
+        let to = Some(MatMut::new(&mut retrieved, batch, cols)?);
+        let outputs = Outputs { retrieved: to, ..Outputs::default() };
+        Retrieval::new(T::from_f64(beta)).run(rows, memory, outputs, context)?;
+        Ok((retrieved, cols))
+    });
+    let (retrieved, cols) = retrieved.map_err(refused)?;
+    matrix(py, probes.is_flat(), retrieved, (batch, cols))
+}
+
+fn top_k<'py, T: Number>(
+    py: Python<'py>,
+    kept: &Kept<T>,
+    probes: &Bound<'py, PyAny>,
+    k: usize,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let probes = Rows::<T>::new("probes", probes)?;
+    let (rows, flat) = (probes.view()?, probes.is_flat());
+    let batch = rows.rows();
+    let found = kept.read(py, batch, |state, context| {
+        if k > state.memory.patterns() {
+            let (name, expected) = ("k", "at most the number of patterns");
+            return Err(Error::Parameter { name, expected, found: k as f64 });
+        }
+        let (mut indices, mut scores) = (vec![0; batch * k], vec![T::ZERO; batch * k]);
+        let to = (MatMut::new(&mut indices, batch, k)?, MatMut::new(&mut scores, batch, k)?);
+        hopfield_kernels::top_k(rows, &state.memory, to, context)?;
+        Ok((indices, scores))
+    });
+    let (indices, scores) = found.map_err(refused)?;
+    let indices: Vec<i64> = indices.into_iter().map(|index| index as i64).collect();
+    let shape = (batch, k);
+    PyTuple::new(py, [matrix(py, flat, indices, shape)?, matrix(py, flat, scores, shape)?])
+}
