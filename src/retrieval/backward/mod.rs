@@ -331,7 +331,7 @@ impl<T: Element> Call<'_, T> {
                 *bias += dt;
             }
             if let Some(bias) = sums.biases.get_mut(b * columns + n as usize) {
-                *bias = T::from_f64(dt);
+                *bias += T::from_f64(dt);
             }
             sums.beta += dt * similarity::similarity(retrieval.similarity, x, m);
             let dm = patterns.row(n);
