@@ -14,14 +14,14 @@ def convert(operand: str, values: Any, dtype: str) -> NDArray[Any]:
     """
     if not hasattr(values, "dtype") and not hasattr(values, "__array__"):
         try:
-            return np.ascontiguousarray(values, dtype=dtype)
+            return np.array(values, dtype=dtype, order="C")
         except TypeError as error:
             raise ValueError(f"{operand}: expected numbers, got {error}") from None
     found = np.asarray(values)
     if found.dtype.kind not in "fiub":
         raise ValueError(f"{operand}: expected {dtype}, got {found.dtype}")
     with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(found, dtype=dtype).reshape(found.shape)
+        converted = np.asarray(found, dtype=dtype, order="C")
     if not np.can_cast(found.dtype, dtype, "safe") and not _same(found, converted):
         raise ValueError(
             f"{operand}: expected {dtype}, got {found.dtype} with numbers that {dtype} does not "

@@ -1,8 +1,35 @@
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
 
+__all__ = [
+    "Memory",
+    "Weighing",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "before_fork",
+    "capacity",
+    "capacity_base",
+    "has_one_fixed_point",
+    "level",
+    "levels",
+    "needed_beta",
+    "needed_separation",
+    "pop_threads",
+    "push_threads",
+    "radius",
+    "retrieval_error",
+    "rows_potential",
+    "rows_vjp",
+    "rows_weights",
+    "separations",
+    "state_class",
+    "version",
+]
+
+@final
 class Weighing:
     def __new__(
         cls,
@@ -13,6 +40,7 @@ class Weighing:
         bias: NDArray[Any] | None,
     ) -> Weighing: ...
 
+@disjoint_base
 class Memory:
     def __new__(cls, patterns: NDArray[Any], values: NDArray[Any] | None, double: bool) -> Any: ...
     @property

@@ -59,7 +59,8 @@ class Memory(_core.Memory):
         belong = None if values is None else _arrays.stored("values", values, name)
         if belong is not None and belong.ndim != 2:
             raise ValueError(f"values: expected 2 dimensions, got {belong.ndim}")
-        return super().__new__(cls, stored, belong, name == "float64")
+        memory: Memory = super().__new__(cls, stored, belong, name == "float64")
+        return memory
 
     @property
     def dtype(self) -> np.dtype[Any]:
