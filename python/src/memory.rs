@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use hopfield_kernels::{Context, Error, MatMut, MatRef, Memory, Outputs, Retrieval};
+use hopfield_kernels::{Context, Error, MatMut, MatRef, Memory, Outputs, Parallelism, Retrieval};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -25,7 +25,7 @@ pub struct Versioned<T> {
 /// A memory behind a lock, and contexts for calls, which are kept from one to the next.
 pub struct Kept<T> {
     state: RwLock<Versioned<T>>,
-    contexts: Mutex<Vec<Context<T>>>,
+    contexts: Mutex<Vec<Box<Context<T>>>>,
 }
 
 impl<T: Number> Kept<T> {
@@ -46,7 +46,7 @@ impl<T: Number> Kept<T> {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             let state: &Versioned<T> = &state;
             let turn = Turn::of(state.multiply_adds(batch));
-            let mut context = self.context().with_parallelism(turn.parallelism());
+            let mut context = self.context(turn.parallelism());
             let result = turn.run(|| work(state, &mut context));
             self.keep(context);
             result
@@ -65,7 +65,7 @@ impl<T: Number> Kept<T> {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             let state: &mut Versioned<T> = &mut state;
             let turn = Turn::of(state.multiply_adds(batch));
-            let mut context = self.context().with_parallelism(turn.parallelism());
+            let mut context = self.context(turn.parallelism());
             let result = turn.run(|| {
                 let result = work(state, &mut context)?;
                 state.version += 1;
@@ -76,12 +76,17 @@ impl<T: Number> Kept<T> {
         })
     }
 
-    fn context(&self) -> Context<T> {
-        let context = self.contexts.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        context.unwrap_or_default()
+    /// A context that is kept, or a new one. Boxed, as it is larger than what a small call moves.
+    fn context(&self, parallelism: Parallelism) -> Box<Context<T>> {
+        let kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut context = kept.unwrap_or_default();
+        if context.parallelism() != parallelism {
+            *context = std::mem::take(&mut *context).with_parallelism(parallelism);
+        }
+        context
     }
 
-    fn keep(&self, context: Context<T>) {
+    fn keep(&self, context: Box<Context<T>>) {
         self.contexts.lock().unwrap_or_else(PoisonError::into_inner).push(context);
     }
 }

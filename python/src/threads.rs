@@ -22,8 +22,10 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 static RUNNING: Mutex<usize> = Mutex::new(0);
 /// Notified when no call is running any more.
 static IDLE: Condvar = Condvar::new();
-/// Pools by generation and number of threads. They are kept for as long as the process runs.
-static POOLS: Mutex<Option<HashMap<(u64, usize), Arc<ThreadPool>>>> = Mutex::new(None);
+/// Pools by generation and number of threads.
+type Pools = HashMap<(u64, usize), Arc<ThreadPool>>;
+/// The pools there are. They are kept for as long as the process runs.
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
 thread_local! {
     /// The lock that a fork holds, from before to after.

@@ -12,6 +12,8 @@ def convert(operand: str, values: Any, dtype: str) -> NDArray[Any]:
     Lists and numbers, which have no type of their own, are rounded. Arrays of another type are
     converted where that changes no element, and refused otherwise.
     """
+    if isinstance(values, np.ndarray) and values.dtype == dtype:
+        return np.asarray(values, dtype=dtype, order="C")
     if not hasattr(values, "dtype") and not hasattr(values, "__array__"):
         try:
             return np.array(values, dtype=dtype, order="C")

@@ -196,7 +196,7 @@ class Memory(_core.Memory):
             raise ValueError(f'screening: expected "auto" or "never", got {screening!r}')
         if steps is not None:
             steps = _steps(steps, eps)
-        name = self.dtype.name
+        name = "float64" if self.is_double else "float32"
         start = _arrays.convert("probes", probes, name)
         # The recall keeps its probes: those of the caller may change.
         start = start.copy() if start is probes or start.base is not None else start
@@ -207,7 +207,7 @@ class Memory(_core.Memory):
             _arrays.mask(mask),
             None if bias is None else np.array(_arrays.convert("bias", bias, name)),
         )
-        wanted = [*ALWAYS, *_wanted(want)]
+        wanted = [*ALWAYS, *_wanted(want)] if want else [*ALWAYS]
         found = self.run_recall(start, weighing, (steps, eps, damping), wanted, out)
         return Recall(self, weighing, start, steps, damping, found)
 

@@ -28,6 +28,7 @@ ON_REQUEST = (
     "spread",
     "k90",
 )
+_NOT_WANTED = dict.fromkeys(ON_REQUEST[1:])
 #: The names that `want` takes.
 NAMES = ("retrieved", *ALWAYS, "steps", "status", *ON_REQUEST)
 
@@ -108,7 +109,8 @@ class Recall:
         self._version: int = found.pop("version")
         self._status: NDArray[Any] = found.pop("status")
         self._second = found.pop("second", None)
-        self.__dict__.update(dict.fromkeys(ON_REQUEST[1:]), **found)
+        self.__dict__.update(_NOT_WANTED)
+        self.__dict__.update(found)
 
     @property
     def status(self) -> Any:

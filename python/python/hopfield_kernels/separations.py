@@ -174,7 +174,7 @@ class Epanechnikov(Separation):
     k: float = 1.0
 
 
-_BY_NAME = {"softmax": Softmax(), "sparsemax": Sparsemax(), "max": Max()}
+_BY_NAME = {of._name: of._key for of in (Softmax(), Sparsemax(), Max())}
 
 
 def named(separation: "str | Separation") -> tuple[str, float]:
@@ -182,8 +182,15 @@ def named(separation: "str | Separation") -> tuple[str, float]:
     if isinstance(separation, Separation):
         return separation._key
     if isinstance(separation, str) and separation in _BY_NAME:
-        return _BY_NAME[separation]._key
+        return _BY_NAME[separation]
     known = ", ".join(_BY_NAME)
     raise ValueError(
         f"separation: expected one of {known} or a separation object, got {separation!r}"
     )
+
+
+def by_key(name: str, parameter: float) -> Separation:
+    """The separation that `named` has given this name and parameter."""
+    of = next(of for of in Separation.__subclasses__() if of._name == name)
+    counts = name in ("top_k", "hard_top_k")
+    return of(*[int(parameter) if counts else parameter for _ in fields(of)])
