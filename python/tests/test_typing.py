@@ -20,7 +20,9 @@ def test_stubs_are_those_of_the_extension(tmp_path):
 
 
 def test_the_package_is_typed(tmp_path):
-    run("mypy", "--strict", "-p", "hopfield_kernels", cwd=tmp_path)
+    # Packages that have no types, or that are not installed, are of any type.
+    untyped = ["--ignore-missing-imports", "--allow-subclassing-any", "--no-warn-unused-ignores"]
+    run("mypy", "--strict", *untyped, "-p", "hopfield_kernels", cwd=tmp_path)
 
 
 def test_users_are_checked(tmp_path):

@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 try:
     import torch
 except ImportError as error:
@@ -62,14 +60,13 @@ def retrieve(
     beta = torch.as_tensor(beta, dtype=probes.dtype)
     name, parameter = named(separation)
     lead, count = probes.shape[:-1], patterns.shape[0]
-    rows = lambda of: of if of is None or of.ndim == 1 else of.reshape(-1, count)
     found = torch.ops.hopfield_kernels.retrieve(
         probes.reshape(-1, probes.shape[-1]),
         patterns,
         beta,
         values,
-        rows(mask),
-        rows(bias),
+        _rows(mask, count),
+        _rows(bias, count),
         similarity,
         name,
         parameter,
@@ -148,6 +145,10 @@ class HopfieldRetrieval(torch.nn.Module):
         return f"{of}, steps={self.steps}"
 
 
+def _rows(of: torch.Tensor | None, count: int) -> torch.Tensor | None:
+    return of if of is None or of.ndim == 1 else of.reshape(-1, count)
+
+
 def _array(operand: str, tensor: torch.Tensor | None, dtype: torch.dtype) -> Any:
     if tensor is None:
         return None
@@ -186,21 +187,20 @@ def _retrieve_fake(*operands: Any) -> torch.Tensor:
 def _backward(gradient: torch.Tensor, *operands: Any) -> list[torch.Tensor]:
     probes, beta = operands[0], operands[2]
     found = _recall(operands).backward(_array("gradient", gradient, probes.dtype))
-    none = probes.new_empty(0)
-    optional = lambda of: none if of is None else torch.from_numpy(np.asarray(of))
+    none = probes.new_empty(())
     return [
         torch.from_numpy(found.probes),
         torch.from_numpy(found.patterns),
         torch.full_like(beta, found.beta),
-        optional(found.values),
-        optional(found.bias),
+        none if found.values is None else torch.from_numpy(found.values),
+        none if found.bias is None else torch.from_numpy(found.bias),
     ]
 
 
 def _backward_fake(gradient: torch.Tensor, *operands: Any) -> list[torch.Tensor]:
     probes, patterns, beta, values, _, bias = operands[:6]
-    like = lambda of: probes.new_empty(0) if of is None else of.new_empty(of.shape)
-    return [like(probes), like(patterns), like(beta), like(values), like(bias)]
+    wanted = (probes, patterns, beta, values, bias)
+    return [probes.new_empty(() if of is None else of.shape) for of in wanted]
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
