@@ -14,6 +14,7 @@ mod rows;
 mod theory;
 mod threads;
 mod weighing;
+mod xla;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -42,4 +43,6 @@ mod _core {
     };
     #[pymodule_export]
     use crate::weighing::Weighing;
+    #[pymodule_export]
+    use crate::xla::xla_recall;
 }

@@ -85,7 +85,7 @@ def test_module():
         optimiser.zero_grad()
         loss = module(x).sum(1).sub(1.0).square().mean()
         loss.backward()
-        losses.append(float(loss))
+        losses.append(loss.item())
         optimiser.step()
     assert losses[-1] < losses[0]
 

@@ -1,0 +1,225 @@
+//! A call's operands, results and attributes, checked.
+
+use std::ffi::{CString, c_uint};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hopfield_kernels::{MatMut, MatRef};
+
+use super::abi::{
+    self, BUFFER, Buffer, CallFrame, ErrorArguments, INVALID_ARGUMENT, METADATA, MetadataExtension,
+    PRED, S64, SCALAR, Scalar, Values,
+};
+use crate::arrays::Number;
+
+/// The type of elements in XLA.
+pub trait Coded: Number {
+    const CODE: c_uint;
+}
+
+impl Coded for f32 {
+    const CODE: c_uint = abi::F32;
+}
+
+impl Coded for f64 {
+    const CODE: c_uint = abi::F64;
+}
+
+/// A call, whose structs have at least the sizes that this crate knows.
+pub struct Frame<'a>(&'a CallFrame);
+
+/// An array of a call.
+#[derive(Clone, Copy)]
+pub struct Array<'a> {
+    name: &'static str,
+    buffer: &'a Buffer,
+}
+
+/// Answers a call: with metadata where these are asked for, otherwise by `body`, whose message
+/// becomes XLA's error.
+///
+/// # Safety
+/// `frame` is the frame that XLA calls a handler with.
+pub unsafe fn answer(
+    frame: *mut CallFrame,
+    body: impl FnOnce(Frame<'_>) -> Result<(), String>,
+) -> *mut abi::Error {
+    // SAFETY: the caller says that the frame is one.
+    let frame = unsafe { &*frame };
+    // SAFETY: the frame is one, as the caller says.
+    if unsafe { tell_metadata(frame) } {
+        return std::ptr::null_mut();
+    }
+    let checked = || {
+        let parts = [
+            (frame.struct_size, size_of::<CallFrame>()),
+            (frame.operands.struct_size, size_of::<Values>()),
+            (frame.results.struct_size, size_of::<Values>()),
+            (frame.attributes.struct_size, size_of::<abi::Attributes>()),
+        ];
+        if parts.iter().any(|(found, expected)| found < expected) {
+            return Err("XLA: expected version 0.1 of its interface or later".to_string());
+        }
+        body(Frame(frame))
+    };
+    let message = match catch_unwind(AssertUnwindSafe(checked)) {
+        Ok(Ok(())) => return std::ptr::null_mut(),
+        Ok(Err(message)) => message,
+        Err(_) => "hopfield-kernels: a panic".to_string(),
+    };
+    let message = CString::new(message).unwrap_or_default();
+    let mut arguments = ErrorArguments {
+        struct_size: size_of::<ErrorArguments>(),
+        extension: std::ptr::null_mut(),
+        message: message.as_ptr(),
+        code: INVALID_ARGUMENT,
+    };
+    // SAFETY: outside of metadata calls a frame has XLA's functions, of which this one copies the
+    // message.
+    unsafe { ((*frame.api).error_create)(&mut arguments) }
+}
+
+/// Whether the call asks for metadata, which are then told.
+///
+/// # Safety
+/// The frame is one of XLA's.
+unsafe fn tell_metadata(frame: &CallFrame) -> bool {
+    let mut extension = frame.extension;
+    while !extension.is_null() {
+        // SAFETY: extensions are a list that ends with null.
+        let found = unsafe { &*extension };
+        if found.kind == METADATA {
+            // SAFETY: an extension of this kind is of this type, and its metadata are to be written.
+            let metadata = unsafe { &mut *(*extension.cast::<MetadataExtension>()).metadata };
+            // The oldest version that has all that is used here; later ones accept it.
+            (metadata.api_version.major, metadata.api_version.minor) = (0, 1);
+            metadata.traits = 0;
+            return true;
+        }
+        extension = found.next;
+    }
+    false
+}
+
+impl<'a> Frame<'a> {
+    /// An operand.
+    pub fn operand(&self, index: usize, name: &'static str) -> Result<Array<'a>, String> {
+        array(&self.0.operands, index, name)
+    }
+
+    /// A result.
+    pub fn result(&self, index: usize, name: &'static str) -> Result<Array<'a>, String> {
+        array(&self.0.results, index, name)
+    }
+
+    /// An attribute that is an int64.
+    pub fn attribute(&self, name: &str) -> Result<i64, String> {
+        let attributes = &self.0.attributes;
+        for index in 0..attributes.size as usize {
+            // SAFETY: there are `size` names and types, and names are spans of bytes.
+            let (found, kind) = unsafe {
+                let span = &**attributes.names.add(index);
+                let bytes = std::slice::from_raw_parts(span.start.cast::<u8>(), span.len);
+                (bytes, *attributes.types.add(index))
+            };
+            if found != name.as_bytes() {
+                continue;
+            }
+            if kind == SCALAR {
+                // SAFETY: there are `size` values, and one of this kind is a scalar.
+                let scalar = unsafe { &*(*attributes.values.add(index)).cast::<Scalar>() };
+                if scalar.dtype == S64 {
+                    // SAFETY: the scalar's value is of the type that it says.
+                    return Ok(unsafe { *scalar.value.cast::<i64>() });
+                }
+            }
+            return Err(format!("{name}: expected an int64"));
+        }
+        Err(format!("{name}: expected an attribute of this name"))
+    }
+}
+
+fn array<'a>(values: &'a Values, index: usize, name: &'static str) -> Result<Array<'a>, String> {
+    if index as i64 >= values.size {
+        return Err(format!("{name}: expected more than {} arrays", values.size));
+    }
+    // SAFETY: there are `size` types, and `index` is below that.
+    if unsafe { *values.types.add(index) } != BUFFER {
+        return Err(format!("{name}: expected an array"));
+    }
+    // SAFETY: there are `size` values, and one of this kind is a buffer.
+    let buffer = unsafe { &*(*values.values.add(index)).cast::<Buffer>() };
+    if buffer.struct_size < size_of::<Buffer>() {
+        return Err(format!("{name}: expected a larger struct of XLA"));
+    }
+    Ok(Array { name, buffer })
+}
+
+impl<'a> Array<'a> {
+    /// The type of the elements.
+    pub fn dtype(self) -> c_uint {
+        self.buffer.dtype
+    }
+
+    /// The number of dimensions.
+    pub fn rank(self) -> usize {
+        self.buffer.rank as usize
+    }
+
+    /// All leading dimensions as one, and the last.
+    pub fn shape(self) -> (usize, usize) {
+        if self.buffer.rank == 0 {
+            return (1, 1);
+        }
+        // SAFETY: a buffer has `rank` dimensions, here at least one.
+        let dims = unsafe { std::slice::from_raw_parts(self.buffer.dims, self.rank()) };
+        let (last, lead) = dims.split_last().expect("the rank is not 0");
+        (lead.iter().product::<i64>() as usize, *last as usize)
+    }
+
+    /// The elements as rows.
+    pub fn rows<T: Coded>(self) -> Result<MatRef<'a, T>, String> {
+        self.expect(T::CODE, T::NAME)?;
+        let (rows, cols) = self.shape();
+        let elements: &[T] = match rows * cols {
+            0 => &[],
+            // SAFETY: XLA's buffers are dense, row-major and aligned, of the type that was checked,
+            // and nothing writes to operands during the call.
+            count => unsafe { std::slice::from_raw_parts(self.buffer.data.cast(), count) },
+        };
+        MatRef::new(elements, rows, cols).map_err(|error| error.to_string())
+    }
+
+    /// The elements as rows that are written.
+    pub fn rows_mut<T: Coded>(self) -> Result<MatMut<'a, T>, String> {
+        self.expect(T::CODE, T::NAME)?;
+        let (rows, cols) = self.shape();
+        let elements: &mut [T] = match rows * cols {
+            0 => &mut [],
+            // SAFETY: as for operands; results belong to this call alone, which asks for each once,
+            // and no bits of these types are invalid.
+            count => unsafe { std::slice::from_raw_parts_mut(self.buffer.data.cast(), count) },
+        };
+        MatMut::new(elements, rows, cols).map_err(|error| error.to_string())
+    }
+
+    /// The elements of a mask.
+    pub fn mask(self) -> Result<Vec<bool>, String> {
+        self.expect(PRED, "bool")?;
+        let (rows, cols) = self.shape();
+        if rows * cols == 0 {
+            return Ok(Vec::new());
+        }
+        // SAFETY: as for operands; elements of this type are bytes.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(self.buffer.data.cast::<u8>(), rows * cols) };
+        Ok(bytes.iter().map(|byte| *byte != 0).collect())
+    }
+
+    fn expect(self, code: c_uint, expected: &str) -> Result<(), String> {
+        if self.buffer.dtype == code {
+            return Ok(());
+        }
+        let (name, found) = (self.name, self.buffer.dtype);
+        Err(format!("{name}: expected {expected}, got type {found} of XLA"))
+    }
+}

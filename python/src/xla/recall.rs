@@ -1,0 +1,190 @@
+//! The handler: one recall, of which one output is wanted.
+
+use std::sync::{Mutex, PoisonError};
+
+use hopfield_kernels::{Context, MatRef, Memory, Outputs, Retrieval};
+
+use super::abi::{self, CallFrame};
+use super::frame::{Array, Coded, Frame, answer};
+use crate::threads::{Call, Turn};
+
+/// The wanted output, as the attribute `output` numbers them.
+const RETRIEVED: i64 = 0;
+const ENERGY: i64 = 1;
+const SIMILARITIES: i64 = 2;
+
+/// Bits of the attribute `operands`: which of the optional ones follow probes, patterns and β.
+const VALUES: i64 = 1;
+const MASK: i64 = 2;
+const BIAS: i64 = 4;
+
+/// What a call keeps for the next one, on whichever of XLA's threads that is.
+struct Place<T> {
+    context: Context<T>,
+    memory: Option<Memory<T>>,
+}
+
+/// Places that no call uses at the moment.
+type Places<T> = Mutex<Vec<Box<Place<T>>>>;
+
+/// A type with places of its own.
+trait Placed: Coded {
+    fn places() -> &'static Places<Self>;
+}
+
+impl Placed for f32 {
+    fn places() -> &'static Places<Self> {
+        static PLACES: Places<f32> = Mutex::new(Vec::new());
+        &PLACES
+    }
+}
+
+impl Placed for f64 {
+    fn places() -> &'static Places<Self> {
+        static PLACES: Places<f64> = Mutex::new(Vec::new());
+        &PLACES
+    }
+}
+
+/// The operands that may be missing.
+struct Optional<'a, T> {
+    values: Option<MatRef<'a, T>>,
+    mask: Option<(Vec<bool>, Array<'a>)>,
+    bias: Option<(MatRef<'a, T>, Array<'a>)>,
+}
+
+/// (probes, patterns, β, and those of values, mask and bias that there are) to one output.
+///
+/// # Safety
+/// XLA calls it, with a frame.
+pub unsafe extern "C" fn handler(frame: *mut CallFrame) -> *mut abi::Error {
+    let body = |frame: Frame<'_>| match frame.operand(0, "probes")?.dtype() {
+        abi::F32 => recall::<f32>(&frame),
+        abi::F64 => recall::<f64>(&frame),
+        found => Err(format!("probes: expected float32 or float64, got type {found} of XLA")),
+    };
+    // SAFETY: XLA calls this function, as the caller says.
+    unsafe { answer(frame, body) }
+}
+
+fn recall<T: Placed>(frame: &Frame<'_>) -> Result<(), String> {
+    let _call = Call::begin();
+    let lock = || T::places().lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = lock().pop();
+    let mut place =
+        kept.unwrap_or_else(|| Box::new(Place { context: Context::new(), memory: None }));
+    let parallelism = Turn::of(0).parallelism();
+    if place.context.parallelism() != parallelism {
+        place.context = std::mem::take(&mut place.context).with_parallelism(parallelism);
+    }
+    let result = place.recall(frame);
+    lock().push(place);
+    result
+}
+
+impl<T: Placed> Place<T> {
+    fn recall(&mut self, frame: &Frame<'_>) -> Result<(), String> {
+        let probes = frame.operand(0, "probes")?.rows::<T>()?;
+        let patterns = frame.operand(1, "patterns")?.rows::<T>()?;
+        let beta = frame.operand(2, "beta")?;
+        if beta.shape() != (1, 1) {
+            return Err("beta: expected one number".to_string());
+        }
+        let beta = beta.rows::<T>()?.row(0)[0];
+        let optional = Optional::of(frame)?;
+        let memory = store(self.memory.take(), patterns, optional.values).map_err(text)?;
+        let mut retrieval = Retrieval::new(beta);
+        if let Some((bias, array)) = &optional.bias {
+            retrieval = match array.rank() {
+                1 => retrieval.with_bias(bias.row(0)),
+                _ => retrieval.with_biases(*bias),
+            };
+        }
+        if let Some((mask, array)) = &optional.mask {
+            let (rows, cols) = array.shape();
+            retrieval = match array.rank() {
+                1 => retrieval.with_mask(mask),
+                _ => retrieval.with_masks(MatRef::new(mask, rows, cols).map_err(text)?),
+            };
+        }
+        let (mut outputs, to) = (Outputs::default(), frame.result(0, "result")?);
+        let mut energies = Vec::new();
+        match frame.attribute("output")? {
+            RETRIEVED => outputs.retrieved = Some(to.rows_mut()?),
+            SIMILARITIES => outputs.similarities = Some(to.rows_mut()?),
+            ENERGY => {
+                energies.resize(probes.rows(), T::ZERO);
+                outputs.energy = Some(&mut energies);
+            }
+            found => return Err(format!("output: expected 0, 1 or 2, got {found}")),
+        }
+        retrieval.run(probes, &memory, outputs, &mut self.context).map_err(text)?;
+        write_energies(&energies, to)?;
+        self.memory = Some(memory);
+        Ok(())
+    }
+}
+
+/// Energies have no dimension of their own: their last one is the last of the leading ones.
+fn write_energies<T: Placed>(energies: &[T], to: Array<'_>) -> Result<(), String> {
+    if energies.is_empty() {
+        return Ok(());
+    }
+    let mut rows = to.rows_mut::<T>()?;
+    if rows.rows() * rows.cols() != energies.len() {
+        return Err("result: expected a number for each probe".to_string());
+    }
+    let cols = rows.cols();
+    for (row, energies) in energies.chunks_exact(cols).enumerate() {
+        rows.row_mut(row).copy_from_slice(energies);
+    }
+    Ok(())
+}
+
+impl<'a, T: Placed> Optional<'a, T> {
+    fn of(frame: &Frame<'a>) -> Result<Self, String> {
+        let there = frame.attribute("operands")?;
+        let mut next = 3;
+        let mut take = |bit: i64, name: &'static str| -> Result<Option<Array<'a>>, String> {
+            if there & bit == 0 {
+                return Ok(None);
+            }
+            next += 1;
+            frame.operand(next - 1, name).map(Some)
+        };
+        let (values, mask, bias) =
+            (take(VALUES, "values")?, take(MASK, "mask")?, take(BIAS, "bias")?);
+        Ok(Self {
+            values: values.map(Array::rows).transpose()?,
+            mask: mask.map(|mask| Ok::<_, String>((mask.mask()?, mask))).transpose()?,
+            bias: bias.map(|bias| Ok::<_, String>((bias.rows()?, bias))).transpose()?,
+        })
+    }
+}
+
+/// Patterns and values in a memory, whose room is that of the last one if it has that shape.
+fn store<T: Placed>(
+    kept: Option<Memory<T>>,
+    patterns: MatRef<'_, T>,
+    values: Option<MatRef<'_, T>>,
+) -> hopfield_kernels::Result<Memory<T>> {
+    let fits = |memory: &Memory<T>| {
+        (memory.patterns(), memory.dim()) == (patterns.rows(), patterns.cols())
+    };
+    let memory = match kept.filter(fits) {
+        Some(memory) => {
+            let mut memory = memory.without_values();
+            memory.set_rows(patterns)?;
+            memory
+        }
+        None => Memory::from_rows(patterns)?,
+    };
+    match values {
+        Some(values) => memory.with_values(values),
+        None => Ok(memory),
+    }
+}
+
+fn text(error: hopfield_kernels::Error) -> String {
+    error.to_string()
+}
