@@ -113,7 +113,7 @@ def _named(there: int, operands: Any) -> tuple[Any, ...]:
     return *first, *[next(rest) if there & bit else None for bit in (_VALUES, _MASK, _BIAS)]
 
 
-def _kernel(output: int, there: int, *operands: Any) -> jax.Array:
+def _kernel(output: int, there: int, *operands: Any) -> Any:
     probes, patterns, _, values, _, _ = _named(there, operands)
     lead = probes.shape[:-1]
     if output == _ENERGY:
@@ -122,12 +122,12 @@ def _kernel(output: int, there: int, *operands: Any) -> jax.Array:
         shape = (*lead, patterns.shape[0])
     else:
         shape = (*lead, (patterns if values is None else values).shape[1])
-    call = jax.ffi.ffi_call(_TARGET, jax.ShapeDtypeStruct(shape, probes.dtype))
-    found: jax.Array = call(*operands, output=np.int64(output), operands=np.int64(there))
-    return found
+    result = jax.ShapeDtypeStruct(shape, probes.dtype)  # type: ignore[no-untyped-call]
+    call = jax.ffi.ffi_call(_TARGET, result)
+    return call(*operands, output=np.int64(output), operands=np.int64(there))
 
 
-def _reference(output: int, there: int, *operands: Any) -> jax.Array:
+def _reference(output: int, there: int, *operands: Any) -> Any:
     """The same in jax.numpy."""
     probes, patterns, beta, values, mask, bias = _named(there, operands)
     scores = probes @ patterns.T
