@@ -219,7 +219,10 @@ impl PyMemory {
         with!(&self.store, kept => set_pattern(py, kept, index, pattern))
     }
 
-    /// One step of recall: an array.
+    /// One step of recall: softmax(β X Mᵀ) M, or V in place of the last M of a memory with values.
+    ///
+    /// Probes are (B, D) or (D,); the result has a row for each. `screening` is "auto" or "never",
+    /// on which no result depends. See `recall` for everything else that a recall can tell.
     #[pyo3(signature = (probes, beta, *, screening="auto"))]
     fn retrieve<'py>(
         &self,

@@ -68,6 +68,8 @@ X = np.ones((2, 3), np.float32)
         (lambda m: hk.Memory(X, dtype="int8"), "dtype: expected float32 or float64"),
         (lambda m: hk.Memory(X, codes="int3"), "codes"),
         (lambda m: hk.Memory(np.ones((2, 2), complex)), "patterns"),
+        (lambda m: m.top_k(X, -1), "k: expected at least 0, got -1"),
+        (lambda m: m.learn(m.recall(X, 1.0), seed=-1), "seed: expected at least 0"),
         (lambda m: hk.threads(0), "threads: expected at least 1, got 0"),
         (lambda m: hk.Sparsemax()(1.0), "scores: expected at least 1 dimension"),
         (lambda m: hk.Sparsemax().vjp([1.0, 2.0], [0.0, 1.0], [1.0]), "grad: expected shape"),

@@ -139,6 +139,20 @@ class Memory(_core.Memory):
         """A memory whose rows stay in a file. Not in this version."""
         raise NotImplementedError("map: this version does not read patterns from a mapped file")
 
+    def top_k(self, probes: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Indices and dot products of the k most similar patterns: (B, k) each, or (k,) of one probe.
+
+        Exact, the most similar first, of equals the one with the lower index. A probe that is not
+        finite has indices of -1 and NaN.
+
+        >>> import numpy as np, hopfield_kernels as hk
+        >>> indices, scores = hk.Memory(np.eye(3)).top_k([0.2, 0.7, 0.1], 2)
+        >>> indices
+        array([1, 0])
+        """
+        _not_negative("k", k)
+        return super().top_k(probes, k)
+
     def recall(
         self,
         probes: ArrayLike,
@@ -249,6 +263,9 @@ class Memory(_core.Memory):
             raise ValueError(
                 "recall: expected one of this memory as it is now, got one of another memory"
             )
+        _not_negative("negative_steps", negative_steps)
+        _not_negative("negative_winners", negative_winners or 0)
+        _not_negative("seed", seed)
         rates = {
             "rule": rule,
             "eta": eta,
@@ -283,12 +300,17 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+def _not_negative(name: str, found: int) -> None:
+    if operator.index(found) < 0:
+        raise ValueError(f"{name}: expected at least 0, got {found}")
+
+
 def _steps(steps: int, eps: float) -> int:
     try:
         steps = operator.index(steps)
     except TypeError:
         raise ValueError(f"steps: expected an integer or None, got {steps!r}") from None
-    if steps < 1:
+    if not 1 <= steps < 2**32:
         raise ValueError(f"steps: expected at least 1 or None, got {steps}")
     if eps != 0.0:
         raise ValueError(f"eps: expected 0 unless steps is None, got {eps}")
