@@ -81,7 +81,9 @@ def median(x, p, m):
 
 
 def update(similarity_name, separation_name, x, p, m):
-    """T(x)."""
+    """T(x); NaN where no pattern has a weight."""
+    if not p.any():
+        return np.full_like(x, np.nan)
     if similarity_name == "neg_l1" and (p < 0).any():
         return np.full_like(x, np.nan)  # there is no such median
     if similarity_name == "neg_l1":

@@ -178,7 +178,7 @@ def _retrieve(*operands: Any) -> torch.Tensor:
     return torch.from_numpy(_recall(operands).retrieved)
 
 
-def _retrieve_fake(*operands: Any) -> torch.Tensor:
+def _retrieve_fake(*operands: Any) -> Any:
     probes, patterns, values = operands[0], operands[1], operands[3]
     cols = (patterns if values is None else values).shape[1]
     return probes.new_empty((probes.shape[0], cols))
