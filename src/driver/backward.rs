@@ -54,7 +54,7 @@ pub struct Backward<'a, T> {
     /// are added to dM.
     pub d_patterns: Option<MatMut<'a, T>>,
     pub d_values: Option<MatMut<'a, T>>,
-    /// dT of these patterns, where it is wanted.
+    /// dT of these patterns, added to where it is wanted.
     pub d_biases: Option<MatMut<'a, T>>,
     /// Σ_b dT, added to where it is wanted.
     pub d_bias: Option<&'a mut [T]>,
@@ -148,7 +148,8 @@ impl<T: Element> Backward<'_, T> {
             }
             self.d_betas[b] += of_beta;
             if let Some(biases) = &mut self.d_biases {
-                biases.row_mut(b)[block.clone()].copy_from_slice(slopes);
+                let row = &mut biases.row_mut(b)[block.clone()];
+                row.iter_mut().zip(&*slopes).for_each(|(to, dt)| *to += *dt);
             }
             if let Some(bias) = &mut self.d_bias {
                 bias[block.clone()].iter_mut().zip(&*slopes).for_each(|(to, dt)| *to += *dt);

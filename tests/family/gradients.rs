@@ -390,3 +390,57 @@ fn fused_gradients_are_plain_sums_with_the_same_bits_everywhere() {
     }
     assert!((found.beta - room.beta).abs() <= 1e-11 * (1.0 + room.beta.abs()));
 }
+
+/// Through several steps, the parts of all steps are summed: also those of a bias for each probe.
+#[test]
+fn gradients_of_several_steps_are_those_of_differences() {
+    let [b, d, n] = [2, 4, 6];
+    let mut random = Random::new(61);
+    let problem = crate::members::Problem::<f64>::new((b, d, n), &mut random);
+    let (biases, g) = (random.numbers::<f64>(b * n), random.numbers::<f64>(b * d));
+    for separation in [Separation::Softmax, Separation::Entmax(1.5)] {
+        let loss = |patterns: &[f64], biases: &[f64], beta: f64| -> f64 {
+            let memory = Memory::from_slice(patterns, d).unwrap();
+            let how = Retrieval::new(beta)
+                .with_separation(separation)
+                .with_biases(MatRef::new(biases, b, n).unwrap());
+            let mut x = problem.probes.clone();
+            (0..3).for_each(|_| how.apply(&memory, &mut x).unwrap());
+            x.iter().zip(&g).map(|(x, g)| x * g).sum()
+        };
+        let (memory, beta) = (problem.memory(), 0.6);
+        let how = Retrieval::new(beta)
+            .with_separation(separation)
+            .with_biases(MatRef::new(&biases, b, n).unwrap());
+        let mut room = Room::new([b, d, n, d]);
+        let upstream =
+            Upstream { retrieved: Some(MatRef::new(&g, b, d).unwrap()), ..Upstream::default() };
+        let probes = MatRef::new(&problem.probes, b, d).unwrap();
+        let gradients = (upstream, room.gradients(false));
+        how.backward_steps(3, probes, &memory, gradients, &mut Context::new()).unwrap();
+        let step = 1e-6;
+        let moved = |of: &[f64], at: usize, by: f64| {
+            let mut of = of.to_vec();
+            of[at] += by;
+            of
+        };
+        let close = |name: &str, got: f64, up: f64, down: f64| {
+            let expected = (up - down) / (2.0 * step);
+            let off = (got - expected).abs();
+            assert!(
+                off <= 1e-7 * (1.0 + expected.abs()),
+                "{separation:?} {name}: {got} {expected}"
+            );
+        };
+        for at in 0..b * n {
+            let at_bias = |by| loss(&problem.patterns, &moved(&biases, at, by), beta);
+            close("biases", room.biases[at], at_bias(step), at_bias(-step));
+        }
+        for at in 0..n * d {
+            let at_pattern = |by| loss(&moved(&problem.patterns, at, by), &biases, beta);
+            close("patterns", room.patterns[at], at_pattern(step), at_pattern(-step));
+        }
+        let at_beta = |by| loss(&problem.patterns, &biases, beta + by);
+        close("beta", room.beta, at_beta(step), at_beta(-step));
+    }
+}
