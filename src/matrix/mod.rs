@@ -197,6 +197,22 @@ impl<'a, T> MatRef<'a, T> {
         }
     }
 
+    /// All elements, if the rows follow one another without gaps.
+    ///
+    /// ```
+    /// # use hopfield_kernels::MatRef;
+    /// let matrix = MatRef::new(&[1, 2, 3, 4, 5, 6], 3, 2)?;
+    /// assert_eq!(matrix.subrows(1..3).as_slice(), Some(&[3, 4, 5, 6][..]));
+    /// assert_eq!(matrix.subcols(1..2).as_slice(), None);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    pub fn as_slice(&self) -> Option<&'a [T]> {
+        let without_gaps = self.rows <= 1 || self.stride == self.cols as isize;
+        // SAFETY: without gaps, the rows' elements are all that there is between the first and the
+        // last of them, and the constructors guarantee that these are shared for `'a`.
+        without_gaps.then(|| unsafe { std::slice::from_raw_parts(self.ptr, self.rows * self.cols) })
+    }
+
     /// The rows, from the first to the last.
     ///
     /// ```

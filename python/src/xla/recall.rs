@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hopfield_kernels::{Context, MatRef, Memory, Outputs, Retrieval};
+use hopfield_kernels::{Borrowed, Context, MatRef, Memory, Outputs, Retrieval};
 
 use super::abi::{self, CallFrame};
 use super::frame::{Array, Coded, Frame, answer};
@@ -92,7 +92,23 @@ impl<T: Placed> Place<T> {
         }
         let beta = beta.rows::<T>()?.row(0)[0];
         let optional = Optional::of(frame)?;
-        let memory = store(self.memory.take(), patterns, optional.values).map_err(text)?;
+        // Patterns are read where they are; with values they are copied.
+        let borrowed = match patterns.as_slice().filter(|_| optional.values.is_none()) {
+            Some(rows) => {
+                let (count, dim) = (patterns.rows(), patterns.cols());
+                Some(Borrowed::new(rows, count, dim, dim).map_err(text)?)
+            }
+            None => {
+                let memory = store(self.memory.take(), patterns, optional.values);
+                self.memory = Some(memory.map_err(text)?);
+                None
+            }
+        };
+        let memory = match (&borrowed, &self.memory) {
+            (Some(borrowed), _) => borrowed,
+            (None, Some(memory)) => memory,
+            (None, None) => return Err("patterns: expected some, got none".to_string()),
+        };
         let mut retrieval = Retrieval::new(beta);
         if let Some((bias, array)) = &optional.bias {
             retrieval = match array.rank() {
@@ -118,10 +134,8 @@ impl<T: Placed> Place<T> {
             }
             found => return Err(format!("output: expected 0, 1 or 2, got {found}")),
         }
-        retrieval.run(probes, &memory, outputs, &mut self.context).map_err(text)?;
-        write_energies(&energies, to)?;
-        self.memory = Some(memory);
-        Ok(())
+        retrieval.run(probes, memory, outputs, &mut self.context).map_err(text)?;
+        write_energies(&energies, to)
     }
 }
 
