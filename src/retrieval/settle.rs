@@ -226,6 +226,10 @@ impl<T: Element> Retrieval<'_, T> {
     /// Updates every probe (B x D, in place) until it settles, each for itself: a probe that is
     /// finished leaves the batch, and no bit of its result depends on what else is in it.
     ///
+    /// The energy of the member never rises on the way (docs/FAMILY.md has which). Under powers and
+    /// polynomials of dot products it is one on the sphere: it may rise in the first update of a probe
+    /// that is not at norm 1.
+    ///
     /// ```
     /// use hopfield_kernels::{Memory, Retrieval, Settled, Status, Stop, Context};
     ///
