@@ -30,7 +30,7 @@ impl<T: Element> Call<'_, T> {
     pub(super) fn pull_fused(
         &self,
         upstream: Upstream<'_, T>,
-        sums: &mut Sums<T>,
+        sums: &mut Sums<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -75,7 +75,7 @@ impl<T: Element> Call<'_, T> {
                 states: &states[rows.clone()],
                 shifts: &shifts[rows.clone()],
             };
-            let wanted = self.wanted(sums, &mut bias, rows.clone())?;
+            let wanted = self.wanted(sums, &mut bias, rows.clone());
             result = run(&given, wanted, &mut scratch, context.parallelism());
             if result.is_err() {
                 break;
@@ -100,26 +100,19 @@ impl<T: Element> Call<'_, T> {
     /// Where the kernel adds gradients, for some of the probes.
     fn wanted<'s>(
         &self,
-        sums: &'s mut Sums<T>,
+        sums: &'s mut Sums<'_, T>,
         bias: &'s mut [T],
         rows: std::ops::Range<usize>,
-    ) -> Result<Wanted<'s, T>> {
-        let (count, dim) = (self.memory.patterns(), self.memory.dim());
-        let values = self.retrieval.value_dim(self.memory).unwrap_or(0);
-        let matrix = |all: &'s mut [T], rows: usize, cols: usize| match all.is_empty() {
-            true => Ok(None),
-            false => MatMut::new(all, rows, cols).map(Some),
-        };
-        let biases = match sums.biases.is_empty() {
-            true => &mut [],
-            false => &mut sums.biases[rows.start * count..rows.end * count],
-        };
-        Ok(Wanted {
-            patterns: matrix(&mut sums.patterns, count, dim)?,
-            values: if values == 0 { None } else { matrix(&mut sums.values, count, values)? },
-            biases: matrix(biases, rows.len(), count)?,
+    ) -> Wanted<'s, T> {
+        Wanted {
+            patterns: sums.patterns.as_mut().map(MatMut::reborrow),
+            values: match self.retrieval.value_dim(self.memory) {
+                Some(_) => sums.values.as_mut().map(MatMut::reborrow),
+                None => None,
+            },
+            biases: sums.biases.as_mut().map(|biases| biases.rows_mut(rows)),
             bias: (!bias.is_empty()).then_some(bias),
-        })
+        }
     }
 
     /// Copies the gradients of some probes, and adds that of β.
@@ -127,7 +120,7 @@ impl<T: Element> Call<'_, T> {
         &self,
         scratch: &GradientScratch<T>,
         stride: usize,
-        sums: &mut Sums<T>,
+        sums: &mut Sums<'_, T>,
         rows: std::ops::Range<usize>,
     ) {
         let dim = self.memory.dim();

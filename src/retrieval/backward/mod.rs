@@ -71,14 +71,19 @@ impl<T> Default for Gradients<'_, T> {
     }
 }
 
-/// Gradients while they are added up: rows without gaps, and none of what is not wanted.
-pub(crate) struct Sums<T> {
+/// Gradients while they are added up: those with a row for each pattern or a column for each are
+/// where they are wanted, the others in double precision.
+pub(crate) struct Sums<'g, T> {
     pub probes: Vec<f64>,
-    pub patterns: Vec<T>,
-    pub values: Vec<T>,
+    pub patterns: Option<MatMut<'g, T>>,
+    pub values: Option<MatMut<'g, T>>,
     pub bias: Vec<f64>,
-    pub biases: Vec<T>,
+    pub biases: Option<MatMut<'g, T>>,
     pub beta: f64,
+    /// Where `probes`, `bias` and `beta` are to be written.
+    to_probes: Option<MatMut<'g, T>>,
+    to_bias: Option<&'g mut [T]>,
+    to_beta: Option<&'g mut T>,
 }
 
 impl<T: Element> Retrieval<'_, T> {
@@ -122,13 +127,13 @@ impl<T: Element> Retrieval<'_, T> {
     ) -> Result<()> {
         self.check_backward(probes, memory, &upstream, &gradients)?;
         context.level()?;
-        let mut sums = Sums::new(&gradients, probes.rows(), memory);
+        let mut sums = Sums::new(gradients, probes.rows(), memory);
         let mut work = context.work.take().unwrap_or_default();
         let call = Call { retrieval: self, probes, memory };
         let result = call.pull(upstream, &mut sums, &mut work, context);
         context.work = Some(work);
         result?;
-        sums.write(gradients, probes.rows());
+        sums.finish();
         Ok(())
     }
 
@@ -168,47 +173,41 @@ impl<T: Element> Retrieval<'_, T> {
     }
 }
 
-impl<T: Element> Sums<T> {
-    pub fn new(wanted: &Gradients<'_, T>, batch: usize, memory: &Memory<T>) -> Self {
-        let room = |wanted: bool, count: usize| vec![T::ZERO; if wanted { count } else { 0 }];
-        let (patterns, dim) = (memory.patterns(), memory.dim());
-        let value_dim = memory.value_dim().unwrap_or(0);
+impl<'g, T: Element> Sums<'g, T> {
+    pub fn new(wanted: Gradients<'g, T>, batch: usize, memory: &Memory<T>) -> Self {
+        let Gradients { probes, patterns, values, bias, biases, beta } = wanted;
+        let zeros = |matrix: Option<MatMut<'g, T>>| {
+            matrix.map(|mut matrix| {
+                (0..matrix.rows()).for_each(|row| matrix.row_mut(row).fill(T::ZERO));
+                matrix
+            })
+        };
         Self {
-            probes: vec![0.0; batch * dim],
-            patterns: room(wanted.patterns.is_some(), patterns * dim),
-            values: room(wanted.values.is_some(), patterns * value_dim),
-            bias: vec![0.0; if wanted.bias.is_some() { patterns } else { 0 }],
-            biases: room(wanted.biases.is_some(), batch * patterns),
+            probes: vec![0.0; batch * memory.dim()],
+            patterns: zeros(patterns),
+            values: zeros(values),
+            bias: vec![0.0; bias.as_ref().map_or(0, |bias| bias.len())],
+            biases: zeros(biases),
             beta: 0.0,
+            to_probes: probes,
+            to_bias: bias,
+            to_beta: beta,
         }
     }
 
-    pub fn write(&self, gradients: Gradients<'_, T>, batch: usize) {
-        let Gradients { probes, patterns, values, bias, biases, beta } = gradients;
-        if let Some(mut to) = probes {
-            let dim = self.probes.len() / batch.max(1);
-            for b in 0..batch {
-                let from = &self.probes[b * dim..][..dim];
+    /// Writes what was added up in double precision.
+    pub fn finish(self) {
+        if let Some(mut to) = self.to_probes {
+            let dim = to.cols();
+            for (b, from) in self.probes.chunks_exact(dim).enumerate() {
                 to.row_mut(b).iter_mut().zip(from).for_each(|(to, x)| *to = T::from_f64(*x));
             }
         }
-        for (to, from) in
-            [(patterns, &self.patterns), (values, &self.values), (biases, &self.biases)]
-        {
-            let Some(mut to) = to else { continue };
-            let cols = to.cols();
-            for n in 0..to.rows() {
-                match from.get(n * cols..(n + 1) * cols) {
-                    Some(from) => to.row_mut(n).copy_from_slice(from),
-                    None => to.row_mut(n).fill(T::ZERO),
-                }
-            }
+        if let Some(to) = self.to_bias {
+            to.iter_mut().zip(&self.bias).for_each(|(to, x)| *to = T::from_f64(*x));
         }
-        if let Some(bias) = bias {
-            bias.iter_mut().zip(&self.bias).for_each(|(to, x)| *to = T::from_f64(*x));
-        }
-        if let Some(beta) = beta {
-            *beta = T::from_f64(self.beta);
+        if let Some(to) = self.to_beta {
+            *to = T::from_f64(self.beta);
         }
     }
 }
@@ -218,7 +217,7 @@ impl<T: Element> Call<'_, T> {
     pub(crate) fn pull(
         &self,
         upstream: Upstream<'_, T>,
-        sums: &mut Sums<T>,
+        sums: &mut Sums<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -241,7 +240,7 @@ impl<T: Element> Call<'_, T> {
         b: usize,
         separation: &dyn RowSeparation,
         upstream: Upstream<'_, T>,
-        sums: &mut Sums<T>,
+        sums: &mut Sums<'_, T>,
         work: &Work<T>,
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
@@ -293,7 +292,7 @@ impl<T: Element> Call<'_, T> {
         (x, g): (&[T], &[f64]),
         (indices, weights): (&[u32], &[f64]),
         (dp, dx): (&mut Vec<f64>, &mut [f64]),
-        sums: &mut Sums<T>,
+        sums: &mut Sums<'_, T>,
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let values = memory.values().filter(|_| !retrieval.updates);
@@ -303,14 +302,14 @@ impl<T: Element> Call<'_, T> {
             dx.iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
             return;
         }
-        let (update, rows, dim) = match values {
-            Some(values) => (ProbeUpdate::Sum, &mut sums.values, values.cols()),
+        let (update, rows) = match values {
+            Some(_) => (ProbeUpdate::Sum, &mut sums.values),
             None => {
                 let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
-                (update, &mut sums.patterns, memory.dim())
+                (update, &mut sums.patterns)
             }
         };
-        update::pull(update, (x, support), g, (dp, dx), &mut Gradient { rows, dim });
+        update::pull(update, (x, support), g, (dp, dx), &mut Gradient::of(rows));
     }
 
     /// From dL/dt to the gradients of bias, β, probe and patterns.
@@ -319,19 +318,18 @@ impl<T: Element> Call<'_, T> {
         b: usize,
         (indices, dt): (&[u32], &[f64]),
         dx: &mut [f64],
-        sums: &mut Sums<T>,
+        sums: &mut Sums<'_, T>,
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let (x, beta) = (self.probes.row(b), retrieval.beta.to_f64());
-        let columns = memory.patterns();
-        let mut patterns = Gradient { rows: &mut sums.patterns, dim: memory.dim() };
+        let mut patterns = Gradient::of(&mut sums.patterns);
         for (&n, &dt) in indices.iter().zip(dt).filter(|(_, dt)| **dt != 0.0) {
             let m = memory.pattern(n as usize);
             if let Some(bias) = sums.bias.get_mut(n as usize) {
                 *bias += dt;
             }
-            if let Some(bias) = sums.biases.get_mut(b * columns + n as usize) {
-                *bias += T::from_f64(dt);
+            if let Some(biases) = &mut sums.biases {
+                biases.row_mut(b)[n as usize] += T::from_f64(dt);
             }
             sums.beta += dt * similarity::similarity(retrieval.similarity, x, m);
             let dm = patterns.row(n);
@@ -344,7 +342,7 @@ impl<T: Element> Call<'_, T> {
         &self,
         (b, energy, potential): (usize, f64, f64),
         dx: &mut [f64],
-        sums: &mut Sums<T>,
+        sums: &mut Sums<'_, T>,
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let beta = retrieval.beta.to_f64();
@@ -360,29 +358,25 @@ impl<T: Element> Call<'_, T> {
         let norms = memory.squared_norms();
         let longest = part().reduce(|a, n| if norms[n] > norms[a] { n } else { a });
         if let Some(n) = longest {
-            let mut patterns = Gradient { rows: &mut sums.patterns, dim: memory.dim() };
+            let mut patterns = Gradient::of(&mut sums.patterns);
             patterns.add(n as u32, energy, memory.pattern(n));
         }
     }
 
     /// The gradients of a probe that is not finite: NaN in all that it contributes to.
-    fn poison(&self, b: usize, sums: &mut Sums<T>) {
-        let (patterns, dim, values) =
-            (self.memory.patterns(), self.memory.dim(), self.memory.value_dim().unwrap_or(0));
+    fn poison(&self, b: usize, sums: &mut Sums<'_, T>) {
+        let (patterns, dim) = (self.memory.patterns(), self.memory.dim());
         sums.probes[b * dim..][..dim].fill(f64::NAN);
         sums.beta = f64::NAN;
         for n in (0..patterns).filter(|&n| self.retrieval.takes_part(b, n)) {
-            let rows = [(&mut sums.patterns, dim), (&mut sums.values, values)];
-            for (rows, dim) in rows {
-                if let Some(row) = rows.get_mut(n * dim..(n + 1) * dim) {
-                    row.fill(T::NAN);
-                }
+            for rows in [&mut sums.patterns, &mut sums.values].into_iter().flatten() {
+                rows.row_mut(n).fill(T::NAN);
             }
             if let Some(bias) = sums.bias.get_mut(n) {
                 *bias = f64::NAN;
             }
-            if let Some(bias) = sums.biases.get_mut(b * patterns + n) {
-                *bias = T::NAN;
+            if let Some(biases) = &mut sums.biases {
+                biases.row_mut(b)[n] = T::NAN;
             }
         }
     }

@@ -63,7 +63,7 @@ impl<T: Element> Retrieval<'_, T> {
             self.apply_with(memory, &mut next, context)?;
             states.extend_from_slice(&next);
         }
-        let mut sums = Sums::new(&gradients, batch, memory);
+        let mut sums = Sums::new(gradients, batch, memory);
         let mut work = context.work.take().unwrap_or_default();
         let mut result = Ok(());
         let mut g = Vec::new();
@@ -88,7 +88,7 @@ impl<T: Element> Retrieval<'_, T> {
         }
         context.work = Some(work);
         result?;
-        sums.write(gradients, batch);
+        sums.finish();
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl<T: Element> Retrieval<'_, T> {
     ) -> Result<()> {
         self.check_backward(probes, memory, &upstream, &gradients)?;
         let (batch, dim) = (probes.rows(), memory.dim());
-        let mut sums = Sums::new(&gradients, batch, memory);
+        let mut sums = Sums::new(gradients, batch, memory);
         let mut work = context.work.take().unwrap_or_default();
         let result = (|| {
             // The last recall, at the fixed point, and then all updates before it.
@@ -144,7 +144,7 @@ impl<T: Element> Retrieval<'_, T> {
         context.work = Some(work);
         result?;
         sums.probes.fill(0.0);
-        sums.write(gradients, batch);
+        sums.finish();
         Ok(())
     }
 }
@@ -165,7 +165,7 @@ impl<T: Element> Call<'_, T> {
             let rows: Vec<T> = v.iter().map(|v| T::from_f64(*v)).collect();
             let retrieved = Some(MatRef::new(&rows, batch, dim)?);
             let upstream = Upstream { retrieved, ..Upstream::default() };
-            let mut sums = Sums::new(&Gradients::default(), batch, self.memory);
+            let mut sums = Sums::new(Gradients::default(), batch, self.memory);
             self.pull(upstream, &mut sums, work, context)?;
             Ok(sums.probes)
         };

@@ -1,7 +1,7 @@
 //! The vector-Jacobian product of an update T(x), or of a readout, of one probe.
 
 use super::similarity::{add, add_to, dot};
-use crate::matrix::MatRef;
+use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::update::ProbeUpdate;
 use crate::simd::Element;
 
@@ -29,17 +29,19 @@ impl<'a, T: Element> Support<'a, T> {
     }
 }
 
-/// Rows to which gradients are added: N rows of `dim` elements; none if they are not wanted.
+/// Rows to which gradients are added; none if they are not wanted.
 pub(super) struct Gradient<'a, T> {
-    pub rows: &'a mut [T],
-    pub dim: usize,
+    rows: Option<MatMut<'a, T>>,
 }
 
-impl<T: Element> Gradient<'_, T> {
+impl<'a, T: Element> Gradient<'a, T> {
+    pub fn of(rows: &'a mut Option<MatMut<'_, T>>) -> Self {
+        Self { rows: rows.as_mut().map(MatMut::reborrow) }
+    }
+
     /// The gradient of row `n`, if it is wanted.
     pub fn row(&mut self, n: u32) -> Option<&mut [T]> {
-        let start = n as usize * self.dim;
-        self.rows.get_mut(start..start + self.dim)
+        self.rows.as_mut().map(|rows| rows.row_mut(n as usize))
     }
 
     /// Adds `factor` times `x` to the gradient of row `n`.
