@@ -113,17 +113,10 @@ impl<T: Element> Backward<'_, T> {
         let mut scores = rows!(&mut *self.scratch.scores, block, batch, self.block);
         let mut weights = rows!(&mut *self.scratch.weights, block, batch, self.block);
         let mut slopes = rows!(&mut *self.scratch.slopes, block, batch, self.block);
-        let products = |from: MatRef<'_, T>, rows: MatRef<'_, T>, to: &mut MatMut<'_, T>| {
-            for chunk in chunks::<T>(vectors_of(&rows)) {
-                for tile in evenly(batch, PROBE_TILE) {
-                    let (from, chunk) = (from.subrows(tile.clone()), chunk.clone());
-                    sums::<Products, T, S>(simd, from, rows, chunk, &mut to.rows_mut(tile));
-                }
-            }
-        };
-        products(self.probes, self.patterns.subrows(block.clone()), &mut scores);
+        let patterns = self.patterns.subrows(block.clone());
+        products(simd, self.probes, patterns, &mut scores);
         let values = self.values.unwrap_or(self.patterns);
-        products(self.upstream, values.subrows(block.clone()), &mut slopes);
+        products(simd, self.upstream, values.subrows(block.clone()), &mut slopes);
         let scoring = self.scoring.map(|scoring| scoring.at(block.clone()));
         let keep = self.keep.map(|keep| &keep[block.clone()]);
         for b in 0..batch {
@@ -185,38 +178,65 @@ impl<T: Element> Backward<'_, T> {
         let weights = rows!(&mut **weights, block, batch, self.block);
         let slopes = rows!(&mut **slopes, block, batch, self.block);
         let own_values = self.values.is_none();
-        let mut outer = |parts: &[(MatRef<'_, T>, MatRef<'_, T>)], to: &mut MatMut<'_, T>| {
-            let cols = parts[0].1.cols();
-            let padded = &mut rows[..block.len() * cols];
-            padded.fill(T::ZERO);
-            for &(weights, vectors) in parts {
-                let outer = Outer {
-                    weights,
-                    vectors,
-                    patterns: MatMut::new(padded, block.len(), cols)
-                        .expect("scratch has room for these rows"),
-                    norms: &mut norms[..block.len()],
-                    delta: None,
-                    step: Step { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
-                    plain: true,
-                    list,
-                    ahead: 0,
-                };
-                rank1::run(simd, [Some(outer), None]);
-            }
-            for (n, padded) in block.clone().zip(padded.chunks_exact(cols)) {
-                let row = to.row_mut(n);
-                row.iter_mut().zip(padded).for_each(|(to, g)| *to += *g);
-            }
-        };
         let of_values = (weights.as_ref(), upstream);
         let of_scores = (slopes.as_ref(), probes);
         if let Some(to) = &mut self.d_patterns {
             let both = [of_scores, of_values];
-            outer(if own_values { &both } else { &both[..1] }, to);
+            let parts = if own_values { &both[..] } else { &both[..1] };
+            add_outer(simd, parts, (block.clone(), to), (&mut **rows, &mut **norms, &mut **list));
         }
         if let Some(to) = &mut self.d_values {
-            outer(&[of_values], to);
+            let scratch = (&mut **rows, &mut **norms, &mut **list);
+            add_outer(simd, &[of_values], (block, to), scratch);
         }
+    }
+}
+
+/// Dot products of some probes with a block of patterns.
+#[inline(always)]
+fn products<T: Element, S: Simd<T>>(
+    simd: S,
+    probes: MatRef<'_, T>,
+    patterns: MatRef<'_, T>,
+    to: &mut MatMut<'_, T>,
+) {
+    for chunk in chunks::<T>(vectors_of(&patterns)) {
+        for tile in evenly(probes.rows(), PROBE_TILE) {
+            let (probes, chunk) = (probes.subrows(tile.clone()), chunk.clone());
+            sums::<Products, T, S>(simd, probes, patterns, chunk, &mut to.rows_mut(tile));
+        }
+    }
+}
+
+/// Adds Σ weightsᵀ vectors, over one or two parts, to the rows of a block. Scratch are padded rows,
+/// their norms and a list.
+#[inline(always)]
+fn add_outer<T: Element, S: Simd<T>>(
+    simd: S,
+    parts: &[(MatRef<'_, T>, MatRef<'_, T>)],
+    (block, to): (Range<usize>, &mut MatMut<'_, T>),
+    (rows, norms, list): (&mut [T], &mut [T], &mut [u32]),
+) {
+    let cols = parts[0].1.cols();
+    let padded = &mut rows[..block.len() * cols];
+    padded.fill(T::ZERO);
+    for &(weights, vectors) in parts {
+        let outer = Outer {
+            weights,
+            vectors,
+            patterns: MatMut::new(padded, block.len(), cols)
+                .expect("scratch has room for these rows"),
+            norms: &mut norms[..block.len()],
+            delta: None,
+            step: Step { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
+            plain: true,
+            list: &mut *list,
+            ahead: 0,
+        };
+        rank1::run(simd, [Some(outer), None]);
+    }
+    for (n, padded) in block.zip(padded.chunks_exact(cols)) {
+        let row = to.row_mut(n);
+        row.iter_mut().zip(padded).for_each(|(to, g)| *to += *g);
     }
 }
