@@ -41,6 +41,7 @@ fn of<T: Real>(input: &mut Input<'_>) {
                     .flag()
                     .then(|| T::from_f64(input.positive(-5.0, 2.0).min(sharpest(&case)))),
                 negative_steps: input.between(1, 3),
+                ..Plasticity::default()
             };
             at_once(&case, &plasticity, context);
             checks::learn(&case, plasticity, input.flag(), level, context).to_vec()
