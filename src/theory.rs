@@ -96,8 +96,8 @@ pub fn needed_beta(separation: f64, patterns: usize, max_norm: f64) -> Option<f6
     Some(high)
 }
 
-/// A bound on ‖T(x) - m_i‖ (theorem 5): 2 (N - 1) M* exp(-β (Δ_i - 2 δ M*)), where δ is the larger of
-/// the distances from m_i of the probe x and of the fixed point.
+/// A bound on ‖T(x) - m_i‖ (theorem 5): 2 (N - 1) M* exp(-β (Δ_i - 2 δ M*)), where δ is the larger
+/// of the distances from m_i of the probe x and of the fixed point.
 pub fn retrieval_error(
     beta: f64,
     patterns: usize,
@@ -108,8 +108,8 @@ pub fn retrieval_error(
     2.0 * others * max_norm * (-beta * (gap - 2.0 * distance * max_norm)).exp()
 }
 
-/// A bound on ‖x̂ - m_i‖ from the weight of pattern i alone, for any separation whose weights sum to
-/// 1: 2 M* (1 - p_i). [`Outputs::best_weight`](crate::Outputs::best_weight) has p_i.
+/// A bound on ‖x̂ - m_i‖ from the weight of pattern i alone, for any separation whose weights sum
+/// to 1: 2 M* (1 - p_i). [`Outputs::best_weight`](crate::Outputs::best_weight) has p_i.
 pub fn weight_bound(best_weight: f64, max_norm: f64) -> f64 {
     2.0 * max_norm * (1.0 - best_weight)
 }
@@ -210,8 +210,8 @@ pub fn capacity(beta: f64, k: f64, dim: usize, p: f64) -> Result<f64> {
     Ok(p.sqrt() * capacity_base(beta, k, dim, p)?.powf((dim - 1) as f64 / 4.0))
 }
 
-/// w with w exp(w) = exp(x): the upper branch of Lambert's function of exp(x), by Newton's method on
-/// w + ln w = x.
+/// w with w exp(w) = exp(x): the upper branch of Lambert's function of exp(x), by Newton's method
+/// on w + ln w = x.
 fn lambert(x: f64) -> f64 {
     let mut w = if x > 1.0 { x - x.ln() } else { x.exp() / (1.0 + x.exp()) };
     for _ in 0..100 {

@@ -73,7 +73,8 @@ unsafe fn new<T: Element>(start: *const T, shape: (usize, usize), stride: usize)
 }
 
 /// # Safety
-/// `memory` is null or one of `new` that no other thread uses; `start` is null or points to the rows.
+/// `memory` is null or one of `new` that no other thread uses; `start` is null or points to the
+/// rows.
 unsafe fn set_values<T: Element>(
     memory: *mut Kept<T>,
     start: *const T,
@@ -120,8 +121,8 @@ macro_rules! functions {
         /// Gives the patterns values.
         ///
         /// # Safety
-        /// `memory` is null or a memory that no other thread uses; `rows` is null or points to a row
-        /// of `dim` elements for each pattern, `stride` apart.
+        /// `memory` is null or a memory that no other thread uses; `rows` is null or points to a
+        /// row of `dim` elements for each pattern, `stride` apart.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $set_values(
             memory: *mut Kept<$type>,

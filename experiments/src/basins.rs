@@ -1,9 +1,9 @@
-//! Basins of attraction in the plane (as in Santos et al. 2024, arXiv 2402.13725 and 2411.08590, with
-//! beta 4; Hoover et al. 2025, arXiv 2506.10801, for the Epanechnikov kernel and its memories between
-//! patterns).
+//! Basins of attraction in the plane (as in Santos et al. 2024, arXiv 2402.13725 and 2411.08590,
+//! with beta 4; Hoover et al. 2025, arXiv 2506.10801, for the Epanechnikov kernel and its memories
+//! between patterns).
 //!
-//! Five patterns, squared Euclidean distances. Every point of a grid settles, and is coloured by the
-//! fixed point that it reaches.
+//! Five patterns, squared Euclidean distances. Every point of a grid settles, and is coloured by
+//! the fixed point that it reaches.
 
 use hopfield_kernels::{Context, Memory, Retrieval, Separation, Settled, Similarity, Stop};
 use plotters::prelude::*;

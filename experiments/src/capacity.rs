@@ -3,8 +3,9 @@
 //!
 //! N patterns are drawn on the sphere of radius K √(d - 1). A pattern counts as stored if the fixed
 //! point that its state settles on is within a hundredth of the radius. The theorem says that with
-//! probability 1 - p at least √p c^((d - 1) / 4) patterns can be stored, where c = b / W₀(exp(a + ln
-//! b)), a = 2 / (d - 1) · (1 + ln(2 β K² p (d - 1))), b = 2 K² β / 5 and W₀ is Lambert's function.
+//! probability 1 - p at least √p c^((d - 1) / 4) patterns can be stored, where c = b / W₀(exp(a +
+//! ln b)), a = 2 / (d - 1) · (1 + ln(2 β K² p (d - 1))), b = 2 K² β / 5 and W₀ is Lambert's
+//! function.
 
 use hopfield_kernels::{Context, Memory, Retrieval, Settled, Stop};
 use rand::SeedableRng;

@@ -1,7 +1,7 @@
 //! Energies of probes that settle, for similarities and separations: none of them ever rises
-//! (Ramsauer et al. 2020, arXiv 2008.02217, theorem 1, for softmax and the dot product; Hoover et al.
-//! 2025, arXiv 2506.10801, for the Epanechnikov kernel; Santos et al. 2024, arXiv 2411.08590, for
-//! sparse separations).
+//! (Ramsauer et al. 2020, arXiv 2008.02217, theorem 1, for softmax and the dot product; Hoover et
+//! al. 2025, arXiv 2506.10801, for the Epanechnikov kernel; Santos et al. 2024, arXiv 2411.08590,
+//! for sparse separations).
 //!
 //! Stored are digits, from which the mean image has been subtracted; the probes are stored digits
 //! with noise, treated alike.
@@ -143,7 +143,8 @@ fn trace(
 }
 
 impl Trace {
-    /// The largest rise of an energy in a step, as a part of the energy, or of 1 where that is less.
+    /// The largest rise of an energy in a step, as a part of the energy, or of 1 where that is
+    /// less.
     fn rise(&self) -> f64 {
         let pairs = self.energies.windows(2).flat_map(|step| step[0].iter().zip(&step[1]));
         pairs.map(|(&before, &after)| rise(before, after)).fold(0.0, f64::max)

@@ -1,11 +1,11 @@
 //! Similarities x separations x loads: the capacity figures of Universal Hopfield Networks
 //! (Millidge et al. 2022, arXiv 2202.04557), on the digits of 8 x 8 pixels.
 //!
-//! The first N images are stored as they are, ink from 0 to 1. A query is a stored image with noise,
-//! clipped to [0, 1], or without its lower rows; the weights of one pass read out the patterns. The
-//! paper counts a query as retrieved if the squared error is at most 60 for 28 x 28 pixels, which
-//! for 8 x 8 pixels is 60 · 64 / 784 = 4.9. That is more than the squared error of the mean image,
-//! on average, so that a second count has a tenth of that as its bound.
+//! The first N images are stored as they are, ink from 0 to 1. A query is a stored image with
+//! noise, clipped to [0, 1], or without its lower rows; the weights of one pass read out the
+//! patterns. The paper counts a query as retrieved if the squared error is at most 60 for 28 x 28
+//! pixels, which for 8 x 8 pixels is 60 · 64 / 784 = 4.9. That is more than the squared error of
+//! the mean image, on average, so that a second count has a tenth of that as its bound.
 
 use hopfield_kernels::{Context, Retrieval, Separation, Similarity};
 

@@ -1,5 +1,5 @@
-//! Every separation with every similarity, with masks and numbers that are none: weights are those of
-//! the separation as a function of rows, and what is retrieved is the update by its definition.
+//! Every separation with every similarity, with masks and numbers that are none: weights are those
+//! of the separation as a function of rows, and what is retrieved is the update by its definition.
 
 use hopfield_kernels::{
     Context, Error, Gradients, MatMut, MatRef, Memory, Outputs, Retrieval, Separation, Settled,

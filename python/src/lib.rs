@@ -1,8 +1,8 @@
 //! `hopfield_kernels._core`: the kernels, as Python's NumPy users reach them.
 //!
 //! The package's Python files check and convert arguments and carry the documentation; what is here
-//! turns arrays into views, releases the interpreter and calls the crate. Errors of the crate become
-//! `ValueError` with their own message.
+//! turns arrays into views, releases the interpreter and calls the crate. Errors of the crate
+//! become `ValueError` with their own message.
 
 mod arrays;
 mod backward;

@@ -34,7 +34,8 @@ impl<T: Number> Kept<T> {
         Self { state, contexts: Mutex::new(Vec::new()) }
     }
 
-    /// A call for `batch` probes, which shares the memory with other calls, without the interpreter.
+    /// A call for `batch` probes, which shares the memory with other calls, without the
+    /// interpreter.
     pub fn read<R: Send>(
         &self,
         py: Python<'_>,

@@ -1,8 +1,8 @@
 //! Threads: pools of a chosen size, and forks.
 //!
-//! `fork` copies only the thread that calls it. Two things are done about that: a fork waits until no
-//! other thread is in a call (so that neither a lock is held nor a memory half changed in the child),
-//! and a child never waits for a pool that its parent has started.
+//! `fork` copies only the thread that calls it. Two things are done about that: a fork waits until
+//! no other thread is in a call (so that neither a lock is held nor a memory half changed in the
+//! child), and a child never waits for a pool that its parent has started.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -8,9 +8,9 @@
 //!     dX += β dT M;  dM += β dTᵀ X;  dV += Pᵀ G      # the block is still in L2
 //! ```
 //!
-//! This is the order of flash-attention's backward pass (Dao et al. 2022, algorithm 4) with blocks of
-//! patterns outside: rows of dM and dV are finished when their block is, and dX is summed over the
-//! blocks of a split, and over the splits in order.
+//! This is the order of flash-attention's backward pass (Dao et al. 2022, algorithm 4) with blocks
+//! of patterns outside: rows of dM and dV are finished when their block is, and dX is summed over
+//! the blocks of a split, and over the splits in order.
 
 use std::ops::Range;
 
@@ -50,8 +50,8 @@ pub struct Backward<'a, T> {
     pub block: usize,
     /// The part of dX from these patterns: padded rows; overwritten.
     pub d_probes: MatMut<'a, T>,
-    /// dM and dV, to which the gradients are added, where they are wanted. Without values both parts
-    /// are added to dM.
+    /// dM and dV, to which the gradients are added, where they are wanted. Without values both
+    /// parts are added to dM.
     pub d_patterns: Option<MatMut<'a, T>>,
     pub d_values: Option<MatMut<'a, T>>,
     /// dT of these patterns, added to where it is wanted.

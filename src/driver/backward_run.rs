@@ -129,7 +129,8 @@ struct Task<'a, T> {
 }
 
 impl<T: Element> Task<'_, T> {
-    /// The task of the first `splits` splits, which have `patterns` patterns, and that of the others.
+    /// The task of the first `splits` splits, which have `patterns` patterns, and that of the
+    /// others.
     fn split_at(self, splits: usize, patterns: usize) -> (Self, Self) {
         let Self { block, probes, upstream, .. } = self;
         let share = |count: usize| count / self.splits.len() * splits;

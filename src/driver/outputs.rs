@@ -42,8 +42,9 @@ pub struct Outputs<'a, T> {
     /// The second highest similarity of the patterns that take part (B); -∞ if there are fewer than
     /// two. It takes a pass over the patterns more.
     pub second: Option<&'a mut [T]>,
-    /// Σ_n p_n² (B): its inverse is an effective number of patterns. This and the outputs below need
-    /// the weights that are not negligible; for a softmax these take a pass over the patterns more.
+    /// Σ_n p_n² (B): its inverse is an effective number of patterns. This and the outputs below
+    /// need the weights that are not negligible; for a softmax these take a pass over the patterns
+    /// more.
     pub sum_p2: Option<&'a mut [T]>,
     /// Σ_n p_n ‖m_n‖² - ‖Σ_n p_n m_n‖² (B), the trace of the weighted covariance of the patterns. β
     /// times this bounds the norm of the Jacobian of an update (dot product, softmax).

@@ -40,8 +40,8 @@ pub(crate) struct ScoreTile<'a, T> {
     pub lists: Option<Lists<'a, T>>,
     /// The sums of weighted patterns, if they are wanted: a row for each probe.
     pub retrieved: Option<MatMut<'a, T>>,
-    /// Where to store similarities and scores, if they are wanted: columns `block` of a row for each
-    /// probe.
+    /// Where to store similarities and scores, if they are wanted: columns `block` of a row for
+    /// each probe.
     pub per_pattern: PerPattern<'a, T>,
     /// The columns of this block's patterns in those outputs and in given weights.
     pub block: Range<usize>,
@@ -98,9 +98,10 @@ impl<T: Element> ScoreTile<'_, T> {
         }
     }
 
-    /// Turns the tile's sums over d into scores and these into weights. Returns the rescale factors if the block is one segment in which every pattern is active,
-    /// and the caller then projects the whole block. Otherwise projects the active patterns itself
-    /// and returns `None`. Also returns `None` if no projection is wanted.
+    /// Turns the tile's sums over d into scores and these into weights. Returns the rescale factors
+    /// if the block is one segment in which every pattern is active, and the caller then projects
+    /// the whole block. Otherwise projects the active patterns itself and returns `None`. Also
+    /// returns `None` if no projection is wanted.
     #[inline(always)]
     pub fn separate<S: Simd<T>>(
         &mut self,

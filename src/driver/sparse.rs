@@ -114,8 +114,8 @@ impl<T> Default for OwnedRows<T> {
 }
 
 impl<T: Element> OwnedRows<T> {
-    /// Copies the weights of supports, multiplied by `factor`. A row that is not finite has a weight
-    /// of NaN for every one of the `patterns` that takes part.
+    /// Copies the weights of supports, multiplied by `factor`. A row that is not finite has a
+    /// weight of NaN for every one of the `patterns` that takes part.
     pub fn copy(
         &mut self,
         (supports, factor): (&Supports<T>, f64),
@@ -212,8 +212,8 @@ pub(crate) struct Sparse<'a, T> {
     pub potentials: bool,
     /// Whether entropies are wanted.
     pub entropies: bool,
-    /// Whether patterns without a weight are kept in the support, where every score has an influence
-    /// on the weights.
+    /// Whether patterns without a weight are kept in the support, where every score has an
+    /// influence on the weights.
     pub keeps_all: bool,
     pub parallelism: Parallelism,
 }
@@ -313,8 +313,8 @@ impl<T: Element> Sparse<'_, T> {
         }
     }
 
-    /// A bound from a sample of some candidates, if they are many: the threshold of a sample is below
-    /// that of all.
+    /// A bound from a sample of some candidates, if they are many: the threshold of a sample is
+    /// below that of all.
     fn raise(&self, scores: &[T], row_max: T) -> T {
         if scores.len() < MANY {
             return T::NEG_INFINITY;

@@ -1,8 +1,8 @@
 //! Scores of many probes with short patterns: lanes run over patterns instead of over d.
 //!
-//! At D = 64, horizontal sums are a third of the work of [`dots`](super::score::sums). Where a block
-//! of patterns is scored with many probes, it pays to transpose it in panels of LANES patterns.
-//! Sums are then vertical:
+//! At D = 64, horizontal sums are a third of the work of [`dots`](super::score::sums). Where a
+//! block of patterns is scored with many probes, it pays to transpose it in panels of LANES
+//! patterns. Sums are then vertical:
 //!
 //! ```text
 //! panel[r][g][n] = M[n, LANES g + r]                       # residue r of d, lane n

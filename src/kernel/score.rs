@@ -37,8 +37,8 @@ use crate::similarity::accumulate::Accumulate;
 /// stream past them fit in 32 to 48 KiB of L1.
 const CHUNK_BYTES: usize = 4096;
 
-/// scores[b][n] = x_b · m_n, or another sum, over one chunk of d. The first chunk sets the scores; later ones add to
-/// them.
+/// scores[b][n] = x_b · m_n, or another sum, over one chunk of d. The first chunk sets the scores;
+/// later ones add to them.
 ///
 /// `scores` has a column for each pattern, rounded up to whole vectors. The surplus columns repeat
 /// the score of the last pattern.

@@ -86,8 +86,8 @@ pub enum WhenFull {
     ReplaceLeastUsed,
     /// It replaces the pattern that was stored first.
     ReplaceOldest,
-    /// The two patterns of the highest cosine become one, their mean by usage, and it takes the place
-    /// of the second.
+    /// The two patterns of the highest cosine become one, their mean by usage, and it takes the
+    /// place of the second.
     MergeNearest,
 }
 
@@ -186,8 +186,8 @@ impl<T: Element> Growth<T> {
         Self { vigilance: Some(least_cosine), ..self }
     }
 
-    /// A probe is new if its energy is above this (under an Epanechnikov separation with +∞: if it is
-    /// in no pattern's ball).
+    /// A probe is new if its energy is above this (under an Epanechnikov separation with +∞: if it
+    /// is in no pattern's ball).
     #[must_use]
     pub fn energy(self, highest_energy: T) -> Self {
         Self { energy: Some(highest_energy), ..self }

@@ -13,8 +13,8 @@ use crate::simd::Element;
 
 /// Patterns that are read where they are: a [`Memory`] to recall from, which copies nothing.
 ///
-/// Rows are read in place if a row is whole vectors, which it is if D is a multiple of 16 (`f32`) or
-/// of 8 (`f64`), and if rows follow one another at any distance. Others are copied:
+/// Rows are read in place if a row is whole vectors, which it is if D is a multiple of 16 (`f32`)
+/// or of 8 (`f64`), and if rows follow one another at any distance. Others are copied:
 /// [`is_copied`](Self::is_copied) tells.
 ///
 /// Recalls are the same bits as those of a `Memory` if the norms are given. Without norms, probes
@@ -44,8 +44,9 @@ impl<'a, T: Element> Borrowed<'a, T> {
     /// A memory over `patterns` rows of `dim` elements, which begin `stride` elements apart.
     ///
     /// # Errors
-    /// [`Error::Empty`] when N = 0 or D = 0, [`Error::Stride`] when rows overlap, [`Error::Slice`] when
-    /// the slice is too short, and as for [`Memory::from_rows`] where the rows have to be copied.
+    /// [`Error::Empty`] when N = 0 or D = 0, [`Error::Stride`] when rows overlap, [`Error::Slice`]
+    /// when the slice is too short, and as for [`Memory::from_rows`] where the rows have to be
+    /// copied.
     pub fn new(rows: &'a [T], patterns: usize, dim: usize, stride: usize) -> Result<Self> {
         if patterns == 0 || dim == 0 {
             let operand = if patterns == 0 { "patterns" } else { "features of a pattern" };

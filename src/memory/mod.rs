@@ -374,8 +374,8 @@ impl<T: Element> Memory<T> {
         norms
     }
 
-    /// The largest squared norm of the patterns that a mask keeps, or infinity where it is not known
-    /// and would have to be computed.
+    /// The largest squared norm of the patterns that a mask keeps, or infinity where it is not
+    /// known and would have to be computed.
     pub(crate) fn known_max_squared_norm_of(&self, keep: Option<&[bool]>) -> T {
         match self.knows_norms() {
             true => self.max_squared_norm_of(keep),

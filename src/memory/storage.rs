@@ -130,8 +130,8 @@ pub(crate) struct Foreign<T> {
     len: usize,
 }
 
-// SAFETY: the elements are only read, as through a `&[T]`, which may be sent and shared if `T` may be
-// shared.
+// SAFETY: the elements are only read, as through a `&[T]`, which may be sent and shared if `T` may
+// be shared.
 unsafe impl<T: Sync> Send for Foreign<T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for Foreign<T> {}

@@ -352,7 +352,8 @@ impl<'a, T: Element> Call<'a, T> {
         }
     }
 
-    /// E(x) = R(x) - G(t) / β + C, where the patterns that take part may differ from probe to probe.
+    /// E(x) = R(x) - G(t) / β + C, where the patterns that take part may differ from probe to
+    /// probe.
     fn energies(&self, energy: &mut [T], potential: impl Fn(usize) -> f64) {
         let retrieval = self.retrieval;
         let (beta, gain) = (retrieval.beta.to_f64(), retrieval.gain.to_f64());

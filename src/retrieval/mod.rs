@@ -187,8 +187,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Self { masks: Some(masks), ..self }
     }
 
-    /// Updates every probe (B x D, row after row) in place: replaces it by what is recalled from it,
-    /// which is a pattern even where the patterns have values.
+    /// Updates every probe (B x D, row after row) in place: replaces it by what is recalled from
+    /// it, which is a pattern even where the patterns have values.
     ///
     /// ```
     /// use hopfield_kernels::{Memory, Retrieval};

@@ -227,8 +227,8 @@ impl<T: Element> Retrieval<'_, T> {
     /// finished leaves the batch, and no bit of its result depends on what else is in it.
     ///
     /// The energy of the member never rises on the way (docs/FAMILY.md has which). Under powers and
-    /// polynomials of dot products it is one on the sphere: it may rise in the first update of a probe
-    /// that is not at norm 1.
+    /// polynomials of dot products it is one on the sphere: it may rise in the first update of a
+    /// probe that is not at norm 1.
     ///
     /// ```
     /// use hopfield_kernels::{Memory, Retrieval, Settled, Status, Stop, Context};

@@ -163,8 +163,8 @@ impl Separation {
         matches!(self, Self::Polynomial(_) | Self::Power(_))
     }
 
-    /// The margin: where the highest score t exceeds the second by this much or more, the weights are
-    /// exactly one-hot and the pattern is retrieved bit for bit. `None` if they never are.
+    /// The margin: where the highest score t exceeds the second by this much or more, the weights
+    /// are exactly one-hot and the pattern is retrieved bit for bit. `None` if they never are.
     ///
     /// ```
     /// use hopfield_kernels::Separation;
@@ -176,8 +176,8 @@ impl Separation {
         self.with_rows(|separation| separation.margin())
     }
 
-    /// A bound on the error of every weight if no score t is off by more than `error`; infinite where
-    /// there is no bound.
+    /// A bound on the error of every weight if no score t is off by more than `error`; infinite
+    /// where there is no bound.
     ///
     /// ```
     /// use hopfield_kernels::Separation;

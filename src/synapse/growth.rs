@@ -9,9 +9,9 @@ use crate::simd::Element;
 impl<T: Element> HopfieldSynapse<T> {
     /// Stores those of the inputs that are new, as `growth` says, and returns what became of each.
     ///
-    /// The number of patterns, and with it the width of `similarities` and `memory_weights`, follows;
-    /// what these held is of other patterns, so they become zeros. There has to be a recall again
-    /// before the next [`evolve`](Self::evolve).
+    /// The number of patterns, and with it the width of `similarities` and `memory_weights`,
+    /// follows; what these held is of other patterns, so they become zeros. There has to be a
+    /// recall again before the next [`evolve`](Self::evolve).
     ///
     /// ```
     /// use hopfield_kernels::{Event, Growth, HopfieldSynapse, MatRef, Semantics, Usage};

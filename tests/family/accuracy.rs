@@ -1,8 +1,8 @@
 //! Single precision within derived bounds of double precision, and no bound that says nothing.
 //!
-//! With u the unit roundoff and γ_k = k u / (1 - k u), a dot product of D terms is off by at most
-//! e = γ_h |x|·|m| with h = ⌈D/16⌉ + 5, and so is t = β s by β e and a rounding of s. No weight of
-//! a separation is then off by more than its `error_bound` of the largest of these, and u of itself.
+//! With u the unit roundoff and γ_k = k u / (1 - k u), a dot product of D terms is off by at most e
+//! = γ_h |x|·|m| with h = ⌈D/16⌉ + 5, and so is t = β s by β e and a rounding of s. No weight of a
+//! separation is then off by more than its `error_bound` of the largest of these, and u of itself.
 //! A retrieved feature is off by Σ |Δp| |M| and by γ_(N + 4) Σ p |M| of its own sum.
 
 use hopfield_kernels::{Context, MatMut, MatRef, Memory, Outputs, Separation, Similarity};

@@ -56,7 +56,8 @@ fn check<T: Real>() -> BTreeMap<String, u64> {
     let memory = problem.memory();
     let mut hashes = BTreeMap::new();
     for member in all() {
-        // A median over thousands of patterns takes long, and there is nothing in it to parallelise.
+        // A median over thousands of patterns takes long, and there is nothing in it to
+        // parallelise.
         if member.1 == Similarity::NegL1 && matches!(member.0, Separation::SoftmaxPlus(_)) {
             continue;
         }

@@ -295,8 +295,9 @@ fn gradients_are_those_of_differences() {
     }
 }
 
-/// The fused kernel over several splits and blocks, with masks, biases and values: within the bounds
-/// of plain sums, and the same bits at every level with fused multiply-add and for any threads.
+/// The fused kernel over several splits and blocks, with masks, biases and values: within the
+/// bounds of plain sums, and the same bits at every level with fused multiply-add and for any
+/// threads.
 #[test]
 fn fused_gradients_are_plain_sums_with_the_same_bits_everywhere() {
     let [b, d, n, e] = [37, 150, 4100, 33];

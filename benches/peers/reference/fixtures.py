@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reference data for hopfield-kernels: writes separations.json, recall.json, settle.json.
 
-Run:  /work/scratch/venv/bin/python /work/scratch/peers/fixtures.py [output folder]
+Run from the root of the repository:  python benches/peers/reference/fixtures.py [output folder]
 Needs numpy, torch, entmax 1.3, mpmath (comes with torch's sympy). Seeded; the same files every time.
 
 All numbers are float64 printed with repr (17 digits at most: they read back to the same bits).
@@ -84,7 +84,7 @@ from entmax import budget_bisect, entmax15, entmax_bisect, normmax_bisect, spars
 
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
-OUT = sys.argv[1] if len(sys.argv) > 1 else "/work/scratch/peers/data"
+OUT = sys.argv[1] if len(sys.argv) > 1 else "tests/data/family"
 mp.mp.dps = 60
 KINK = mp.mpf("1e-12")
 TINY = mp.mpf("1e-40")

@@ -1,7 +1,8 @@
 //! The structs of `xla/ffi/api/c_api.h`, as far as a handler on the CPU needs them.
 //!
-//! They have kept their layout from version 0.1 on; members that later versions append are not here.
-//! Every struct begins with its size as the caller knows it, which is checked before it is read.
+//! They have kept their layout from version 0.1 on; members that later versions append are not
+//! here. Every struct begins with its size as the caller knows it, which is checked before it is
+//! read.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 

@@ -88,7 +88,8 @@ unsafe fn tell_metadata(frame: &CallFrame) -> bool {
         // SAFETY: extensions are a list that ends with null.
         let found = unsafe { &*extension };
         if found.kind == METADATA {
-            // SAFETY: an extension of this kind is of this type, and its metadata are to be written.
+            // SAFETY: an extension of this kind is of this type, and its metadata are to be
+            // written.
             let metadata = unsafe { &mut *(*extension.cast::<MetadataExtension>()).metadata };
             // The oldest version that has all that is used here; later ones accept it.
             (metadata.api_version.major, metadata.api_version.minor) = (0, 1);

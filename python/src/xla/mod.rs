@@ -19,8 +19,8 @@ use pyo3::prelude::*;
 #[pyfunction]
 pub fn xla_recall(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let handler: unsafe extern "C" fn(*mut abi::CallFrame) -> *mut abi::Error = recall::handler;
-    // SAFETY: the pointer is that of a function, hence not null and valid for ever; there is neither
-    // a name nor a destructor. The result is a new reference, or null with an exception.
+    // SAFETY: the pointer is that of a function, hence not null and valid for ever; there is
+    // neither a name nor a destructor. The result is a new reference, or null with an exception.
     unsafe {
         let capsule = pyo3::ffi::PyCapsule_New(handler as *mut c_void, std::ptr::null(), None);
         Bound::from_owned_ptr_or_err(py, capsule)

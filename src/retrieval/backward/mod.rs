@@ -91,8 +91,8 @@ impl<T: Element> Retrieval<'_, T> {
     /// with respect to its operands. Outputs are overwritten.
     ///
     /// Without values the recall is the update of the similarity, as [`run`](Self::run) retrieves
-    /// it. A probe whose patterns are all masked has gradients of zero; one that is not finite makes
-    /// what it contributes to NaN.
+    /// it. A probe whose patterns are all masked has gradients of zero; one that is not finite
+    /// makes what it contributes to NaN.
     ///
     /// ```
     /// use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Retrieval, Upstream};

@@ -3,8 +3,8 @@
 //!
 //! At a fixed point x = T(x), dL/dx₀ = 0 and the gradient of everything else is that of one update
 //! whose upstream gradient is u = (I - Jᵀ)⁻¹ g. J is symmetric where T is the gradient of a
-//! potential (the dot product and its equal for squared distances): I - J is then the Hessian of the
-//! energy, and u is found by conjugate gradients, each of which is one vector-Jacobian product.
+//! potential (the dot product and its equal for squared distances): I - J is then the Hessian of
+//! the energy, and u is found by conjugate gradients, each of which is one vector-Jacobian product.
 //! Otherwise u = g + Jᵀ u is iterated.
 
 use super::{Gradients, Sums, Upstream};
@@ -20,9 +20,9 @@ use crate::similarity::Similarity;
 const MOST_PRODUCTS: usize = 1000;
 
 impl<T: Element> Retrieval<'_, T> {
-    /// The vector-Jacobian product of `steps` recalls: `steps - 1` updates of the probes and then the
-    /// recall whose outputs `upstream` is of. The probes of every step are computed again and kept,
-    /// which takes `steps` B D elements.
+    /// The vector-Jacobian product of `steps` recalls: `steps - 1` updates of the probes and then
+    /// the recall whose outputs `upstream` is of. The probes of every step are computed again and
+    /// kept, which takes `steps` B D elements.
     ///
     /// ```
     /// use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Retrieval, Upstream};

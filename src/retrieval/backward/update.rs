@@ -52,8 +52,8 @@ impl<'a, T: Element> Gradient<'a, T> {
     }
 }
 
-/// Given g = dL/dT(x), writes dL/dp to `dp`, adds dL/dx as far as x is in the update itself to `dx`,
-/// and dL/dm to `dm`.
+/// Given g = dL/dT(x), writes dL/dp to `dp`, adds dL/dx as far as x is in the update itself to
+/// `dx`, and dL/dm to `dm`.
 pub(super) fn pull<T: Element>(
     update: ProbeUpdate,
     (x, support): (&[T], Support<'_, T>),

@@ -107,7 +107,8 @@ impl Budget {
     }
 
     /// The threshold at which the sum is `k`, by Newton's method in a bracket: the sum falls from
-    /// at least `k` at -1 to less at 0, in straight pieces, so that it ends once the piece is right.
+    /// at least `k` at -1 to less at 0, in straight pieces, so that it ends once the piece is
+    /// right.
     fn threshold(&self, t: &[f64], k: f64) -> f64 {
         let (mut low, mut high) = (-1.0, 0.0);
         let mut tau = low;

@@ -79,8 +79,8 @@ pub(crate) trait RowSeparation: std::fmt::Debug + Send + Sync {
     /// way.
     fn weights(&self, t: &mut [f64]);
 
-    /// A bound for a row that contains these scores and any others: a score that is not above it has
-    /// weight 0. None if the member has none.
+    /// A bound for a row that contains these scores and any others: a score that is not above it
+    /// has weight 0. None if the member has none.
     fn threshold(&self, t: &[f64]) -> Option<f64> {
         let _ = t;
         None

@@ -65,8 +65,8 @@ impl RowSeparation for Power {
         None
     }
 
-    /// Up to p = 1, a distance of e matters most around 0, from -e/2 to e/2. Above 1, the slope grows
-    /// with the scores without bound.
+    /// Up to p = 1, a distance of e matters most around 0, from -e/2 to e/2. Above 1, the slope
+    /// grows with the scores without bound.
     fn error(&self, e: f64) -> f64 {
         if self.p <= 1.0 { 2.0 * (e / 2.0).powf(self.p) } else { f64::INFINITY }
     }
