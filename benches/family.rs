@@ -20,7 +20,7 @@ const SHAPES: [Shape; 3] =
     [(1, 784, 60_000, 0.00187), (16, 784, 1000, 0.003), (128, 784, 10_000, 0.00259)];
 
 /// What is measured beside softmax recall by dot products.
-const MEMBERS: [(&str, Separation, Similarity); 10] = [
+const MEMBERS: [(&str, Separation, Similarity); 11] = [
     ("softmax", Separation::Softmax, Similarity::Dot),
     ("entmax 1.5", Separation::Entmax(1.5), Similarity::Dot),
     ("sparsemax", Separation::Sparsemax, Similarity::Dot),
@@ -29,8 +29,9 @@ const MEMBERS: [(&str, Separation, Similarity); 10] = [
     ("power 3", Separation::Power(3.0), Similarity::Dot),
     ("softmax, cosine", Separation::Softmax, Similarity::Cosine),
     ("softmax, squared L2", Separation::Softmax, Similarity::NegHalfSquaredL2),
-    ("sparsemax, L2", Separation::Sparsemax, Similarity::NegL2),
-    ("sparsemax, L1", Separation::Sparsemax, Similarity::NegL1),
+    ("max, squared L2", Separation::Max, Similarity::NegHalfSquaredL2),
+    ("max, L2", Separation::Max, Similarity::NegL2),
+    ("max, L1", Separation::Max, Similarity::NegL1),
 ];
 
 /// Numbers of a normal distribution (Box & Muller) from a generator of integers (xorshift64).

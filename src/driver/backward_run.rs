@@ -100,18 +100,14 @@ pub(crate) fn run<T: Element>(
     let (probes, betas) = (&mut scratch.probes[..], &mut scratch.betas[..batch]);
     probes[..batch * plan.stride].fill(T::ZERO);
     betas.fill(T::ZERO);
-    let sums = &floats_of(&scratch.floats, inputs as usize)[..splits * batch * (plan.stride + 1)];
+    // What follows the padded inputs.
+    let sums = &scratch.floats[inputs as usize..][..splits * batch * (plan.stride + 1)];
     for split in sums.chunks_exact(batch * (plan.stride + 1)) {
         let (of_probes, of_betas) = split.split_at(batch * plan.stride);
         probes.iter_mut().zip(of_probes).for_each(|(sum, part)| *sum += *part);
         betas.iter_mut().zip(of_betas).for_each(|(sum, part)| *sum += *part);
     }
     Ok(())
-}
-
-/// What follows the padded inputs in the scratch.
-fn floats_of<T>(floats: &[T], inputs: usize) -> &[T] {
-    &floats[inputs..]
 }
 
 /// The gradients from some splits.
