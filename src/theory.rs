@@ -133,7 +133,8 @@ pub fn contraction(beta: f64, spread: f64) -> f64 {
 /// use hopfield_kernels::{Memory, theory};
 ///
 /// let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
-/// assert!(theory::has_one_fixed_point(&memory, 1.9) && !theory::has_one_fixed_point(&memory, 2.1));
+/// assert!(theory::has_one_fixed_point(&memory, 1.9));
+/// assert!(!theory::has_one_fixed_point(&memory, 2.1));
 /// ```
 pub fn has_one_fixed_point<T: Element>(memory: &Memory<T>, beta: f64) -> bool {
     let (count, rows) = (memory.patterns() as f64, memory.as_mat());

@@ -11,7 +11,9 @@ import pytest
 import hopfield_kernels
 
 NEEDS = {"torch": "torch", "jax": "jax", "sklearn": "sklearn"}
-MODULES = [name for _, name, _ in pkgutil.iter_modules(hopfield_kernels.__path__) if name != "_core"]
+MODULES = [
+    name for _, name, _ in pkgutil.iter_modules(hopfield_kernels.__path__) if name != "_core"
+]
 
 
 @pytest.mark.parametrize("name", ["", *MODULES])

@@ -96,7 +96,9 @@ def test_masked_patterns_have_no_gradient(rng):
 def test_single_precision(rng):
     patterns, x = rng.normal(size=(5, 3)), rng.normal(size=(2, 3))
     double = hk.Memory(patterns).recall(x, 1.3).backward(np.ones((2, 3)))
-    single = hk.Memory(patterns, dtype="float32").recall(x.astype("f4"), 1.3).backward(np.ones((2, 3)))
+    single = (
+        hk.Memory(patterns, dtype="float32").recall(x.astype("f4"), 1.3).backward(np.ones((2, 3)))
+    )
     assert single.patterns.dtype == np.float32
     np.testing.assert_allclose(single.patterns, double.patterns, atol=1e-5)
 

@@ -105,7 +105,9 @@ def test_gradients(arrays, optional):
     of, places = [a[name] for name in names], tuple(range(len(names)))
     for grad in (jax.grad, lambda *of: jax.jit(jax.grad(*of), static_argnums=0)):
         found = grad(call, tuple(place + 1 for place in places))("kernel", *of)
-        for got, want in zip(found, grad(call, tuple(p + 1 for p in places))("jnp", *of), strict=True):
+        for got, want in zip(
+            found, grad(call, tuple(p + 1 for p in places))("jnp", *of), strict=True
+        ):
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
@@ -115,9 +117,13 @@ def test_gradient_of_the_energy(arrays):
     np.testing.assert_allclose(slope, a["x"] - hkj.retrieve(a["x"], a["m"], 1.3), **TOLERANCE)
 
 
-@pytest.mark.parametrize("axes", [(0, None, None), (None, 0, None), (0, 0, None), (0, 0, 0), (1, None, 0)])
+@pytest.mark.parametrize(
+    "axes", [(0, None, None), (None, 0, None), (0, 0, None), (0, 0, 0), (1, None, 0)]
+)
 def test_vmap(arrays, rng, axes):
-    normal = lambda shape, axis: rng.normal(size=shape if axis is None else np.insert(shape, axis, 3))
+    normal = lambda shape, axis: rng.normal(
+        size=shape if axis is None else np.insert(shape, axis, 3)
+    )
     x, m = normal((4, 5), axes[0]).astype("f4"), normal((7, 5), axes[1]).astype("f4")
     beta = np.float32(1.3) if axes[2] is None else np.array([1.0, 1.3, 2.0], np.float32)
     found = jax.jit(jax.vmap(hkj.retrieve, axes))(x, m, beta)
@@ -157,7 +163,9 @@ def test_scan(arrays):
     np.testing.assert_allclose(energies, recall.trace[:5], **TOLERANCE)
     slopes = jax.grad(lambda x: jax.lax.scan(step, x, None, length=5)[0].sum())(a["x"])
     backward = hk.Memory(np.asarray(a["m"])).recall(np.asarray(a["x"]), 3.0, steps=5)
-    np.testing.assert_allclose(slopes, backward.backward(np.ones((4, 5))).probes, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        slopes, backward.backward(np.ones((4, 5))).probes, rtol=1e-3, atol=1e-5
+    )
 
 
 def test_types(arrays):
@@ -180,7 +188,9 @@ def test_empty_batches(arrays):
 def test_export(arrays):
     a, export = arrays, pytest.importorskip("jax.export")
     check = export.DisabledSafetyCheck.custom_call("hopfield_kernels_recall")
-    exported = export.export(jax.jit(hkj.retrieve), disabled_checks=[check])(a["x"], a["m"], a["beta"])
+    exported = export.export(jax.jit(hkj.retrieve), disabled_checks=[check])(
+        a["x"], a["m"], a["beta"]
+    )
     np.testing.assert_allclose(exported.call(a["x"], a["m"], a["beta"]), expected(a), **TOLERANCE)
     pytest.importorskip("flatbuffers")
     again = export.deserialize(exported.serialize())

@@ -34,7 +34,9 @@ def test_against_the_definitions(rng, separation, similarity, dtype):
     want = ("similarities", "memory_weights", "sum_p2", "usage", "second")
     recall = hk.Memory(patterns).recall(probes, BETA, bias=bias, want=want, **options)
     read = hk.Memory(patterns, values).recall(probes, BETA, bias=bias, want=want, **options)
-    tolerance = {"rtol": 2e-4, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-10}
+    tolerance = (
+        {"rtol": 2e-4, "atol": 2e-5} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-10}
+    )
     usage = np.zeros(11)
     for b, x in enumerate(probes):
         s, p, y = weigh(separation, similarity, x, patterns, bias.astype(np.float64))
@@ -93,7 +95,16 @@ def test_wanting_an_output_changes_no_other(rng, separation, similarity):
     memory, options = hk.Memory(patterns), {"similarity": similarity}
     options |= {"separation": families.SEPARATIONS[separation][0]}
     plain = memory.recall(probes, BETA, **options)
-    wants = ("similarities", "memory_weights", "second", "usage", "sum_p2", "spread", "k90", "trace")
+    wants = (
+        "similarities",
+        "memory_weights",
+        "second",
+        "usage",
+        "sum_p2",
+        "spread",
+        "k90",
+        "trace",
+    )
     for want in (*[(name,) for name in wants], wants):
         recall = memory.recall(probes, BETA, want=want, **options)
         for name in ("retrieved", "energy", "lse", "entropy", "best", "best_weight", "support"):

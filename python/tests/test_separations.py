@@ -18,7 +18,9 @@ def test_weights(rng, separation, dtype):
         with np.errstate(invalid="ignore"):
             expected = reference.weights(name, parameter, row.astype(np.float64))
         expected[~np.isfinite(row)] = 0.0
-        np.testing.assert_allclose(p, expected, rtol=1e-6, atol=1e-7 if dtype == np.float32 else 1e-12)
+        np.testing.assert_allclose(
+            p, expected, rtol=1e-6, atol=1e-7 if dtype == np.float32 else 1e-12
+        )
     np.testing.assert_array_equal(of(scores[1, 1]), weights[1, 1])
     assert of([1.0, 2.0, 3.0]).dtype == np.float64
 
@@ -50,7 +52,9 @@ def test_vjp(rng, separation):
     ]
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
     assert got.dtype == np.float64
-    rows = of.vjp(np.stack([scores, scores]), of(np.stack([scores, scores])), np.stack([grad, grad]))
+    rows = of.vjp(
+        np.stack([scores, scores]), of(np.stack([scores, scores])), np.stack([grad, grad])
+    )
     np.testing.assert_array_equal(rows, [got, got])
 
 

@@ -65,7 +65,9 @@ def test_the_operator_is_well_formed():
 def test_compile():
     x, m, beta = operands()
     module = hkt.HopfieldRetrieval(m, 1.3, trainable=True)
-    compiled = torch.compile(lambda x: module(x).square().sum(), fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(
+        lambda x: module(x).square().sum(), fullgraph=True, backend="aot_eager"
+    )
     (expected,) = torch.autograd.grad(module(x).square().sum(), x)
     (found,) = torch.autograd.grad(compiled(x), x)
     assert torch.allclose(found, expected)

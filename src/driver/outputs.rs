@@ -130,15 +130,6 @@ impl<'a, T: Element> Outputs<'a, T> {
         Ok(())
     }
 
-    /// Whether something is wanted that the drivers do not write.
-    pub(crate) fn has_statistics(&self) -> bool {
-        self.second.is_some()
-            || self.sum_p2.is_some()
-            || self.spread.is_some()
-            || self.k90.is_some()
-            || self.usage.is_some()
-    }
-
     /// Takes out what the drivers do not write.
     pub(crate) fn take_statistics(&mut self) -> Statistics<'a, T> {
         Statistics {

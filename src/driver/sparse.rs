@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! for each chunk of probes:
-//!     lists = scan(probes)                       # scores of all patterns; candidates alone are kept
+//!     lists = scan(probes)                   # scores of all patterns; candidates alone are kept
 //!     scan again, with room for all, the probes whose candidates found no room
 //!     for each probe:
 //!         t = β scores of its candidates, in f64

@@ -31,8 +31,8 @@ use crate::similarity::Similarity;
 /// ```
 /// use hopfield_kernels::{Context, Event, Growth, MatRef, Memory, Retrieval, Usage, WhenFull};
 ///
-/// // Two patterns at most; what is far from its recall, or has a high energy, replaces the one that
-/// // is used least.
+/// // Two patterns at most. A probe that is far from its recall, or has a high energy, replaces the
+/// // pattern that is used least.
 /// let growth = Growth::new(2)
 ///     .residual(0.5)
 ///     .energy(0.4)

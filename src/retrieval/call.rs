@@ -4,7 +4,7 @@
 use crate::driver::backward_run::GradientScratch;
 use crate::driver::blocking::Plan;
 use crate::driver::energy::SubMemory;
-use crate::driver::outputs::{Outputs, PerPattern};
+use crate::driver::outputs::{Outputs, PerPattern, Statistics};
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
 use crate::driver::source::{Input, SparseRows};
@@ -35,7 +35,7 @@ pub(crate) struct Work<T> {
     pub sparse: SparseScratch<T>,
     /// The weights of the projection.
     pub projected: Vec<T>,
-    lse: Vec<T>,
+    pub lse: Vec<T>,
     /// X̂ for statistics.
     pub rows: Vec<T>,
     pub gradients: GradientScratch<T>,
@@ -65,11 +65,10 @@ impl<'a, T: Element> Call<'a, T> {
     /// Recalls, and writes what is asked for.
     pub fn run(
         &self,
-        mut outputs: Outputs<'_, T>,
+        (outputs, statistics): (Outputs<'_, T>, Statistics<'_, T>),
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let statistics = outputs.take_statistics();
         let Work { factors, .. } = work;
         factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
         let factors = std::mem::take(factors);

@@ -62,7 +62,8 @@ impl<T: Element> Heads<T> {
     ///
     /// ```
     /// # use hopfield_kernels::{Heads, Memory};
-    /// let heads = Heads::new(vec![Memory::from([[1.0, 2.0]]), Memory::from([[3.0]])], vec![1.0; 2])?;
+    /// let memories = vec![Memory::from([[1.0, 2.0]]), Memory::from([[3.0]])];
+    /// let heads = Heads::new(memories, vec![1.0; 2])?;
     /// assert_eq!(heads.memories()[1].dim(), 1);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```

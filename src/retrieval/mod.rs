@@ -261,20 +261,21 @@ impl<'k, T: Element> Retrieval<'k, T> {
         &self,
         probes: MatRef<'_, T>,
         memory: &Memory<T>,
-        outputs: Outputs<'_, T>,
+        mut outputs: Outputs<'_, T>,
         context: &mut Context<T>,
     ) -> Result<()> {
         self.check(probes, memory, &outputs)?;
         if probes.rows() == 0 {
             return context.level().map(drop);
         }
-        if self.is_plain() && !outputs.has_statistics() {
+        let statistics = outputs.take_statistics();
+        let call = Call { retrieval: self, probes, memory };
+        if self.is_plain() && !statistics.any() {
             // Nothing but the drivers' scratch is needed.
-            let call = Call { retrieval: self, probes, memory };
             return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
         let mut work = context.work.take().unwrap_or_default();
-        let result = Call { retrieval: self, probes, memory }.run(outputs, &mut work, context);
+        let result = call.run((outputs, statistics), &mut work, context);
         context.work = Some(work);
         result
     }

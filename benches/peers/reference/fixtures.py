@@ -2,77 +2,109 @@
 """Reference data for hopfield-kernels: writes separations.json, recall.json, settle.json.
 
 Run from the root of the repository:  python benches/peers/reference/fixtures.py [output folder]
-Needs numpy, torch, entmax 1.3, mpmath (comes with torch's sympy). Seeded; the same files every time.
+Needs numpy, torch, entmax 1.3, mpmath (comes with torch's sympy). Seeded; the same files every
+  time.
 
 All numbers are float64 printed with repr (17 digits at most: they read back to the same bits).
-Matrices are lists of rows. `null` in a matrix stands for -infinity (only in "lse"/"potential" of probes
+Matrices are lists of rows. `null` in a matrix stands for -infinity (only in "lse"/"potential" of
+  probes
 whose patterns are all masked). Every case states all of its inputs.
 
-Names: t = scores of one row (theta). p = weights. g = upstream gradient dL/dp. dt = dL/dt (the VJP).
-Entmax 1.3's functions were given t - max(t) (its bisection functions do not subtract it themselves),
+Names: t = scores of one row (theta). p = weights. g = upstream gradient dL/dp. dt = dL/dt (the
+  VJP).
+Entmax 1.3's functions were given t - max(t) (its bisection functions do not subtract it
+  themselves),
 1-D rows, float64, n_iter = 200, and never a budget above the length.
 
--------------------------------------------------------------------------------------------------------
+----------------------------------------------------------------------------------------------------
 separations.json
   {"rows": [{"name", "t": [..], "g": [..]}, ...],          the inputs, 16 rows of lengths 1..40
    "cases": [{"row": index into rows, "sep": name, "param": number or null,
               "p": [..], "dt": [..],                        the package's values
-              "p_err": x, "dt_err": x,                      greatest distance of p, dt from a 60-digit evaluation (mpmath)
-              "p_exact": [..], "dt_exact": [..],            only where that distance > 1e-13: the 60-digit value, rounded
-              "potential": G(t) = max_p p.t - Omega(p), Omega(one-hot) = 0 (from the 60-digit evaluation),
+              "p_err": x, "dt_err": x,                      greatest distance of p, dt from a
+                60-digit evaluation (mpmath)
+              "p_exact": [..], "dt_exact": [..],            only where that distance > 1e-13: the
+                60-digit value, rounded
+              "potential": G(t) = max_p p.t - Omega(p), Omega(one-hot) = 0 (from the 60-digit
+                evaluation),
               "tau": the threshold, in the family's own scale (see below), where there is one,
               "support": how many weights are above 0,
-              "kink": true when a weight sits on a border (|slack| < 1e-12), where dt is one of several subgradients: there
-                     dt_exact follows the convention "an entry exactly at tau is outside the support" (k-subsets: 0 and 1 are
-                     both outside the active set) and the package may give another; compare p, not dt, in such cases
+              "kink": true when a weight sits on a border (|slack| < 1e-12), where dt is one of
+                several subgradients: there
+                     dt_exact follows the convention "an entry exactly at tau is outside the
+                       support" (k-subsets: 0 and 1 are
+                     both outside the active set) and the package may give another; compare p, not
+                       dt, in such cases
                      unless your convention is the same,
-              "dalpha": dL/dalpha, "dalpha_exact"           entmax_bisect only, by the package / by 60 digits
+              "dalpha": dL/dalpha, "dalpha_exact"           entmax_bisect only, by the package / by
+                60 digits
              }, ...]}
   sep and param:
-    softmax            p = e^t / sum                                                     torch.softmax
-    softmax_plus  c    p = e^t / (c + sum e^t)    (softmax1 of OutEffHop at c = 1)       torch; shift matters, so t itself
+    softmax            p = e^t / sum
+      torch.softmax
+    softmax_plus  c    p = e^t / (c + sum e^t)    (softmax1 of OutEffHop at c = 1)       torch;
+      shift matters, so t itself
     topk_softmax  k    softmax over the k largest, 0 elsewhere; ties: lowest index first torch
-    sparsemax          [t - tau]+                                                        entmax.sparsemax
-    entmax15           [t/2 - tau]+^2                                                    entmax.entmax15
-    entmax        a    [(a-1) t - tau]+^(1/(a-1))                                        entmax.entmax_bisect
-    normmax       a    q / sum q, q = [t - tau]+^(1/(a-1)), sum q^a = 1                  entmax.normmax_bisect
-    ksubsets      k    clip(t - tau, 0, 1), sum = k (k real)                             entmax.budget_bisect
-  tau belongs to t as given (not to t - max). For ksubsets with no weight strictly between 0 and 1 tau is not unique and
-  is left out; there dt = 0. For softmax_plus, potential = ln(c + sum e^t). For ksubsets Omega = (p.p - k)/2; for topk_softmax
+    sparsemax          [t - tau]+
+      entmax.sparsemax
+    entmax15           [t/2 - tau]+^2
+      entmax.entmax15
+    entmax        a    [(a-1) t - tau]+^(1/(a-1))
+      entmax.entmax_bisect
+    normmax       a    q / sum q, q = [t - tau]+^(1/(a-1)), sum q^a = 1
+      entmax.normmax_bisect
+    ksubsets      k    clip(t - tau, 0, 1), sum = k (k real)
+      entmax.budget_bisect
+  tau belongs to t as given (not to t - max). For ksubsets with no weight strictly between 0 and 1
+    tau is not unique and
+  is left out; there dt = 0. For softmax_plus, potential = ln(c + sum e^t). For ksubsets Omega =
+    (p.p - k)/2; for topk_softmax
   G = logsumexp of the k largest. All potentials are for t as given.
 
--------------------------------------------------------------------------------------------------------
+----------------------------------------------------------------------------------------------------
 recall.json
   {"problems": [{"name", "B", "D", "N", "E", "beta",
                  "probes": B x D, "patterns": N x D,
-                 "values": N x E, or null = the patterns themselves (then E = D and dpatterns holds both parts),
+                 "values": N x E, or null = the patterns themselves (then E = D and dpatterns holds
+                   both parts),
                  "bias": null | [N] | B x N, "bias_shape": "none" | "n" | "bn",
-                 "mask": null | [N] | B x N of true = the pattern takes part, "mask_shape": "none" | "n" | "bn",
+                 "mask": null | [N] | B x N of true = the pattern takes part, "mask_shape": "none" |
+                   "n" | "bn",
                  "g_retrieved": B x E, "g_potential": [B],
                  "results": [{"sep": "softmax" | "sparsemax" | "entmax15",
                               "retrieved": B x E, "weights": B x N, "potential": [B],
                               "dprobes": B x D, "dpatterns": N x D, "dvalues": N x E or null,
                               "dbias": same shape as bias or null, "dbeta": number,
-                              "margin": least distance of a score from the threshold tau (in the family's scale), null for softmax}]}]}
+                              "margin": least distance of a score from the threshold tau (in the
+                                family's scale), null for softmax}]}]}
   theta = beta probes patterns' + bias, masked entries -inf; p = sep(theta); retrieved = p values;
   potential = G(theta): for softmax logsumexp(theta) = lse. NOT divided by beta.
-  The gradients are of L = sum(g_retrieved * retrieved) + sum(g_potential * potential), by torch autograd.
-  A probe with everything masked: retrieved, weights and gradients are 0, potential null (-inf), its g_potential is not used.
+  The gradients are of L = sum(g_retrieved * retrieved) + sum(g_potential * potential), by torch
+    autograd.
+  A probe with everything masked: retrieved, weights and gradients are 0, potential null (-inf), its
+    g_potential is not used.
 
--------------------------------------------------------------------------------------------------------
+----------------------------------------------------------------------------------------------------
 settle.json
-  {"problems": [{"name", "sep", "B", "D", "N", "beta", "bias": null | [N], "patterns": N x D, "probes": B x D,
+  {"problems": [{"name", "sep", "B", "D", "N", "beta", "bias": null | [N], "patterns": N x D,
+    "probes": B x D,
                  "trace": [{"step": k, "x": B x D}, ...]    x after k updates, k in 1, 2, 5, 10, 50
                  "weights": B x N                            sep at the x of step 50
                  "supports": [B]                             its number of weights above 0
                  "residual": [B]                             ||T(x) - x|| at step 600
-                 "jacobian_norm": [B]                        spectral norm of dT/dx there (symmetric)
-                 "unrolled": {"steps": 3, "g": B x D, "x": B x D, "dprobes", "dpatterns", "dbeta", "dbias"}
-                 "implicit": {"g": B x D, "x": the fixed points (after 600 updates), "dprobes" (about 0), "dpatterns", "dbeta", "dbias",
-                              "solve_err": greatest distance of dpatterns/dbeta/dbias from a direct solve of u = (I - J)^-1 g}
+                 "jacobian_norm": [B]                        spectral norm of dT/dx there
+                   (symmetric)
+                 "unrolled": {"steps": 3, "g": B x D, "x": B x D, "dprobes", "dpatterns", "dbeta",
+                   "dbias"}
+                 "implicit": {"g": B x D, "x": the fixed points (after 600 updates), "dprobes"
+                   (about 0), "dpatterns", "dbeta", "dbias",
+                              "solve_err": greatest distance of dpatterns/dbeta/dbias from a direct
+                                solve of u = (I - J)^-1 g}
                 }]}
-  update: x <- M' sep(beta M x + bias). "unrolled" and "implicit" are autograd of L = sum(g * x_final) through 3 and 600 updates.
+  update: x <- M' sep(beta M x + bias). "unrolled" and "implicit" are autograd of L = sum(g *
+    x_final) through 3 and 600 updates.
 """
+
 import json
 import os
 import sys
@@ -92,6 +124,7 @@ TINY = mp.mpf("1e-40")
 
 def lst(a):
     a = a.detach().numpy() if isinstance(a, torch.Tensor) else np.asarray(a)
+
     def conv(x):
         if isinstance(x, list):
             return [conv(y) for y in x]
@@ -103,6 +136,7 @@ def lst(a):
             assert np.isfinite(x), x
             return 0.0 if x == 0 else x
         return x
+
     return conv(a.tolist())
 
 
@@ -159,18 +193,20 @@ def exact(sep, param, t, g):
         tau = bisect(lambda u: mp.fsum((x - u) ** q for x in z if x > u) - 1, zt - 1, zt)
         slack = clean([x - tau for x in z])
         kink = any(abs(x - tau) < KINK for x in z)
-        p = [x ** q if x > 0 else mp.mpf(0) for x in slack]
+        p = [x**q if x > 0 else mp.mpf(0) for x in slack]
         tot = mp.fsum(p)
         p = [x / tot for x in p]
         dt, s = vjp_skew(p, g, a)
-        omega = mp.fsum(x ** a - x for x in p) / (a * (a - 1))
+        omega = mp.fsum(x**a - x for x in p) / (a * (a - 1))
         extra = {}
         if sep == "entmax":
             st = [x / mp.fsum(s) for x in s]
             plogp = [x * mp.log(x) if x > 0 else mp.mpf(0) for x in p]
             h = mp.fsum(plogp)
-            extra["dalpha"] = mp.fsum(gi * ((pi - si) / (a - 1) ** 2 - (li - si * h) / (a - 1))
-                                      for gi, pi, si, li in zip(g, p, st, plogp))
+            extra["dalpha"] = mp.fsum(
+                gi * ((pi - si) / (a - 1) ** 2 - (li - si * h) / (a - 1))
+                for gi, pi, si, li in zip(g, p, st, plogp)
+            )
         return p, dt, mp.fsum(x * y for x, y in zip(p, t)) - omega, tau, kink, extra
     if sep == "normmax":
         a = mp.mpf(float(param))
@@ -178,15 +214,15 @@ def exact(sep, param, t, g):
         tau = bisect(lambda u: mp.fsum((x - u) ** (q * a) for x in t if x > u) - 1, top - 1, top)
         slack = clean([x - tau for x in t])
         kink = any(abs(x - tau) < KINK for x in t)
-        w = [x ** q if x > 0 else mp.mpf(0) for x in slack]
+        w = [x**q if x > 0 else mp.mpf(0) for x in slack]
         tot = mp.fsum(w)
         p = [x / tot for x in w]
-        norm = mp.fsum(x ** a for x in p) ** (1 / a)
+        norm = mp.fsum(x**a for x in p) ** (1 / a)
         # own derivation, not the package's: q_i = (t_i - tau)^(1/(a-1)); dq_i = r_i (dt_i - dtau), r = q^(2-a)/(a-1);
         # sum q^(a-1) dq = 0 on sum q^a = 1  =>  dtau = sum q_i dt_i / sum q_i
         r = [x ** (2 - a) / (a - 1) if x > 0 else mp.mpf(0) for x in w]
         gp = mp.fsum(x * y for x, y in zip(g, p))
-        gw = [(x - gp) / tot for x in g]                      # dL/dw
+        gw = [(x - gp) / tot for x in g]  # dL/dw
         v = [x * y for x, y in zip(gw, r)]
         sv = mp.fsum(v)
         dt = [x - y / tot * sv for x, y in zip(v, w)]
@@ -211,7 +247,14 @@ def exact(sep, param, t, g):
             tau = None
             o = sorted(t, reverse=True)
             kink = k < n and abs(o[int(k) - 1] - o[int(k)] - 1) < KINK
-        return p, dt, mp.fsum(x * y for x, y in zip(p, t)) - (mp.fsum(x * x for x in p) - k) / 2, tau, kink, {}
+        return (
+            p,
+            dt,
+            mp.fsum(x * y for x, y in zip(p, t)) - (mp.fsum(x * x for x in p) - k) / 2,
+            tau,
+            kink,
+            {},
+        )
     raise ValueError(sep)
 
 
@@ -278,7 +321,14 @@ def rows():
 
 def separations():
     R = rows()
-    seps = [("softmax", None), ("softmax_plus", 1.0), ("topk_softmax", 2), ("topk_softmax", 5), ("sparsemax", None), ("entmax15", None)]
+    seps = [
+        ("softmax", None),
+        ("softmax_plus", 1.0),
+        ("topk_softmax", 2),
+        ("topk_softmax", 5),
+        ("sparsemax", None),
+        ("entmax15", None),
+    ]
     seps += [("entmax", a) for a in (1.1, 1.25, 1.75, 2.0, 2.5, 4.0)]
     seps += [("normmax", a) for a in (1.5, 2.0, 5.0)]
     seps += [("ksubsets", k) for k in (1.0, 2.0, 3.5)]
@@ -293,9 +343,19 @@ def separations():
             fp, fdt = np.array([float(x) for x in ep]), np.array([float(x) for x in edt])
             perr = float(max(abs(mp.mpf(float(x)) - y) for x, y in zip(p, ep)))
             derr = float(max(abs(mp.mpf(float(x)) - y) for x, y in zip(dt, edt)))
-            c = {"row": ri, "sep": sep, "param": param, "p": lst(p), "dt": lst(dt),
-                 "p_err": float(f"{perr:.2e}"), "dt_err": float(f"{derr:.2e}"), "potential": float(pot),
-                 "tau": None if tau is None else float(tau), "support": int((fp > 0).sum()), "kink": bool(kink)}
+            c = {
+                "row": ri,
+                "sep": sep,
+                "param": param,
+                "p": lst(p),
+                "dt": lst(dt),
+                "p_err": float(f"{perr:.2e}"),
+                "dt_err": float(f"{derr:.2e}"),
+                "potential": float(pot),
+                "tau": None if tau is None else float(tau),
+                "support": int((fp > 0).sum()),
+                "kink": bool(kink),
+            }
             if tau is None:
                 del c["tau"]
             if not perr <= 1e-13:
@@ -310,14 +370,23 @@ def separations():
             w[1] = max(w[1], derr)
             w[2] += kink
     for k, w in worst.items():
-        print(f"  {k[0]:13s} {str(k[1]):5s} worst |p - exact| {w[0]:.1e}  |dt - exact| {w[1]:.1e}  kinks {w[2]}")
-    return {"rows": [{"name": r["name"], "t": lst(r["t"]), "g": lst(r["g"])} for r in R], "cases": cases}
+        print(
+            f"  {k[0]:13s} {str(k[1]):5s} worst |p - exact| {w[0]:.1e}  |dt - exact| {w[1]:.1e}  kinks {w[2]}"
+        )
+    return {
+        "rows": [{"name": r["name"], "t": lst(r["t"]), "g": lst(r["g"])} for r in R],
+        "cases": cases,
+    }
 
 
 # --------------------------------------------------------------------------- recall
 
 
-SEPS = {"softmax": lambda z: torch.softmax(z, -1), "sparsemax": lambda z: sparsemax(z, -1), "entmax15": lambda z: entmax15(z, -1)}
+SEPS = {
+    "softmax": lambda z: torch.softmax(z, -1),
+    "sparsemax": lambda z: sparsemax(z, -1),
+    "entmax15": lambda z: entmax15(z, -1),
+}
 
 
 def potential(sep, theta, p):
@@ -325,7 +394,7 @@ def potential(sep, theta, p):
     if sep == "softmax":
         return torch.logsumexp(theta, -1)
     p = p.detach()
-    om = 0.5 * ((p * p).sum(-1) - 1) if sep == "sparsemax" else (p ** 1.5 - p).sum(-1) / 0.75
+    om = 0.5 * ((p * p).sum(-1) - 1) if sep == "sparsemax" else (p**1.5 - p).sum(-1) / 0.75
     return (p * theta).sum(-1) - om
 
 
@@ -347,7 +416,17 @@ def recall():
         ("bias per pattern", 2, 4, 9, 3, 1.3, False, "n", "none"),
         ("bias per probe and pattern, auto", 4, 3, 8, 3, 0.8, True, "bn", "none"),
         ("mask per pattern", 3, 6, 10, 4, 0.5, False, "none", "n"),
-        ("mask per probe and pattern, bias, one probe fully masked", 4, 4, 8, 3, 0.7, False, "n", "bn"),
+        (
+            "mask per probe and pattern, bias, one probe fully masked",
+            4,
+            4,
+            8,
+            3,
+            0.7,
+            False,
+            "n",
+            "bn",
+        ),
         ("both per probe, auto, wider", 2, 9, 17, 9, 0.35, True, "bn", "bn"),
         ("duplicated patterns, one probe", 1, 5, 6, 4, 0.75, False, "none", "none"),
     ]
@@ -360,7 +439,11 @@ def recall():
                 M[5] = M[0]
             X = M[r.integers(0, N, B)] * 0.6 + 0.5 * r.standard_normal((B, D))
             V = None if auto else r.standard_normal((N, E))
-            bias = {"none": None, "n": 0.5 * r.standard_normal(N), "bn": 0.5 * r.standard_normal((B, N))}[bs]
+            bias = {
+                "none": None,
+                "n": 0.5 * r.standard_normal(N),
+                "bn": 0.5 * r.standard_normal((B, N)),
+            }[bs]
             mask = {"none": None, "n": r.random(N) < 0.7, "bn": r.random((B, N)) < 0.7}[ms]
             if "fully masked" in name:
                 mask[2] = False
@@ -376,7 +459,11 @@ def recall():
                     th = be * (m @ x[b])
                     if bi is not None:
                         th = th + (bi if bs == "n" else bi[b])
-                    keep = torch.arange(N) if mask is None else torch.nonzero(torch.tensor(mask if ms == "n" else mask[b])).flatten()
+                    keep = (
+                        torch.arange(N)
+                        if mask is None
+                        else torch.nonzero(torch.tensor(mask if ms == "n" else mask[b])).flatten()
+                    )
                     w = torch.zeros(N)
                     if len(keep) == 0:
                         out.append(torch.zeros(E)), wts.append(w), pots.append(-np.inf)
@@ -396,23 +483,56 @@ def recall():
                 loss.backward()
                 if marg and min(marg) < 1e-3:
                     ok = False
-                results.append({"sep": sep, "retrieved": lst(torch.stack(out)), "weights": lst(torch.stack(wts)), "potential": lst(np.array(pots)),
-                                "dprobes": lst(x.grad), "dpatterns": lst(m.grad), "dvalues": None if auto else lst(v.grad),
-                                "dbias": None if bi is None else lst(bi.grad), "dbeta": be.grad.item(), "margin": min(marg) if marg else None})
+                results.append(
+                    {
+                        "sep": sep,
+                        "retrieved": lst(torch.stack(out)),
+                        "weights": lst(torch.stack(wts)),
+                        "potential": lst(np.array(pots)),
+                        "dprobes": lst(x.grad),
+                        "dpatterns": lst(m.grad),
+                        "dvalues": None if auto else lst(v.grad),
+                        "dbias": None if bi is None else lst(bi.grad),
+                        "dbeta": be.grad.item(),
+                        "margin": min(marg) if marg else None,
+                    }
+                )
             e15 = (np.array(results[2]["weights"]) > 0).sum(1)
             if ok and (e15 >= 2).sum() >= (B + 1) // 2:
                 break
         else:
             raise RuntimeError(name)
-        print(f"  {name}: supports sparsemax {(np.array(results[1]['weights']) > 0).sum(1)} entmax15 {e15} of {N}")
-        problems.append({"name": name, "B": B, "D": D, "N": N, "E": E, "beta": beta, "probes": lst(X), "patterns": lst(M),
-                         "values": None if auto else lst(V), "bias": None if bias is None else lst(bias), "bias_shape": bs,
-                         "mask": None if mask is None else lst(mask), "mask_shape": ms, "g_retrieved": lst(gR), "g_potential": lst(gP),
-                         "results": results})
+        print(
+            f"  {name}: supports sparsemax {(np.array(results[1]['weights']) > 0).sum(1)} entmax15 {e15} of {N}"
+        )
+        problems.append(
+            {
+                "name": name,
+                "B": B,
+                "D": D,
+                "N": N,
+                "E": E,
+                "beta": beta,
+                "probes": lst(X),
+                "patterns": lst(M),
+                "values": None if auto else lst(V),
+                "bias": None if bias is None else lst(bias),
+                "bias_shape": bs,
+                "mask": None if mask is None else lst(mask),
+                "mask_shape": ms,
+                "g_retrieved": lst(gR),
+                "g_potential": lst(gP),
+                "results": results,
+            }
+        )
     # the first problem's softmax against torch's own attention
     q = problems[0]
-    sd = torch.nn.functional.scaled_dot_product_attention(torch.tensor(q["probes"])[None], torch.tensor(q["patterns"])[None],
-                                                          torch.tensor(q["patterns"])[None], scale=q["beta"])[0]
+    sd = torch.nn.functional.scaled_dot_product_attention(
+        torch.tensor(q["probes"])[None],
+        torch.tensor(q["patterns"])[None],
+        torch.tensor(q["patterns"])[None],
+        scale=q["beta"],
+    )[0]
     assert np.abs(lst(sd) - np.array(q["results"][0]["retrieved"])).max() < 1e-14
     return {"problems": problems}
 
@@ -464,7 +584,12 @@ def settle():
             if sep == "softmax":
                 good = good and min(norms) > 0.05 and float(P.max(-1).values.min()) < 0.995
             else:
-                good = good and min(mg) > 1e-2 and int((sup >= 2).sum()) >= 2 and len(set(sup.tolist())) >= 2
+                good = (
+                    good
+                    and min(mg) > 1e-2
+                    and int((sup >= 2).sum()) >= 2
+                    and len(set(sup.tolist())) >= 2
+                )
             d01 = [(x[i] - x[j]).norm().item() for i in range(B) for j in range(i)]
             if good and sum(d > 1e-3 for d in d01) >= 2:
                 break
@@ -479,25 +604,58 @@ def settle():
             for _ in range(steps):
                 z = T(z, mt, be, bi)
             (torch.tensor(g) * z).sum().backward()
-            return {"g": lst(g), "x": lst(z), "dprobes": lst(xt.grad), "dpatterns": lst(mt.grad), "dbeta": be.grad.item(),
-                    "dbias": None if bias is None else lst(bi.grad)}
+            return {
+                "g": lst(g),
+                "x": lst(z),
+                "dprobes": lst(xt.grad),
+                "dpatterns": lst(mt.grad),
+                "dbeta": be.grad.item(),
+                "dbias": None if bias is None else lst(bi.grad),
+            }
 
         un, im = grads(3), grads(600)
         un["steps"] = 3
         # direct solve: u = (I - J)^-1 g, then one VJP of one update at the fixed point
-        mt, be, bi = torch.tensor(M, requires_grad=True), torch.tensor(beta, requires_grad=True), bt.clone().requires_grad_(True)
-        u = torch.stack([torch.linalg.solve(torch.eye(D) - jac[b].T, torch.tensor(g[b])) for b in range(B)])
+        mt, be, bi = (
+            torch.tensor(M, requires_grad=True),
+            torch.tensor(beta, requires_grad=True),
+            bt.clone().requires_grad_(True),
+        )
+        u = torch.stack(
+            [torch.linalg.solve(torch.eye(D) - jac[b].T, torch.tensor(g[b])) for b in range(B)]
+        )
         (u * T(x, mt, be, bi)).sum().backward()
-        err = max((mt.grad - torch.tensor(im["dpatterns"])).abs().max().item(), abs(be.grad.item() - im["dbeta"]),
-                  0.0 if bias is None else (bi.grad - torch.tensor(im["dbias"])).abs().max().item())
+        err = max(
+            (mt.grad - torch.tensor(im["dpatterns"])).abs().max().item(),
+            abs(be.grad.item() - im["dbeta"]),
+            0.0 if bias is None else (bi.grad - torch.tensor(im["dbias"])).abs().max().item(),
+        )
         im["solve_err"] = float(f"{err:.1e}")
         w50 = f(beta * (trace[50] @ m.T) + bt)
-        print(f"  {name}: attempt {attempt}, supports {sup.tolist()}, |J| {[round(v, 3) for v in norms]}, residual {float(res.max()):.1e}, "
-              f"step-50 distance {float((trace[50] - x).abs().max()):.1e}, implicit against solve {err:.1e}")
-        problems.append({"name": name, "sep": sep, "B": B, "D": D, "N": N, "beta": beta, "bias": None if bias is None else lst(bias),
-                         "patterns": lst(M), "probes": lst(X), "trace": [{"step": k, "x": lst(v)} for k, v in trace.items()],
-                         "weights": lst(w50), "supports": (w50 > 0).sum(-1).tolist(), "residual": lst(res), "jacobian_norm": norms,
-                         "unrolled": un, "implicit": im})
+        print(
+            f"  {name}: attempt {attempt}, supports {sup.tolist()}, |J| {[round(v, 3) for v in norms]}, residual {float(res.max()):.1e}, "
+            f"step-50 distance {float((trace[50] - x).abs().max()):.1e}, implicit against solve {err:.1e}"
+        )
+        problems.append(
+            {
+                "name": name,
+                "sep": sep,
+                "B": B,
+                "D": D,
+                "N": N,
+                "beta": beta,
+                "bias": None if bias is None else lst(bias),
+                "patterns": lst(M),
+                "probes": lst(X),
+                "trace": [{"step": k, "x": lst(v)} for k, v in trace.items()],
+                "weights": lst(w50),
+                "supports": (w50 > 0).sum(-1).tolist(),
+                "residual": lst(res),
+                "jacobian_norm": norms,
+                "unrolled": un,
+                "implicit": im,
+            }
+        )
     return {"problems": problems}
 
 

@@ -45,7 +45,7 @@ impl<T: Element> Call<'_, T> {
             lse: Some(&mut lse),
             ..Outputs::default()
         };
-        self.run(outputs, work, context)?;
+        self.dense(outputs, &self.scoring(&Factors::default()), &mut work.lse, context)?;
         let beta = self.retrieval.beta.to_f64();
         let shift = |b: usize| {
             let pairs = g.row(b).iter().zip(&retrieved[b * width..]);
