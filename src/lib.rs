@@ -96,9 +96,11 @@ pub use learning::{
     Event, Growth, LearningInput, Noise, Plasticity, Update, UpdateRule, Usage, WhenFull,
 };
 pub use matrix::{MatMut, MatRef};
+pub use memory::codes::Codes;
 pub use memory::{Borrowed, Memory};
 pub use retrieval::{
-    Context, Gradients, Heads, Recall, Retrieval, Settled, Status, Stop, Upstream,
+    Context, Counters, Gradients, Heads, Recall, Retrieval, Screening, Settled, Status, Stop,
+    Upstream,
 };
 pub use separation::family::Separation;
 pub use simd::{Element, Level};

@@ -8,6 +8,7 @@
 //! | [`decode`] | recall of one probe, by row strips |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
 //! | [`scan`], [`sparse`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
+//! | [`screen`] | candidates without the scores of all patterns |
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`update`] | learning, block by block of patterns |
 //! | [`outputs`], [`energy`] | the results of a recall |
@@ -30,6 +31,7 @@ pub(crate) mod run;
 pub(crate) mod scan;
 mod score_tile;
 pub(crate) mod scratch;
+pub(crate) mod screen;
 pub(crate) mod source;
 pub(crate) mod sparse;
 pub(crate) mod tasks;

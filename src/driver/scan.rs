@@ -18,12 +18,14 @@ use crate::driver::lists::{Lists, Raise};
 use crate::driver::outputs::PerPattern;
 use crate::driver::parallel::{Divide, Parallelism, for_each_piece};
 use crate::driver::scratch::{grow, pad, take};
+use crate::driver::screen::{ScreenScratch, Screened, Screening};
 use crate::driver::source::Source;
 use crate::driver::tasks::Shared;
 use crate::error::Result;
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Aligned;
+use crate::memory::codes::CodeStore;
 use crate::separation::candidates::{Head, SLACK, Threshold};
 use crate::separation::shape::MAX_BLOCK;
 use crate::separation::state::State;
@@ -124,11 +126,22 @@ impl<T: Element> Scan<'_, T> {
 pub(crate) struct ScanScratch<T> {
     floats: Aligned<T>,
     states: Vec<State<T>>,
+    /// One for each task.
+    screens: Vec<ScreenScratch<T>>,
 }
 
 impl<T> Default for ScanScratch<T> {
     fn default() -> Self {
-        Self { floats: Aligned::new(0), states: Vec::new() }
+        Self { floats: Aligned::new(0), states: Vec::new(), screens: Vec::new() }
+    }
+}
+
+impl<T> ScanScratch<T> {
+    /// What has been screened since this was last asked.
+    pub fn screened(&mut self) -> Screened {
+        let mut all = Screened::default();
+        self.screens.iter_mut().for_each(|screen| all.add(std::mem::take(&mut screen.screened)));
+        all
     }
 }
 
@@ -143,11 +156,14 @@ pub(crate) fn scan<T: Element>(
     let (plan, batch) = (shared.plan, probes.rows());
     let splits = plan.splits::<T>().len();
     let threads = plan.threads::<T>(batch, parallelism);
+    let codes = shared.codes.filter(|_| scan.threshold != Threshold::All && per_pattern.is_none());
     // By splits where there are enough of them, as each is then read once.
     let by_probes = threads > splits;
     let pieces = match (threads, by_probes) {
         (1, _) => 1,
         (_, true) => threads.min(batch.div_ceil(PROBE_TILE)),
+        // The more patterns a task screens, the less does it list.
+        (_, false) if codes.is_some() => threads,
         (_, false) => splits,
     };
     let most = if by_probes { batch.div_ceil(pieces) } else { batch };
@@ -155,6 +171,10 @@ pub(crate) fn scan<T: Element>(
     let floats = product([batch, plan.stride]).saturating_add(product([pieces, share]));
     grow!(scratch.floats, floats, T::ZERO);
     grow!(scratch.states, product([pieces, most]), State::EMPTY);
+    if codes.is_some() && scratch.screens.len() < pieces {
+        scratch.screens.resize_with(pieces, ScreenScratch::default);
+    }
+    let screens = if codes.is_some() { pieces } else { 0 };
     lists.begin(batch, splits, &scan)?;
     let mut floats = &mut scratch.floats[..floats as usize];
     let padded = take(&mut floats, batch * plan.stride);
@@ -172,8 +192,12 @@ pub(crate) fn scan<T: Element>(
         raise: scan.raise,
         floats,
         states: &mut scratch.states[..pieces * most],
+        screens: &mut scratch.screens[..screens],
     };
-    for_each_piece(task, threads, &|task| task.run(shared));
+    for_each_piece(task, threads, &|task| match codes {
+        Some(codes) => task.screen(shared, codes),
+        None => task.run(shared),
+    });
     Ok(())
 }
 
@@ -196,6 +220,8 @@ struct ScanTask<'a, T> {
     /// Scratch, in equal shares for the pieces.
     floats: &'a mut [T],
     states: &'a mut [State<T>],
+    /// One for each piece, or none if all scores are computed.
+    screens: &'a mut [ScreenScratch<T>],
 }
 
 impl<T: Element> Divide for ScanTask<'_, T> {
@@ -208,6 +234,7 @@ impl<T: Element> Divide for ScanTask<'_, T> {
         let share = |count: usize| count / self.pieces * pieces;
         let (floats, floats_) = self.floats.split_at_mut(share(self.floats.len()));
         let (states, states_) = self.states.split_at_mut(share(self.states.len()));
+        let (screens, screens_) = self.screens.split_at_mut(share(self.screens.len()));
         let (mut first, mut second) = (self.first, self.first);
         let (mut splits, mut splits_) = (self.splits.clone(), self.splits.clone());
         let (mut probes, mut probes_) = (self.probes, self.probes);
@@ -236,6 +263,7 @@ impl<T: Element> Divide for ScanTask<'_, T> {
                 raise,
                 floats,
                 states,
+                screens,
             },
             Self {
                 plan,
@@ -249,12 +277,39 @@ impl<T: Element> Divide for ScanTask<'_, T> {
                 raise,
                 floats: floats_,
                 states: states_,
+                screens: screens_,
             },
         )
     }
 }
 
 impl<T: Element> ScanTask<'_, T> {
+    /// Screens the patterns of the task's splits, and scores those that may be candidates.
+    fn screen(self, shared: &Shared<'_, T>, store: &CodeStore) {
+        let Self { plan, probes, mut lists, mut floats, screens, states, .. } = self;
+        let scores = take(&mut floats, plan.scores::<T>(probes.rows()));
+        let splits = || plan.splits::<T>().skip(self.splits.start).take(self.splits.len());
+        let (Some(first), Some(last), [scratch, ..]) = (splits().next(), splits().last(), screens)
+        else {
+            return;
+        };
+        let screening = Screening {
+            shared,
+            store,
+            probes,
+            first: self.first,
+            patterns: first.start..last.end,
+            threshold: lists.threshold,
+        };
+        screening.list(scratch);
+        let mut tile = TileScratch { scores, list: &mut [], panels: &mut [] };
+        for patterns in splits() {
+            let (mut split, others) = lists.split_at_split(1);
+            lists = others;
+            screening.append(patterns, &mut split, &mut tile, &mut *states, scratch);
+        }
+    }
+
     /// Scans the task's splits, one after another.
     fn run(self, shared: &Shared<'_, T>) {
         let Self { plan, probes, mut per_pattern, mut lists, mut floats, .. } = self;

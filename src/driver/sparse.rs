@@ -17,6 +17,7 @@
 use crate::driver::outputs::PerPattern;
 use crate::driver::parallel::Parallelism;
 use crate::driver::scan::{ListStore, Scan, ScanScratch, scan};
+use crate::driver::screen::Screened;
 use crate::driver::source::SparseRows;
 use crate::driver::tasks::Shared;
 use crate::error::Result;
@@ -174,7 +175,12 @@ impl<T> Default for SparseScratch<T> {
     }
 }
 
-impl<T> SparseScratch<T> {
+impl<T: Element> SparseScratch<T> {
+    /// What has been screened since this was last asked.
+    pub fn screened(&mut self) -> Screened {
+        self.scan.screened()
+    }
+
     /// Lists and scratch for another scan.
     pub fn kept(&mut self) -> (&mut ListStore<T>, &mut ScanScratch<T>) {
         (&mut self.full, &mut self.scan)

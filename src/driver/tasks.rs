@@ -15,6 +15,7 @@ use crate::driver::source::{Input, Source};
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
+use crate::memory::codes::CodeStore;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
@@ -58,6 +59,10 @@ pub(crate) struct Shared<'a, T> {
     pub quadratic: bool,
     /// Most probes in a tile.
     pub probe_tile: usize,
+    /// The patterns' codes, if they are to be screened.
+    pub codes: Option<&'a CodeStore>,
+    /// For each probe of the first job, a pattern that may be its best.
+    pub hints: Option<&'a [usize]>,
 }
 
 impl<'a, T: Element> Shared<'a, T> {
@@ -79,6 +84,8 @@ impl<'a, T: Element> Shared<'a, T> {
             sub_memory: None,
             quadratic: true,
             probe_tile: PROBE_TILE,
+            codes: None,
+            hints: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Compiled entry points of the kernels that are called directly.
 
 use crate::kernel::norms::{FeatureSquares, Finite, SquaredNorms};
+use crate::kernel::score::ListedScores;
 use crate::simd::compiled::compiled;
 
 compiled! {
@@ -10,4 +11,6 @@ compiled! {
     feature_squares(FeatureSquares);
     /// Whether all elements of some rows are finite.
     finite(Finite) -> bool;
+    /// Scores of one probe with some patterns.
+    listed_scores(ListedScores);
 }

@@ -3,6 +3,7 @@
 //! | module | computes | accumulators of a register tile |
 //! | --- | --- | --- |
 //! | [`score`] | scores[b][n] = Σ_d X[b,d] M[n,d], or of differences | probes x patterns |
+//! | [`codes`] | products of quantised probes and patterns, exactly | probes x panels of patterns |
 //! | [`packed_dot`] | dot products, for many probes and short patterns | probes x panels of patterns |
 //! | [`axpy`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x vectors of d |
 //! | [`rank1`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], with decay | patterns x vectors of d |
@@ -15,6 +16,7 @@
 //! without bounds checks.
 
 pub(crate) mod axpy;
+pub(crate) mod codes;
 pub(crate) mod compiled;
 pub(crate) mod norms;
 pub(crate) mod packed_dot;

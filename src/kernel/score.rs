@@ -30,8 +30,8 @@ use crate::matrix::{MatMut, MatRef};
 use crate::simd::reduce::add_all;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_tile_size;
-use crate::simd::{Element, MAX_LANES, Simd};
-use crate::similarity::accumulate::Accumulate;
+use crate::simd::{Element, Kernel, MAX_LANES, Simd};
+use crate::similarity::accumulate::{Accumulate, Products};
 
 /// Most bytes of a probe in one chunk. A tile of six probes of this length and the patterns that
 /// stream past them fit in 32 to 48 KiB of L1.
@@ -55,10 +55,44 @@ pub(crate) fn sums<A: Accumulate, T: Element, S: Simd<T>>(
     assert_eq!(scores.shape(), (probes.rows(), patterns.rows().next_multiple_of(T::LANES)));
     for tile in evenly(probes.rows(), S::MR) {
         let probes = probes.subrows(tile.clone());
-        let block = Block { probes, patterns, chunk: chunk.clone() };
+        let (rows, count) = (InOrder, patterns.rows());
+        let block = Block { probes, patterns, rows, count, chunk: chunk.clone() };
         // SAFETY: the shapes and `chunk.end <= width` are asserted above, and `tile` selects the
         // same rows of the probes and the scores.
         unsafe { block.dispatch::<A, S>(simd, &mut scores.rows_mut(tile)) };
+    }
+}
+
+/// The scores of one probe with patterns that a list names: the bits of [`sums`].
+pub(crate) struct ListedScores<'a, T> {
+    /// Padded.
+    pub probe: MatRef<'a, T>,
+    pub patterns: MatRef<'a, T>,
+    pub list: &'a [u32],
+    /// A score for each entry of the list, rounded up to whole vectors; written.
+    pub scores: &'a mut [T],
+}
+
+impl<T: Element> Kernel<T> for ListedScores<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, simd: S) {
+        let Self { probe, patterns, list, scores } = self;
+        if list.is_empty() {
+            return;
+        }
+        let width = vectors_of(&probe);
+        assert!(probe.rows() == 1 && width == vectors_of(&patterns));
+        assert!(list.iter().all(|&n| (n as usize) < patterns.rows()));
+        let (count, cols) = (list.len(), list.len().next_multiple_of(T::LANES));
+        let mut scores = MatMut::new(&mut scores[..cols], 1, cols).expect("a row is its elements");
+        for chunk in chunks::<T>(width) {
+            let block = Block { probes: probe, patterns, rows: Listed(list), count, chunk };
+            // SAFETY: the shapes are asserted above, and the chunk is one of the rows'; every entry
+            // of the list is a row of the patterns.
+            unsafe { block.one::<Products, S>(simd, &mut scores) };
+        }
     }
 }
 
@@ -81,29 +115,89 @@ pub(crate) fn chunks<T: Element>(
 }
 
 /// The sums over one chunk of d.
-struct Block<'a, T> {
+struct Block<'a, T, R> {
     probes: MatRef<'a, T>,
     patterns: MatRef<'a, T>,
+    /// Which rows of the patterns take part, and how many.
+    rows: R,
+    count: usize,
     /// In vectors.
     chunk: Range<usize>,
 }
 
-impl<T: Element> Block<'_, T> {
+/// The rows of the patterns that take part, one after another.
+trait RowOrder: Copy {
+    /// Whether a panel is often incomplete: surplus tiles are then left out.
+    const SPARSE: bool;
+
+    /// The row at a place among those that take part.
+    fn row(&self, at: usize) -> usize;
+}
+
+/// All rows.
+#[derive(Clone, Copy)]
+struct InOrder;
+
+impl RowOrder for InOrder {
+    const SPARSE: bool = false;
+
+    #[inline(always)]
+    fn row(&self, at: usize) -> usize {
+        at
+    }
+}
+
+/// The rows that a list names.
+#[derive(Clone, Copy)]
+struct Listed<'a>(&'a [u32]);
+
+impl RowOrder for Listed<'_> {
+    const SPARSE: bool = true;
+
+    #[inline(always)]
+    fn row(&self, at: usize) -> usize {
+        self.0[at] as usize
+    }
+}
+
+impl<T: Element, R: RowOrder> Block<'_, T, R> {
+    /// The row at a place among those that take part, or the last one beyond these.
+    #[inline(always)]
+    fn row(&self, at: usize) -> *const T {
+        let row = self.rows.row(at.min(self.count - 1));
+        self.patterns.as_ptr().wrapping_add(row * self.patterns.forward_stride())
+    }
+
+    /// One probe, which leaves registers for twice as many patterns, whose loads are what it waits
+    /// for.
+    ///
+    /// # Safety
+    /// - As for `panels`.
+    #[inline(always)]
+    unsafe fn one<A: Accumulate, S: Simd<T>>(&self, simd: S, scores: &mut MatMut<'_, T>) {
+        // SAFETY: the preconditions are the same.
+        unsafe {
+            match 2 * S::NR {
+                8 => self.panels::<A, S, 1, 8>(simd, scores),
+                4 => self.panels::<A, S, 1, 4>(simd, scores),
+                _ => self.panels::<A, S, 1, 2>(simd, scores),
+            }
+        }
+    }
+
     /// Chooses the register tile: all probes, and as many patterns as the registers allow.
     ///
     /// # Safety
-    /// - `chunk` is within the rows of both matrices.
-    /// - `scores` has a row for each probe, and a column for each pattern, rounded up to whole
-    ///   vectors.
+    /// - `chunk` is within the rows of both matrices, and `rows` names rows of the patterns alone.
+    /// - `scores` has a row for each probe, and a column for each row that takes part, rounded up
+    ///   to whole vectors.
     #[inline(always)]
     unsafe fn dispatch<A: Accumulate, S: Simd<T>>(self, simd: S, scores: &mut MatMut<'_, T>) {
         // SAFETY: the chunk and the shape of `scores` are as `panels` requires, by the
         // preconditions of `dispatch`; `for_tile_size` makes `P` the number of probes.
         for_tile_size!(simd, self.probes.rows(), S::MR, |P| unsafe {
-            // A single probe leaves registers for twice as many patterns, whose loads are what it
-            // waits for.
-            match if P == 1 { 2 * S::NR } else { S::NR } {
-                8 => self.panels::<A, S, P, 8>(simd, scores),
+            match S::NR {
+                _ if P == 1 => self.one::<A, S>(simd, scores),
                 4 => self.panels::<A, S, P, 4>(simd, scores),
                 2 => self.panels::<A, S, P, 2>(simd, scores),
                 _ => self.panels::<A, S, P, 1>(simd, scores),
@@ -115,31 +209,36 @@ impl<T: Element> Block<'_, T> {
     ///
     /// # Safety
     /// - There are `P` probes.
-    /// - `chunk` is within the rows of both matrices.
-    /// - `scores` has a row for each probe, and a column for each pattern, rounded up to whole
-    ///   vectors.
+    /// - `chunk` is within the rows of both matrices, and `rows` names rows of the patterns alone.
+    /// - `scores` has a row for each probe, and a column for each row that takes part, rounded up
+    ///   to whole vectors.
     #[inline(always)]
     unsafe fn panels<A: Accumulate, S: Simd<T>, const P: usize, const Q: usize>(
         &self,
         simd: S,
         scores: &mut MatMut<'_, T>,
     ) {
-        let patterns = self.patterns;
-        let first = self.chunk.start == 0;
+        let (count, first) = (self.count, self.chunk.start == 0);
         let (to, to_stride) = (scores.as_mut_ptr(), scores.stride());
-        for panel in (0..patterns.rows()).step_by(T::LANES) {
+        for panel in (0..count).step_by(T::LANES) {
             // The folded sums of each tile. Left uninitialised to avoid a memset for every panel.
             let mut partial_sums = [[const { MaybeUninit::<S::Vec>::uninit() }; MAX_LANES]; P];
             let tiles = T::LANES / Q;
             for at in 0..tiles {
-                let rows = std::array::from_fn(|j| {
-                    let row = (panel + at * Q + j).min(patterns.rows() - 1);
-                    patterns.as_ptr().wrapping_add(row * patterns.forward_stride())
-                });
+                if R::SPARSE && at > 0 && panel + at * Q >= count {
+                    for partial_sums in &mut partial_sums {
+                        partial_sums[at] = partial_sums[at - 1];
+                    }
+                    continue;
+                }
+                let rows = std::array::from_fn(
+                    #[inline(always)]
+                    |j| self.row(panel + at * Q + j),
+                );
                 let (probes, chunk) = (&self.probes, self.chunk.clone());
                 let probes = (probes.as_ptr(), probes.forward_stride());
-                // SAFETY: `row < patterns.rows()` by the `min` above; `P` probes exist and the
-                // chunk is within all rows, by the preconditions of `panels`.
+                // SAFETY: `row` returns rows of the patterns, as `rows` names no others; `P` probes
+                // exist and the chunk is within all rows, by the preconditions of `panels`.
                 let mut sums = unsafe { tile::<A, T, S, P, Q>(simd, probes, rows, chunk) };
                 for (partial_sums, sums) in partial_sums.iter_mut().zip(&mut sums) {
                     partial_sums[at].write(add_all(simd, sums, 0));

@@ -70,6 +70,7 @@ impl<'a, T: Element> Borrowed<'a, T> {
             max_norm: OnceLock::new(),
             version: Version::new(),
             values: None,
+            codes: None,
         };
         Ok(Self { memory, is_copied: false, rows: PhantomData })
     }

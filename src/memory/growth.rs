@@ -55,6 +55,9 @@ impl<T: Element> Memory<T> {
         let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
         let norms = &mut self.norms[added.clone()];
         compiled::squared_norms(level, SquaredNorms { rows: rows.subrows(added.clone()), norms });
+        if let Some(codes) = &mut self.codes {
+            codes.append(patterns);
+        }
         self.changed();
         Ok(added)
     }
@@ -96,6 +99,7 @@ impl<T: Element> Memory<T> {
         if let Some(values) = &mut self.values {
             values.remove(indices)?;
         }
+        self.refresh_codes();
         self.changed();
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! The stored patterns: aligned, padded rows and their norms.
 
 mod borrowed;
+pub(crate) mod codes;
 mod growth;
 mod layout;
+mod screened;
 mod storage;
 
 pub(crate) use layout::{Aligned, padded_cols, padded_stride, scratch_stride};
@@ -11,6 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use borrowed::Borrowed;
+use codes::CodeStore;
 use storage::Storage;
 
 pub(crate) use storage::granted;
@@ -58,6 +61,8 @@ pub struct Memory<T> {
     version: Version,
     /// Values that belong to the patterns: rows of a memory of their own.
     values: Option<Box<Memory<T>>>,
+    /// Codes that screen the patterns.
+    codes: Option<Box<CodeStore>>,
 }
 
 /// A state of the patterns of one memory. Every change makes another; copies of a memory share
@@ -107,8 +112,19 @@ impl<T: Element> Memory<T> {
         let rows = Storage::zeros(patterns * stride);
         let norms = vec![T::ZERO; patterns];
         let (max_norm, version) = (OnceLock::new(), Version::new());
-        let (later_norms, values) = (OnceLock::new(), None);
-        Ok(Self { rows, patterns, dim, stride, norms, later_norms, max_norm, version, values })
+        let (later_norms, values, codes) = (OnceLock::new(), None, None);
+        Ok(Self {
+            rows,
+            patterns,
+            dim,
+            stride,
+            norms,
+            later_norms,
+            max_norm,
+            version,
+            values,
+            codes,
+        })
     }
 
     /// Stores the rows of an N x D matrix.
@@ -224,6 +240,9 @@ impl<T: Element> Memory<T> {
         let norms = &mut self.norms[index..=index];
         let row = padded(&self.rows, self.patterns, self.dim, self.stride);
         compiled::squared_norms(level, SquaredNorms { rows: row.subrows(index..index + 1), norms });
+        if let Some(codes) = &mut self.codes {
+            codes.set(index, pattern);
+        }
         Ok(())
     }
 
@@ -354,6 +373,11 @@ impl<T: Element> Memory<T> {
         *self.max_norm.get_or_init(|| highest(self.squared_norms(), None))
     }
 
+    /// Whether max_n ‖m_n‖² is known, or can be without a pass over the patterns.
+    pub(crate) fn max_is_known(&self) -> bool {
+        self.knows_norms()
+    }
+
     /// Whether the norms were known when the patterns came.
     fn knows_norms(&self) -> bool {
         self.norms.len() == self.patterns
@@ -422,6 +446,7 @@ impl<T: Element> Memory<T> {
     pub(crate) fn padded_mut(&mut self) -> (MatMut<'_, T>, &mut [T]) {
         self.learn_norms();
         self.changed();
+        self.codes.iter_mut().for_each(|codes| codes.doubt());
         let cols = padded_cols::<T>(self.dim);
         let rows = MatMut::with_stride(&mut self.rows, self.patterns, cols, self.stride);
         (rows.expect("`zeros` has made room for these rows"), &mut self.norms)
@@ -466,6 +491,7 @@ impl<T: Element> Memory<T> {
         self.changed();
         let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
         compiled::squared_norms(level, SquaredNorms { rows, norms: &mut self.norms });
+        self.refresh_codes();
     }
 }
 

@@ -14,7 +14,9 @@ use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::factors::Factors;
+use crate::retrieval::peaked::Gathered;
 use crate::retrieval::statistics;
+use crate::retrieval::strategy::Screening;
 use crate::retrieval::update::{ProbeUpdate, complete, projection_weights, to_sphere};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
@@ -23,6 +25,7 @@ use crate::separation::state::SoftmaxParams;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
 use crate::similarity::Similarity;
+use crate::similarity::accumulate::Sums;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
 /// The share of the patterns in a support below which few probes share a tile of the projection.
@@ -39,6 +42,7 @@ pub(crate) struct Work<T> {
     /// X̂ for statistics.
     pub rows: Vec<T>,
     pub gradients: GradientScratch<T>,
+    pub gathered: Gathered<T>,
 }
 
 impl<T> Default for Work<T> {
@@ -50,6 +54,7 @@ impl<T> Default for Work<T> {
             lse: Vec::new(),
             rows: Vec::new(),
             gradients: GradientScratch::default(),
+            gathered: Gathered::default(),
         }
     }
 }
@@ -75,7 +80,7 @@ impl<'a, T: Element> Call<'a, T> {
         let result = (|| {
             let scoring = &self.scoring(&factors);
             if self.retrieval.streams() {
-                self.dense(outputs, scoring, &mut work.lse, context)?;
+                self.softmax(outputs, scoring, work, context)?;
                 if statistics.any() {
                     let shared = self.shared(Job::Scores, scoring, context.level()?);
                     self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
@@ -145,6 +150,7 @@ impl<'a, T: Element> Call<'a, T> {
         let plan = retrieval.value_dim(memory).map_or(plan, |dim| plan.with_values::<T>(dim));
         // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
         // some probes alone and one is not finite, each probe has a tile to itself.
+        let screens = retrieval.screening != Screening::Never && scoring.sums == Sums::Products;
         let apart = (scoring.has_bias() || matches!(job, Job::Combine)) && !memory.is_finite();
         Shared {
             level,
@@ -162,6 +168,8 @@ impl<'a, T: Element> Call<'a, T> {
             sub_memory: None,
             quadratic: retrieval.is_quadratic(),
             probe_tile: if apart { 1 } else { PROBE_TILE },
+            codes: memory.code_store().filter(|_| screens),
+            hints: retrieval.hints,
         }
     }
 
@@ -240,7 +248,7 @@ impl<'a, T: Element> Call<'a, T> {
     }
 
     /// By a separation of rows, from candidates.
-    fn sparse(
+    pub fn sparse(
         &self,
         mut outputs: Outputs<'_, T>,
         scoring: &Scoring<'_, T>,
@@ -258,6 +266,7 @@ impl<'a, T: Element> Call<'a, T> {
                 Sparse { entropies, ..self.solver(&shared, separation, potentials, context) };
             solver.solve(self.probes, per_pattern, &mut work.sparse)
         })?;
+        self.count(&mut work.sparse, context);
         if let Some(retrieved) = &mut outputs.retrieved {
             self.project(retrieved, scoring, work, context)?;
         }
@@ -303,7 +312,8 @@ impl<'a, T: Element> Call<'a, T> {
     /// Writes the outputs that the supports tell.
     fn write(&self, mut outputs: Outputs<'_, T>, supports: &Supports<T>) {
         let gain = self.retrieval.gain;
-        if let Some(similarities) = outputs.similarities.as_mut().filter(|_| gain != T::ONE) {
+        let scales = gain != T::ONE && !self.retrieval.plain_similarities;
+        if let Some(similarities) = outputs.similarities.as_mut().filter(|_| scales) {
             for b in 0..similarities.rows() {
                 similarities.row_mut(b).iter_mut().for_each(|s| *s = *s * gain);
             }

@@ -5,6 +5,7 @@ use crate::driver::scratch::Scratch;
 use crate::error::Result;
 use crate::retrieval::Recall;
 use crate::retrieval::call::Work;
+use crate::retrieval::strategy::{Choice, Counters};
 use crate::simd::{Element, Level};
 
 /// Scratch memory and the choices of how to run, for any number of calls.
@@ -36,6 +37,9 @@ pub struct Context<T> {
     pub(crate) work: Option<Box<Work<T>>>,
     /// A copy of probes that are replaced by what is recalled from them.
     pub(crate) probes: Vec<T>,
+    /// The strategy of each probe.
+    pub(crate) choice: Choice<T>,
+    pub(crate) counters: Counters,
 }
 
 impl<T: Element> Default for Context<T> {
@@ -56,6 +60,8 @@ impl<T: Element> Context<T> {
             kept: Vec::new(),
             work: None,
             probes: Vec::new(),
+            choice: Choice::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -80,6 +86,18 @@ impl<T: Element> Context<T> {
     /// this machine lacks.
     pub fn level(&self) -> Result<Level> {
         self.level.map_or_else(Level::detect, Ok)
+    }
+
+    /// What screening has done in all calls so far, or since [`reset_counters`].
+    ///
+    /// [`reset_counters`]: Self::reset_counters
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Sets the counters to 0.
+    pub fn reset_counters(&mut self) {
+        self.counters = Counters::default();
     }
 
     /// Whether calls use threads.

@@ -5,10 +5,12 @@ mod call;
 mod context;
 mod factors;
 mod heads;
+mod peaked;
 mod products;
 mod recall;
 mod settle;
 mod statistics;
+mod strategy;
 mod update;
 
 pub use backward::{Gradients, Upstream};
@@ -17,6 +19,7 @@ pub use heads::Heads;
 pub(crate) use products::{combine, similarities, top_k};
 pub use recall::Recall;
 pub use settle::{Settled, Status, Stop};
+pub use strategy::{Counters, Screening};
 
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::grow;
@@ -85,6 +88,8 @@ pub struct Retrieval<'k, T> {
     plain_similarities: bool,
     /// Whether the update is wanted even where the patterns have values.
     updates: bool,
+    screening: Screening,
+    hints: Option<&'k [usize]>,
 }
 
 impl<'k, T: Element> Retrieval<'k, T> {
@@ -101,6 +106,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
             masks: None,
             plain_similarities: false,
             updates: false,
+            screening: Screening::Auto,
+            hints: None,
         }
     }
 
@@ -187,6 +194,33 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Self { masks: Some(masks), ..self }
     }
 
+    /// Chooses whether patterns that cannot matter are left out.
+    #[must_use]
+    pub fn with_screening(self, screening: Screening) -> Self {
+        Self { screening, ..self }
+    }
+
+    /// Names a pattern for each of the B probes that is likely to be the best one, such as that of
+    /// the last recall: screening by codes then lists less. A hint changes no bit of a result, and
+    /// one that is not below N is none.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Codes, Context, MatRef, Memory, Outputs, Retrieval};
+    ///
+    /// let patterns: Vec<f32> = (0..64_000).map(|i| ((i * i) as f32).sin()).collect();
+    /// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
+    /// let (mut context, mut best) = (Context::new(), [0]);
+    /// let outputs = Outputs { best: Some(&mut best), ..Outputs::default() };
+    /// let probes = MatRef::new(memory.pattern(7), 1, 64)?;
+    /// Retrieval::new(8.0).with_hints(&[7]).run(probes, &memory, outputs, &mut context)?;
+    /// assert_eq!(best, [7]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_hints(self, hints: &'k [usize]) -> Self {
+        Self { hints: Some(hints), ..self }
+    }
+
     /// Updates every probe (B x D, row after row) in place: replaces it by what is recalled from
     /// it, which is a pattern even where the patterns have values.
     ///
@@ -270,7 +304,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         }
         let statistics = outputs.take_statistics();
         let call = Call { retrieval: self, probes, memory };
-        if self.is_plain() && !statistics.any() {
+        if self.is_plain() && !statistics.any() && call.never_peaked() {
             // Nothing but the drivers' scratch is needed.
             return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
@@ -391,7 +425,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
         }
         let shape = (probes.rows(), patterns);
         self.biases.map_or(Ok(()), |biases| expect_shape("biases", biases.shape(), shape))?;
-        self.masks.map_or(Ok(()), |masks| expect_shape("masks", masks.shape(), shape))
+        self.masks.map_or(Ok(()), |masks| expect_shape("masks", masks.shape(), shape))?;
+        self.hints.map_or(Ok(()), |hints| expect_length("hints", hints.len(), probes.rows()))
     }
 
     /// β and the number of patterns, as the separation takes them.

@@ -149,6 +149,35 @@ impl<T: Element> List<'_, T> {
         );
     }
 
+    /// Appends the candidates among the scores of patterns that a list names, in ascending order.
+    /// The other patterns are known to be no candidates, and none of them has the highest score.
+    pub fn append_listed(&mut self, scores: &[T], indices: &[u32], threshold: Threshold<T>) {
+        for (&score, &index) in scores.iter().zip(indices) {
+            if !score.is_finite() {
+                self.head.finite = false;
+                return;
+            }
+            if score > self.head.row_max {
+                (self.head.row_max, self.head.best) = (score, index as usize);
+                if let Threshold::Width(width) = threshold {
+                    self.raise(score - width);
+                }
+            }
+            if score < self.head.bound || self.head.overflowed {
+                continue;
+            }
+            if self.head.len + SLACK >= self.scores.len() {
+                self.prune(threshold);
+                if self.head.len + SLACK >= self.scores.len() {
+                    self.head.overflowed = true;
+                    continue;
+                }
+            }
+            (self.scores[self.head.len], self.indices[self.head.len]) = (score, index);
+            self.head.len += 1;
+        }
+    }
+
     /// Raises the bound to that of `threshold`, as far as the list so far tells, and drops the
     /// entries below it.
     pub fn prune(&mut self, threshold: Threshold<T>) {

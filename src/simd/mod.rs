@@ -28,6 +28,7 @@ mod element;
 pub(crate) mod exp2;
 #[cfg(target_arch = "x86_64")]
 mod features;
+pub(crate) mod integers;
 mod lanes;
 mod level;
 mod portable;

@@ -1,0 +1,259 @@
+//! Softmax recall by the strategy of each probe.
+
+use crate::driver::outputs::Outputs;
+use crate::driver::sparse::{Kind, SparseScratch, Supports};
+use crate::error::Result;
+use crate::matrix::{MatMut, MatRef};
+use crate::retrieval::call::{Call, Work};
+use crate::retrieval::factors::Factors;
+use crate::retrieval::{Context, Retrieval};
+use crate::separation::state::State;
+use crate::simd::Element;
+use crate::similarity::scoring::Scoring;
+
+/// The probes of one strategy where a batch has both, and their outputs, in memory that is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Gathered<T> {
+    which: Vec<usize>,
+    probes: Vec<T>,
+    biases: Vec<T>,
+    masks: Vec<bool>,
+    hints: Vec<usize>,
+    factors: Factors<T>,
+    matrices: [Vec<T>; 3],
+    floats: [Vec<T>; 4],
+    counts: [Vec<usize>; 2],
+    /// Of all probes.
+    states: Vec<State<T>>,
+}
+
+impl<T> Default for Gathered<T> {
+    fn default() -> Self {
+        Self {
+            which: Vec::new(),
+            probes: Vec::new(),
+            biases: Vec::new(),
+            masks: Vec::new(),
+            hints: Vec::new(),
+            factors: Factors::default(),
+            matrices: Default::default(),
+            floats: Default::default(),
+            counts: Default::default(),
+            states: Vec::new(),
+        }
+    }
+}
+
+impl<T: Element> Call<'_, T> {
+    /// By a softmax.
+    pub fn softmax(
+        &self,
+        outputs: Outputs<'_, T>,
+        scoring: &Scoring<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let level = context.level()?;
+        self.choose(scoring, level, &mut context.choice)?;
+        let (batch, peaked) = (self.probes.rows(), context.choice.count());
+        if peaked == 0 {
+            return self.streaming(outputs, scoring, work, context);
+        }
+        if peaked == batch {
+            return self.peaked(outputs, scoring, work, context);
+        }
+        let mut gathered = std::mem::take(&mut work.gathered);
+        let result = self.both(outputs, &mut gathered, work, context);
+        work.gathered = gathered;
+        result
+    }
+
+    fn streaming(
+        &self,
+        outputs: Outputs<'_, T>,
+        scoring: &Scoring<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        context.counters.dense += self.probes.rows() as u64;
+        self.dense(outputs, scoring, &mut work.lse, context)
+    }
+
+    /// Scores first, and then the weights of those within reach of the highest. Leaves the states
+    /// that a streaming recall would, up to roundings.
+    fn peaked(
+        &self,
+        outputs: Outputs<'_, T>,
+        scoring: &Scoring<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        self.sparse(outputs, scoring, work, context)?;
+        let batch = self.probes.rows();
+        context.memory.reserve(0, batch as u64, 0)?;
+        let supports = &work.sparse.supports;
+        for (b, state) in context.memory.states[..batch].iter_mut().enumerate() {
+            *state = state_of(supports, b);
+        }
+        Ok(())
+    }
+
+    /// Adds what has been screened to the counters.
+    pub fn count(&self, sparse: &mut SparseScratch<T>, context: &mut Context<T>) {
+        let (screened, counters) = (sparse.screened(), &mut context.counters);
+        counters.probes += screened.probes as u64;
+        counters.listed += screened.listed as u64;
+        counters.dense += (self.probes.rows() as u64).saturating_sub(screened.probes as u64);
+        if screened.probes > 0 {
+            counters.kept += sparse.supports.indices.len() as u64;
+        }
+    }
+
+    /// The streamed probes, and then the peaked ones.
+    fn both(
+        &self,
+        mut outputs: Outputs<'_, T>,
+        gathered: &mut Gathered<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let batch = self.probes.rows();
+        let mut states = std::mem::take(&mut gathered.states);
+        states.clear();
+        states.resize(batch, State::EMPTY);
+        for peaked in [false, true] {
+            let choice = context.choice.peaked.iter().enumerate();
+            gathered.which.clear();
+            gathered.which.extend(choice.filter(|(_, p)| **p == peaked).map(|(b, _)| b));
+            self.gather(gathered, &outputs);
+            let mut factors = std::mem::take(&mut gathered.factors);
+            let result = self.some(peaked, (gathered, &mut factors), &outputs, work, context);
+            gathered.factors = factors;
+            result?;
+            gathered.scatter(&mut outputs);
+            for (&b, state) in gathered.which.iter().zip(&context.memory.states) {
+                states[b] = *state;
+            }
+        }
+        context.memory.reserve(0, batch as u64, 0)?;
+        context.memory.states[..batch].copy_from_slice(&states);
+        gathered.states = states;
+        Ok(())
+    }
+
+    /// Copies the rows of the probes that have been chosen, and makes room for their outputs.
+    fn gather(&self, gathered: &mut Gathered<T>, outputs: &Outputs<'_, T>) {
+        let Gathered { which, probes, biases, masks, hints, matrices, floats, counts, .. } =
+            gathered;
+        probes.clear();
+        which.iter().for_each(|&b| probes.extend_from_slice(self.probes.row(b)));
+        biases.clear();
+        masks.clear();
+        hints.clear();
+        for &b in &*which {
+            biases.extend(self.retrieval.biases.iter().flat_map(|biases| biases.row(b)));
+            masks.extend(self.retrieval.masks.iter().flat_map(|masks| masks.row(b)));
+            hints.extend(self.retrieval.hints.iter().map(|hints| hints[b]));
+        }
+        let cols = [&outputs.retrieved, &outputs.similarities, &outputs.memory_weights];
+        for (matrix, cols) in matrices.iter_mut().zip(cols) {
+            matrix.resize(which.len() * cols.as_ref().map_or(0, MatMut::cols), T::ZERO);
+        }
+        floats.iter_mut().for_each(|vector| vector.resize(which.len(), T::ZERO));
+        counts.iter_mut().for_each(|vector| vector.resize(which.len(), 0));
+    }
+
+    /// Recalls the probes that have been gathered.
+    fn some(
+        &self,
+        peaked: bool,
+        (gathered, factors): (&mut Gathered<T>, &mut Factors<T>),
+        outputs: &Outputs<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let Gathered { which, probes, biases, masks, hints, matrices, floats, counts, .. } =
+            gathered;
+        let (count, patterns) = (which.len(), self.memory.patterns());
+        let given = self.retrieval;
+        let retrieval = Retrieval {
+            biases: given.biases.map(|_| MatRef::new(biases, count, patterns)).transpose()?,
+            masks: given.masks.map(|_| MatRef::new(masks, count, patterns)).transpose()?,
+            hints: given.hints.map(|_| &hints[..]),
+            ..*given
+        };
+        let probes = MatRef::new(probes, count, self.memory.dim())?;
+        let call = Call { retrieval: &retrieval, probes, memory: self.memory };
+        factors.prepare(retrieval.similarity, probes, self.memory)?;
+        let scoring = call.scoring(factors);
+        let [retrieved, similarities, memory_weights] = matrices;
+        let matrix = |elements, wanted: &Option<MatMut<'_, T>>| {
+            let cols = wanted.as_ref().map(MatMut::cols);
+            cols.map(|cols| MatMut::new(elements, count, cols)).transpose()
+        };
+        let [lse, energy, entropy, best_weight] = floats;
+        let [best, support] = counts;
+        let some = Outputs {
+            retrieved: matrix(retrieved, &outputs.retrieved)?,
+            similarities: matrix(similarities, &outputs.similarities)?,
+            memory_weights: matrix(memory_weights, &outputs.memory_weights)?,
+            lse: outputs.lse.as_ref().map(|_| &mut lse[..]),
+            energy: outputs.energy.as_ref().map(|_| &mut energy[..]),
+            entropy: outputs.entropy.as_ref().map(|_| &mut entropy[..]),
+            best_weight: outputs.best_weight.as_ref().map(|_| &mut best_weight[..]),
+            best: outputs.best.as_ref().map(|_| &mut best[..]),
+            support: outputs.support.as_ref().map(|_| &mut support[..]),
+            ..Outputs::default()
+        };
+        match peaked {
+            true => call.peaked(some, &scoring, work, context),
+            false => call.streaming(some, &scoring, work, context),
+        }
+    }
+}
+
+impl<T: Element> Gathered<T> {
+    /// Copies the outputs of the gathered probes to their places.
+    fn scatter(&self, outputs: &mut Outputs<'_, T>) {
+        let matrices =
+            [&mut outputs.retrieved, &mut outputs.similarities, &mut outputs.memory_weights];
+        for (from, to) in self.matrices.iter().zip(matrices) {
+            let Some(to) = to else { continue };
+            for (row, &b) in from.chunks_exact(to.cols()).zip(&self.which) {
+                to.row_mut(b).copy_from_slice(row);
+            }
+        }
+        let floats =
+            [&mut outputs.lse, &mut outputs.energy, &mut outputs.entropy, &mut outputs.best_weight];
+        for (from, to) in self.floats.iter().zip(floats) {
+            let Some(to) = to else { continue };
+            self.which.iter().zip(from).for_each(|(&b, &x)| to[b] = x);
+        }
+        for (from, to) in self.counts.iter().zip([&mut outputs.best, &mut outputs.support]) {
+            let Some(to) = to else { continue };
+            self.which.iter().zip(from).for_each(|(&b, &x)| to[b] = x);
+        }
+    }
+}
+
+/// The state that tells the weights of a probe's support.
+fn state_of<T: Element>(supports: &Supports<T>, b: usize) -> State<T> {
+    let fact = &supports.facts[b];
+    let range = supports.range(b);
+    match (fact.kind, fact.best) {
+        (Kind::NotFinite, _) => State { row_sum: T::NAN, shift: T::ZERO, ..State::EMPTY },
+        (Kind::Proper, Some(best)) => {
+            let at = supports.indices[range.clone()].binary_search(&(best as u32));
+            let highest = at.map_or(T::ZERO, |at| supports.scores[range.start + at]);
+            State {
+                shift: highest,
+                row_max: highest,
+                row_sum: T::from_f64(1.0 / fact.best_weight),
+                best,
+                support: range.len(),
+                ..State::EMPTY
+            }
+        }
+        _ => State::EMPTY,
+    }
+}

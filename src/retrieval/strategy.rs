@@ -1,0 +1,259 @@
+//! The two strategies of softmax recall, and which of them a probe takes.
+//!
+//! *Streaming* weighs every pattern as its score is computed, relative to the highest score so far
+//! (see `driver::forward`). *Peaked* computes the scores first and weighs those patterns alone that
+//! are within reach of the highest one (see `driver::sparse`): the codes of a memory save it most of
+//! the scores, and without codes it saves most of the projection.
+//!
+//! A strategy has its bits, so which one a probe takes depends on the probe, the memory, β, biases
+//! and masks alone: not on codes, the batch, threads, the level, or what came before.
+//!
+//! ```text
+//! few or short patterns, or a probe that is bounded       streaming
+//! S patterns at a fixed stride, of which more than 1/8    streaming
+//!   have scores within reach of the highest that
+//!   the probe can have (|x| max |m|; 1 for cosines)
+//! otherwise                                               peaked
+//! ```
+
+use crate::error::Result;
+use crate::kernel;
+use crate::kernel::score::ListedScores;
+use crate::matrix::MatRef;
+use crate::memory::padded_cols;
+use crate::retrieval::call::Call;
+use crate::separation::state::SoftmaxParams;
+use crate::simd::{Element, Level};
+use crate::similarity::Similarity;
+use crate::similarity::scoring::{Scoring, masked};
+
+/// Whether recall leaves out patterns that cannot matter.
+///
+/// A softmax weight below 2^-(24 + log2 N) of the highest (53 for 24 in `f64`) is exactly 0, so the
+/// patterns whose scores are lower than the highest by more than (24 + log2 N) ln 2 / β have no
+/// part in a recall. If these are most, [`Auto`](Self::Auto) computes the scores first and projects
+/// the few others; with [codes](crate::Memory::with_codes) it reads these alone.
+///
+/// # When it pays
+/// - **β.** The window is (24 + log2 N) ln 2 / β: 27.7 / β for 60,000 patterns in `f32`. Scores of
+///   unit vectors differ by 2 at most, so that below a β of about 40 there is little to skip in
+///   principle. Separations whose weights are mostly 0 have narrower windows: 2 / β for 1.5-entmax,
+///   1 / β for sparsemax.
+/// - **Data.** Probes that resemble a few patterns; a probe that resembles none has all patterns in
+///   the window, and what screening has read is lost (a quarter of the time at most).
+/// - **Size.** At least 256 patterns of 32 features; the more the better.
+///
+/// docs/PERFORMANCE.md has figures for images and for embeddings of sentences.
+///
+/// ```
+/// use hopfield_kernels::{Codes, Context, MatRef, Memory, Outputs, Retrieval, Screening};
+///
+/// let patterns: Vec<f32> = (0..64_000).map(|i| ((i * i) as f32).sin()).collect();
+/// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
+/// let (mut context, mut best) = (Context::new(), [0]);
+/// let outputs = Outputs { best: Some(&mut best), ..Outputs::default() };
+/// let probes = MatRef::new(memory.pattern(123), 1, 64)?;
+/// Retrieval::new(8.0)
+///     .with_screening(Screening::Auto)
+///     .run(probes, &memory, outputs, &mut context)?;
+/// assert_eq!(best, [123]);
+/// assert!(context.counters().listed < 100, "of 1,000 patterns");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Screening {
+    /// The strategy that a test of the probe and of a few patterns chooses, and codes if the memory
+    /// has any. Which codes it has, and whether, changes no bit of a result.
+    #[default]
+    Auto,
+    /// Every pattern is scored, and weighed as its score is computed. Codes are not used.
+    Never,
+    /// The scores of a softmax first, without the test, and codes if the memory has any.
+    Always,
+}
+
+/// What screening has done since the counters were last reset: sums over all calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Probes whose patterns were screened by codes.
+    pub probes: u64,
+    /// Probes whose patterns were all scored.
+    pub dense: u64,
+    /// Patterns whose scores were computed for the probes that were screened.
+    pub listed: u64,
+    /// Those among them that had a weight.
+    pub kept: u64,
+}
+
+/// Fewer patterns, or patterns of fewer features, are always streamed.
+const LEAST_PATTERNS: usize = 256;
+const LEAST_FEATURES: usize = 32;
+/// Patterns of a sample: one in so many, at least and at most so many.
+const SAMPLE_SHARE: usize = 128;
+const FEWEST: usize = 16;
+const MOST: usize = 256;
+/// The share of a sample within reach from which on a probe is streamed.
+const DENSE_SHARE: usize = 8;
+
+/// Scratch for the choice, and its result.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Choice<T> {
+    probe: Vec<T>,
+    scores: Vec<T>,
+    list: Vec<u32>,
+    /// Whether each probe is peaked.
+    pub peaked: Vec<bool>,
+}
+
+impl<T> Choice<T> {
+    /// Number of peaked probes.
+    pub fn count(&self) -> usize {
+        self.peaked.iter().filter(|peaked| **peaked).count()
+    }
+}
+
+impl<T: Element> Call<'_, T> {
+    /// Whether all probes are streamed, as far as can be told without looking at them.
+    pub fn never_peaked(&self) -> bool {
+        let retrieval = self.retrieval;
+        let few = self.memory.patterns() < LEAST_PATTERNS || self.memory.dim() < LEAST_FEATURES;
+        let unbounded = !self.memory.max_is_known() && retrieval.similarity == Similarity::Dot;
+        match retrieval.screening {
+            Screening::Never => true,
+            Screening::Always => retrieval.null() != T::ZERO,
+            Screening::Auto => retrieval.null() != T::ZERO || few || unbounded,
+        }
+    }
+
+    /// Chooses the strategy of every probe.
+    pub fn choose(
+        &self,
+        scoring: &Scoring<'_, T>,
+        level: Level,
+        choice: &mut Choice<T>,
+    ) -> Result<()> {
+        let batch = self.probes.rows();
+        choice.peaked.clear();
+        if self.never_peaked() || self.retrieval.screening == Screening::Always {
+            choice.peaked.resize(batch, !self.never_peaked());
+            return Ok(());
+        }
+        let patterns = self.memory.patterns();
+        let params = self.retrieval.params(patterns);
+        let most = match self.retrieval.similarity {
+            Similarity::Dot => self.memory.max_squared_norm_of(self.retrieval.keep),
+            _ => T::ZERO,
+        };
+        let sample = (patterns / SAMPLE_SHARE).clamp(FEWEST, MOST);
+        choice.list.clear();
+        choice.list.extend((0..sample).map(|i| (i * patterns / sample) as u32));
+        let test = Test { params: params.among(most, self.memory.dim()), most, scoring, level };
+        for b in 0..batch {
+            let peaked = self.is_peaked(b, &test, choice);
+            choice.peaked.push(peaked);
+        }
+        Ok(())
+    }
+
+    fn is_peaked(&self, b: usize, test: &Test<'_, T>, choice: &mut Choice<T>) -> bool {
+        let probe = self.probes.row(b);
+        let square: f64 = squared_norm(probe);
+        let dot = self.retrieval.similarity == Similarity::Dot;
+        if dot && T::from_f64(square) <= test.params.bound {
+            return false;
+        }
+        let best = match self.retrieval.similarity {
+            Similarity::Dot => (square * test.most.to_f64()).sqrt(),
+            Similarity::Cosine => 1.0,
+            _ => 0.0,
+        };
+        let reach = best + self.highest_bias(b) - test.params.depth.to_f64();
+        if !reach.is_finite() {
+            return false;
+        }
+        let cols = padded_cols::<T>(probe.len());
+        choice.probe.clear();
+        choice.probe.extend_from_slice(probe);
+        choice.probe.resize(cols, T::ZERO);
+        // A few patterns of the sample first, which mostly tell.
+        let all = std::mem::take(&mut choice.list);
+        let step = all.len() / FEWEST;
+        let few: [u32; FEWEST] = std::array::from_fn(|i| all[i * step]);
+        let (found, of) = self.reaching(b, &few, reach, test, choice);
+        let peaked = match found {
+            0 => of > 0,
+            _ if found * 2 > of => false,
+            _ => {
+                let (found, of) = self.reaching(b, &all, reach, test, choice);
+                found * DENSE_SHARE <= of
+            }
+        };
+        choice.list = all;
+        peaked
+    }
+
+    /// How many of some patterns have scores that are not below `reach`, and how many take part.
+    fn reaching(
+        &self,
+        b: usize,
+        list: &[u32],
+        reach: f64,
+        test: &Test<'_, T>,
+        choice: &mut Choice<T>,
+    ) -> (usize, usize) {
+        let Choice { probe, scores, .. } = choice;
+        scores.resize(scores.len().max(MOST + T::LANES), T::ZERO);
+        let patterns = self.memory.padded();
+        let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
+        let kernel = ListedScores { probe, patterns, list, scores };
+        kernel::compiled::listed_scores(test.level, kernel);
+        let (mut found, mut of) = (0, 0);
+        for (score, &n) in scores.iter_mut().zip(list) {
+            let n = n as usize;
+            let score = std::slice::from_mut(score);
+            test.scoring.similarities(score, b, n);
+            test.scoring.scores(score, b, n);
+            if score[0] == masked() || self.retrieval.keep.is_some_and(|keep| !keep[n]) {
+                continue;
+            }
+            of += 1;
+            // A score that is not a number is within reach.
+            let below = score[0].to_f64() < reach;
+            found += usize::from(!below);
+        }
+        (found, of)
+    }
+
+    /// The highest bias of probe `b`, over β.
+    fn highest_bias(&self, b: usize) -> f64 {
+        let retrieval = self.retrieval;
+        let highest = |bias: &[T]| {
+            let most =
+                bias.iter().fold(T::NEG_INFINITY, |most, &x| if x > most { x } else { most });
+            most.to_f64() / retrieval.total_beta()
+        };
+        retrieval.bias.map_or(0.0, highest)
+            + retrieval.biases.map_or(0.0, |biases| highest(biases.row(b)))
+    }
+}
+
+/// What the tests of all probes share.
+struct Test<'a, T> {
+    params: SoftmaxParams<T>,
+    /// M*², for dot products.
+    most: T,
+    scoring: &'a Scoring<'a, T>,
+    level: Level,
+}
+
+/// |x|², in lanes.
+fn squared_norm<T: Element>(probe: &[T]) -> f64 {
+    let (chunks, rest) = probe.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x.to_f64() * x.to_f64());
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>()
+}
