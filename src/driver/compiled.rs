@@ -4,15 +4,20 @@ use crate::driver::backward::Backward;
 use crate::driver::finish::Finish;
 use crate::driver::forward::Forward;
 use crate::driver::merge::Merge;
+use crate::driver::project::Project;
+use crate::driver::screen::Pass;
 use crate::driver::update::Learn;
 use crate::separation::softmax::Softmax;
 use crate::simd::compiled::compiled;
+use crate::simd::integers;
 
 compiled! {
     /// Recall from some of the patterns.
     recall(Forward);
     /// The sum of two recalls.
     merge(Merge);
+    /// Projection of sparse weights.
+    project(Project);
     /// Sums become retrieved probes.
     finish(Finish);
     /// The softmax of rows.
@@ -21,4 +26,10 @@ compiled! {
     learn(Learn);
     /// Gradients from some of the patterns.
     backward(Backward);
+}
+
+compiled! {
+    by integers::dispatch:
+    /// Screening of patterns by their codes.
+    pass(Pass);
 }

@@ -7,7 +7,8 @@
 //! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
 //! | [`decode`] | recall of one probe, by row strips |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
-//! | [`scan`], [`sparse`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
+//! | [`scan`], [`sparse`], [`sparse_softmax`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
+//! | [`project`] | projection of the few patterns that have a weight |
 //! | [`screen`] | candidates without the scores of all patterns |
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`update`] | learning, block by block of patterns |
@@ -27,6 +28,7 @@ pub(crate) mod lists;
 mod merge;
 pub(crate) mod outputs;
 pub(crate) mod parallel;
+pub(crate) mod project;
 pub(crate) mod run;
 pub(crate) mod scan;
 mod score_tile;
@@ -34,5 +36,6 @@ pub(crate) mod scratch;
 pub(crate) mod screen;
 pub(crate) mod source;
 pub(crate) mod sparse;
+mod sparse_softmax;
 pub(crate) mod tasks;
 pub(crate) mod update;

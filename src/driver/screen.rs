@@ -38,7 +38,7 @@ use crate::memory::codes::{CodeStore, ProbeCodes};
 use crate::separation::candidates::Threshold;
 use crate::separation::state::State;
 use crate::simd::Element;
-use crate::simd::integers::{IntegerKernel, Integers, PANEL, dispatch};
+use crate::simd::integers::{IntegerKernel, Integers, PANEL};
 use crate::simd::tile::PROBE_TILE;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
@@ -168,9 +168,9 @@ pub(crate) struct Screening<'a, T> {
 }
 
 /// The pass over the codes.
-struct Pass<'s, 'a, T> {
-    screening: &'s Screening<'a, T>,
-    scratch: &'s mut ScreenScratch<T>,
+pub(crate) struct Pass<'a, T> {
+    screening: &'a Screening<'a, T>,
+    scratch: &'a mut ScreenScratch<T>,
 }
 
 impl<T: Element> Screening<'_, T> {
@@ -182,7 +182,7 @@ impl<T: Element> Screening<'_, T> {
             list.begin();
         }
         self.take_hints(scratch);
-        dispatch(self.shared.level, Pass { screening: self, scratch: &mut *scratch });
+        compiled::pass(self.shared.level, Pass { screening: self, scratch: &mut *scratch });
         for b in 0..batch {
             if let Threshold::KthWidth { k, .. } = self.threshold {
                 self.score_highest(b, k, scratch);
@@ -342,7 +342,7 @@ impl<T: Element> Screening<'_, T> {
     }
 }
 
-impl<T: Element> IntegerKernel for Pass<'_, '_, T> {
+impl<T: Element> IntegerKernel for Pass<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -365,7 +365,7 @@ impl<T: Element> IntegerKernel for Pass<'_, '_, T> {
     }
 }
 
-impl<T: Element> Pass<'_, '_, T> {
+impl<T: Element> Pass<'_, T> {
     /// All probes with the codes of one block.
     #[inline(always)]
     fn block<I: Integers>(&mut self, integers: I, block: Range<usize>) {
@@ -409,8 +409,7 @@ impl<T: Element> Pass<'_, '_, T> {
         }
         let many = matches!(screening.threshold, Threshold::KthWidth { k: 2.., .. });
         if !many && high > self.scratch.lists[b].found_at {
-            let at = bounds.iter().position(|&bound| bound == high);
-            if let Some(at) = at {
+            if let Some(at) = position(bounds, high) {
                 screening.find(b, block.start + at, high, self.scratch);
             }
         }
@@ -482,6 +481,20 @@ impl<T: Element> Screening<'_, T> {
         }
         list.prune();
     }
+}
+
+/// The first place of a bound.
+#[inline(always)]
+fn position(bounds: &[f32], bound: f32) -> Option<usize> {
+    let (chunks, rest) = bounds.as_chunks::<PANEL>();
+    for (at, chunk) in chunks.iter().enumerate() {
+        // Without a branch for each of them.
+        if chunk.iter().fold(false, |found, &other| found | (other == bound)) {
+            return chunk.iter().position(|&other| other == bound).map(|lane| at * PANEL + lane);
+        }
+    }
+    let at = rest.iter().position(|&other| other == bound);
+    at.map(|lane| chunks.len() * PANEL + lane)
 }
 
 /// Whether one of some bounds is not below a cut, and the highest of them that is finite.

@@ -23,7 +23,7 @@ use crate::driver::tasks::Shared;
 use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::separation::candidates::Threshold;
-use crate::separation::rows::{Reach, RowSeparation, value, weigh};
+use crate::separation::rows::{Reach, RowSeparation, value, weigh_at};
 use crate::simd::Element;
 use crate::similarity::scoring::least_unmasked;
 
@@ -49,6 +49,9 @@ pub(crate) struct Fact {
     /// -Σ p ln p; NaN if it was not asked for.
     pub entropy: f64,
 }
+
+/// The pattern with the highest score, and that score.
+pub(super) type Top<T> = (Option<usize>, T);
 
 /// What a row of scores was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +160,8 @@ pub(crate) struct SparseScratch<T> {
     indices: Vec<u32>,
     theta: Vec<f64>,
     weights: Vec<f64>,
+    /// The weights of a softmax, relative to the highest.
+    exponentials: Vec<T>,
     pub supports: Supports<T>,
 }
 
@@ -170,6 +175,7 @@ impl<T> Default for SparseScratch<T> {
             indices: Vec::new(),
             theta: Vec::new(),
             weights: Vec::new(),
+            exponentials: Vec::new(),
             supports: Supports::default(),
         }
     }
@@ -348,8 +354,6 @@ impl<T: Element> Sparse<'_, T> {
     /// Solves for the weights of one probe from its candidates, and appends its support.
     fn solve_one(&self, b: usize, all: bool, work: &mut SparseScratch<T>) {
         let lists = if all { &work.full } else { &work.narrow };
-        work.scores.clear();
-        work.indices.clear();
         let (mut finite, mut row_max, mut best) = (true, T::NEG_INFINITY, None);
         for (head, ..) in lists.of(b) {
             finite &= head.finite;
@@ -357,12 +361,45 @@ impl<T: Element> Sparse<'_, T> {
                 (row_max, best) = (head.row_max, Some(head.best));
             }
         }
+        let best = best.filter(|_| row_max >= least_unmasked());
+        let kind = match (finite, best) {
+            (false, _) => Kind::NotFinite,
+            (true, None) => Kind::Masked,
+            (true, Some(_)) => Kind::Proper,
+        };
+        let fact = match (kind, self.separation.softmax_width()) {
+            (Kind::Proper, Some(width)) => {
+                let SparseScratch { narrow, full, exponentials, supports, .. } = &mut *work;
+                let lists = if all { &*full } else { &*narrow };
+                self.weigh_softmax(lists, (b, width), (best, row_max), exponentials, supports)
+            }
+            (Kind::Proper, None) => {
+                self.gather(b, all, row_max, work);
+                self.weigh((best, row_max), work)
+            }
+            _ => {
+                let masked = kind == Kind::Masked;
+                let potential = if masked { value(self.separation, &[]) } else { f64::NAN };
+                let zero = if masked { 0.0 } else { f64::NAN };
+                Fact { kind, best: None, best_weight: zero, potential, entropy: zero }
+            }
+        };
+        work.supports.facts.push(fact);
+        let end = work.supports.indices.len();
+        work.supports.starts.push(end);
+    }
+
+    /// Copies the candidates of one probe that may have a weight out of its lists.
+    fn gather(&self, b: usize, all: bool, row_max: T, work: &mut SparseScratch<T>) {
+        let lists = if all { &work.full } else { &work.narrow };
         let mut bound = self.bound(row_max);
         if let Some((_, scores, _)) = lists.of(b).max_by_key(|(head, ..)| head.len) {
             let raised = self.raise(scores, row_max);
             bound = if raised > bound { raised } else { bound };
         }
         let count = lists.of(b).map(|(head, ..)| head.len).sum();
+        work.scores.clear();
+        work.indices.clear();
         work.scores.resize(count, T::ZERO);
         work.indices.resize(count, 0);
         let mut kept = 0;
@@ -375,23 +412,6 @@ impl<T: Element> Sparse<'_, T> {
         }
         work.scores.truncate(kept);
         work.indices.truncate(kept);
-        let best = best.filter(|_| row_max >= least_unmasked());
-        let kind = match (finite, best) {
-            (false, _) => Kind::NotFinite,
-            (true, None) => Kind::Masked,
-            (true, Some(_)) => Kind::Proper,
-        };
-        let fact = if kind == Kind::Proper {
-            self.weigh((best, row_max), work)
-        } else {
-            let masked = kind == Kind::Masked;
-            let potential = if masked { value(self.separation, &[]) } else { f64::NAN };
-            let zero = if masked { 0.0 } else { f64::NAN };
-            Fact { kind, best: None, best_weight: zero, potential, entropy: zero }
-        };
-        work.supports.facts.push(fact);
-        let end = work.supports.indices.len();
-        work.supports.starts.push(end);
     }
 
     /// G of some candidates; NaN unless potentials are wanted.
@@ -415,7 +435,7 @@ impl<T: Element> Sparse<'_, T> {
         }
         weights.clear();
         weights.extend_from_slice(theta);
-        weigh(self.separation, weights);
+        weigh_at(self.separation, self.shared.level, weights);
         let potential = self.potential(theta, row_max);
         let best_weight = best.and_then(|best| indices.iter().position(|&n| n as usize == best));
         let best_weight = best_weight.map_or(0.0, |at| weights[at]);

@@ -61,6 +61,17 @@ impl<'a, T: Element> Source<'a, T> {
     }
 }
 
+/// Bounds of how far an update moves each pattern.
+#[derive(Debug)]
+pub struct Drift<'a> {
+    /// ‖z‖ of every row of Z, rounded up.
+    pub lengths: &'a [f32],
+    /// One for each pattern; written.
+    pub moved: &'a mut [f32],
+    /// What L1 decay adds to each, λ₁ √D.
+    pub l1: f32,
+}
+
 /// An update of some of the patterns, block by block: weights, then outer products. Weights that
 /// are not given are stored for a block at a time only, and each pattern is read and written once.
 pub struct Learn<'a, T> {
@@ -76,6 +87,8 @@ pub struct Learn<'a, T> {
     pub norms: &'a mut [T],
     /// ΔM, not padded; written if present.
     pub delta: Option<MatMut<'a, T>>,
+    /// How far each pattern moves, if that is wanted.
+    pub drift: Option<Drift<'a>>,
     /// The factors of the update.
     pub step: Step<T>,
     /// Whether no factor of 0 is multiplied by a value that is not finite (see [`Outer::plain`]).
@@ -132,6 +145,65 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
     }
 }
 
+/// Scratch for the bounds of how far the patterns of a memory with codes move.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DriftScratch {
+    pub lengths: Vec<f32>,
+    pub moved: Vec<f32>,
+}
+
+impl DriftScratch {
+    /// Measures the rows of Z, and makes room for a bound of each pattern.
+    pub fn prepare<T: Element>(&mut self, vectors: MatRef<'_, T>, patterns: usize) {
+        self.lengths.clear();
+        self.lengths.extend(vectors.iter().map(|z| {
+            let square: f64 = z.iter().map(|z| z.to_f64() * z.to_f64()).sum();
+            (square.sqrt() * (1.0 + 1e-6)) as f32
+        }));
+        self.moved.resize(patterns, 0.0);
+    }
+}
+
+impl Drift<'_> {
+    /// The bounds of the first `at` patterns, and those of the others.
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let Self { lengths, moved, l1 } = self;
+        let (moved, moved_) = moved.split_at_mut(at);
+        (Self { lengths, moved, l1 }, Self { lengths, moved: moved_, l1 })
+    }
+
+    /// |Δm| <= η Σ |w| ‖z‖ / B + λ ‖m‖ + λ₁ √D, and the roundings of the update, which are few
+    /// units of what is added up.
+    #[inline(always)]
+    fn bound<T: Element>(
+        &mut self,
+        weights: MatRef<'_, T>,
+        squared_norms: &[T],
+        step: Step<T>,
+        block: Range<usize>,
+    ) {
+        let moved = &mut self.moved[block];
+        moved.fill(0.0);
+        for (b, &length) in self.lengths.iter().enumerate() {
+            for (moved, weight) in moved.iter_mut().zip(weights.row(b)) {
+                *moved += (weight.to_f64() as f32).abs() * length;
+            }
+        }
+        let rate = (step.rate.to_f64() * step.share.to_f64()).abs();
+        let (decay, l1) = (step.decay.to_f64().abs(), f64::from(self.l1));
+        let changes = decay != 0.0 || l1 != 0.0;
+        let roundings = (self.lengths.len() + 8) as f64 * f64::from(f32::EPSILON);
+        for (moved, square) in moved.iter_mut().zip(squared_norms) {
+            // What has no weight and does not decay stays as it is.
+            if *moved != 0.0 || changes {
+                let norm = square.to_f64().sqrt();
+                let bound = rate * f64::from(*moved) + decay * norm + l1;
+                *moved = ((bound + norm) * roundings + bound * (1.0 + 1e-5)) as f32;
+            }
+        }
+    }
+}
+
 impl<'a, T: Element> Learn<'a, T> {
     /// Splits the update after `at` patterns. The first part gets the first `share.0` of `share.1`
     /// equal parts of the scratch, the second part gets the rest.
@@ -146,17 +218,19 @@ impl<'a, T: Element> Learn<'a, T> {
         let (patterns, patterns_) = self.patterns.split_at_row(at);
         let (norms, norms_) = self.norms.split_at_mut(at);
         let (delta, delta_) = self.delta.map(|delta| delta.split_at_row(at)).unzip();
+        let (drift, drift_) = self.drift.map(|drift| drift.split_at(at)).unzip();
         let of = |count: usize| count / share.1 * share.0;
         let (weights, weights_) = self.weights.split_at_mut(of(self.weights.len()));
         let (list, list_) = self.list.split_at_mut(of(self.list.len()));
         let Self { vectors, step, plain, block, prefetches, streams, .. } = self;
-        let learn = |sources, keep, patterns, norms, delta, weights, list| Self {
+        let learn = |sources, keep, patterns, norms, delta, drift, weights, list| Self {
             sources,
             keep,
             vectors,
             patterns,
             norms,
             delta,
+            drift,
             step,
             plain,
             block,
@@ -166,8 +240,8 @@ impl<'a, T: Element> Learn<'a, T> {
             list,
         };
         (
-            learn(sources, keep, patterns, norms, delta, weights, list),
-            learn(sources_, keep_, patterns_, norms_, delta_, weights_, list_),
+            learn(sources, keep, patterns, norms, delta, drift, weights, list),
+            learn(sources_, keep_, patterns_, norms_, delta_, drift_, weights_, list_),
         )
     }
 
@@ -201,11 +275,15 @@ impl<'a, T: Element> Learn<'a, T> {
             self.weights = scratch;
         }
         let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
+        let weights = given.unwrap_or_else(|| {
+            MatRef::with_stride(self.weights, rows, cols, stride)
+                .expect("scratch has room for these rows")
+        });
+        if let Some(drift) = &mut self.drift {
+            drift.bound(weights, &self.norms[block.clone()], self.step, block.clone());
+        }
         Outer {
-            weights: given.unwrap_or_else(|| {
-                MatRef::with_stride(self.weights, rows, cols, stride)
-                    .expect("scratch has room for these rows")
-            }),
+            weights,
             vectors: self.vectors,
             patterns: self.patterns.rows_mut(block.clone()),
             norms: &mut self.norms[block.clone()],

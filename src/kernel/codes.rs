@@ -217,16 +217,13 @@ unsafe fn tile<I: Integers, const P: usize, const Q: usize>(
     );
     if kernel.format == Format::Eight {
         for line in 0..count {
-            let codes: [I::Codes; Q] = std::array::from_fn(
-                #[inline(always)]
-                |j| {
-                    // SAFETY: each of the `Q` panels has `lines` lines, `count` of them here.
-                    unsafe { integers.load(from.wrapping_add((j * lines + line) * LINE)) }
-                },
-            );
-            for (acc, words) in acc.iter_mut().zip(&words) {
-                for (acc, codes) in acc.iter_mut().zip(codes) {
-                    *acc = integers.dot(*acc, codes, words[line]);
+            // One line at a time, as the instructions take words from memory: the accumulators
+            // need nearly all registers.
+            for j in 0..Q {
+                // SAFETY: each of the `Q` panels has `lines` lines, `count` of them here.
+                let codes = unsafe { integers.load(from.wrapping_add((j * lines + line) * LINE)) };
+                for (acc, words) in acc.iter_mut().zip(&words) {
+                    acc[j] = integers.dot(acc[j], codes, words[line]);
                 }
             }
         }

@@ -4,7 +4,7 @@
 use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
 use crate::driver::parallel::{Divide, for_each_piece};
 use crate::driver::scratch::pad;
-use crate::driver::update::{Learn, Source};
+use crate::driver::update::{Drift, Learn, Source};
 use crate::error::{Error, Result};
 use crate::kernel::norms::Finite;
 use crate::kernel::rank1::Step;
@@ -117,6 +117,12 @@ impl<T: Element> Batch<'_, T> {
         // A task may work on two blocks at a time.
         let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
         context.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
+        let mut drift = std::mem::take(&mut context.drift);
+        let has_codes = memory.codes().is_some();
+        if has_codes {
+            drift.prepare(vectors, memory.patterns());
+        }
+        let l1 = factors.l1_lambda.to_f64().abs() * (memory.dim() as f64).sqrt() * (1.0 + 1e-6);
         let (patterns, norms) = memory.padded_mut();
         let step = Step {
             share: T::ONE / T::from_f64(self.batch as f64),
@@ -131,6 +137,11 @@ impl<T: Element> Batch<'_, T> {
             patterns,
             norms,
             delta,
+            drift: has_codes.then_some(Drift {
+                lengths: &drift.lengths,
+                moved: &mut drift.moved,
+                l1: l1 as f32,
+            }),
             step,
             plain,
             block,
@@ -143,6 +154,10 @@ impl<T: Element> Batch<'_, T> {
         for_each_piece(LearnTask { pieces, learn }, threads, &|task| {
             driver::compiled::learn(level, task.learn)
         });
+        if has_codes {
+            memory.drift(&drift.moved);
+        }
+        context.drift = drift;
         Ok(())
     }
 }

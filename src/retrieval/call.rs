@@ -5,6 +5,7 @@ use crate::driver::backward_run::GradientScratch;
 use crate::driver::blocking::Plan;
 use crate::driver::energy::SubMemory;
 use crate::driver::outputs::{Outputs, PerPattern, Statistics};
+use crate::driver::project::project;
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
 use crate::driver::source::{Input, SparseRows};
@@ -28,7 +29,7 @@ use crate::similarity::Similarity;
 use crate::similarity::accumulate::Sums;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
-/// The share of the patterns in a support below which few probes share a tile of the projection.
+/// The share of the patterns in a support below which every probe is projected by itself.
 const FEW: f64 = 0.1;
 
 /// What a recall keeps from call to call besides the drivers' scratch.
@@ -289,13 +290,13 @@ impl<'a, T: Element> Call<'a, T> {
         let weights = if readout { ProbeUpdate::Sum } else { update };
         projection_weights(weights, supports, self.probes, memory, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
-        let mut shared = self.shared(Job::Combine, scoring, context.level()?);
+        let shared = self.shared(Job::Combine, scoring, context.level()?);
         // Probes of a tile share the patterns of all their supports, which is a loss where these
         // have little in common.
         let share = projected.len() as f64 / (supports.facts.len() * memory.patterns()) as f64;
-        let tile = if share < FEW { 2 } else { PROBE_TILE };
-        shared.probe_tile = shared.probe_tile.min(tile);
-        if readout || update != ProbeUpdate::Median {
+        if share < FEW && (readout || update != ProbeUpdate::Median) {
+            project(&shared, rows, retrieved.reborrow(), context.parallelism());
+        } else if readout || update != ProbeUpdate::Median {
             let outputs = Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
             let parallelism = context.parallelism();
             run(&shared, Input::Sparse(rows), outputs, parallelism, &mut context.memory)?;

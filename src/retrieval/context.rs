@@ -2,6 +2,7 @@
 
 use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::Scratch;
+use crate::driver::update::DriftScratch;
 use crate::error::Result;
 use crate::retrieval::Recall;
 use crate::retrieval::call::Work;
@@ -40,6 +41,7 @@ pub struct Context<T> {
     /// The strategy of each probe.
     pub(crate) choice: Choice<T>,
     pub(crate) counters: Counters,
+    pub(crate) drift: DriftScratch,
 }
 
 impl<T: Element> Default for Context<T> {
@@ -62,6 +64,7 @@ impl<T: Element> Context<T> {
             probes: Vec::new(),
             choice: Choice::default(),
             counters: Counters::default(),
+            drift: DriftScratch::default(),
         }
     }
 

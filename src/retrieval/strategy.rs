@@ -11,8 +11,8 @@
 //! ```text
 //! few or short patterns, or a probe that is bounded       streaming
 //! S patterns at a fixed stride, of which more than 1/8    streaming
-//!   have scores within reach of the highest that
-//!   the probe can have (|x| max |m|; 1 for cosines)
+//!   have scores within reach of that of a pattern of
+//!   usual norm in the direction of the probe
 //! otherwise                                               peaked
 //! ```
 
@@ -149,7 +149,9 @@ impl<T: Element> Call<'_, T> {
         let sample = (patterns / SAMPLE_SHARE).clamp(FEWEST, MOST);
         choice.list.clear();
         choice.list.extend((0..sample).map(|i| (i * patterns / sample) as u32));
-        let test = Test { params: params.among(most, self.memory.dim()), most, scoring, level };
+        let norms = choice.list.iter().map(|&n| self.memory.squared_norms()[n as usize].to_f64());
+        let usual = norms.sum::<f64>() / sample as f64;
+        let test = Test { params: params.among(most, self.memory.dim()), usual, scoring, level };
         for b in 0..batch {
             let peaked = self.is_peaked(b, &test, choice);
             choice.peaked.push(peaked);
@@ -165,7 +167,7 @@ impl<T: Element> Call<'_, T> {
             return false;
         }
         let best = match self.retrieval.similarity {
-            Similarity::Dot => (square * test.most.to_f64()).sqrt(),
+            Similarity::Dot => (square * test.usual).sqrt(),
             Similarity::Cosine => 1.0,
             _ => 0.0,
         };
@@ -242,8 +244,8 @@ impl<T: Element> Call<'_, T> {
 /// What the tests of all probes share.
 struct Test<'a, T> {
     params: SoftmaxParams<T>,
-    /// M*², for dot products.
-    most: T,
+    /// The mean of ‖m‖² over the sample.
+    usual: f64,
     scoring: &'a Scoring<'a, T>,
     level: Level,
 }

@@ -1,6 +1,7 @@
 //! The separations by name, and as functions of rows.
 
 use crate::error::{Error, Result};
+use crate::separation::exponentials::{self, Exponentials};
 use crate::separation::rows::clipped::Clipped;
 use crate::separation::rows::entmax::Entmax;
 use crate::separation::rows::epanechnikov::Epanechnikov;
@@ -13,7 +14,7 @@ use crate::separation::rows::softmax::{Softmax, SoftmaxPlus};
 use crate::separation::rows::sparsemax::Sparsemax;
 use crate::separation::rows::top_k::TopK;
 use crate::separation::rows::{RowSeparation, pull, value, weigh};
-use crate::simd::Element;
+use crate::simd::{Element, Level};
 
 /// How scores t = β s + b become memory weights p: the gradient of a convex potential G(t).
 ///
@@ -265,13 +266,26 @@ impl Separation {
 }
 
 impl RowSeparation for Cut {
+    fn softmax_width(&self) -> Option<f64> {
+        Some(self.width)
+    }
+
     fn reach(&self) -> super::rows::Reach {
         super::rows::Reach::Width(self.width)
     }
 
     fn weights(&self, t: &mut [f64]) {
-        self.cut(t);
-        Softmax.weights(t);
+        self.weights_at(Level::best(), t);
+    }
+
+    fn weights_at(&self, level: Level, t: &mut [f64]) {
+        let top = t.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (scale, cutoff) = (std::f64::consts::LOG2_E, top - self.width);
+        let row = Exponentials { t: &mut *t, top, scale, cutoff };
+        exponentials::exponentials(level, row);
+        // One after another: weights of 0 change nothing, wherever they are.
+        let sum: f64 = t.iter().sum();
+        t.iter_mut().for_each(|weight| *weight /= sum);
     }
 
     fn potential(&self, t: &[f64]) -> f64 {
@@ -296,15 +310,5 @@ impl RowSeparation for Cut {
 
     fn error(&self, e: f64) -> f64 {
         Softmax.error(e)
-    }
-}
-
-impl Cut {
-    /// Masks the scores that have no weight: which of them are in the row is chance.
-    fn cut(&self, t: &mut [f64]) {
-        let highest = t.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for t in t.iter_mut().filter(|t| **t < highest - self.width) {
-            *t = f64::NEG_INFINITY;
-        }
     }
 }

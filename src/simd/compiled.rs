@@ -4,20 +4,36 @@
 //! compiled here, once for `f32` and once for `f64`, whatever the number of crates and calls that
 //! use it.
 
-/// Defines functions that run a kernel at a level.
+/// Defines functions that run a kernel at a level, or `by` another function than
+/// [`Lanes::dispatch`](super::Lanes::dispatch).
 macro_rules! compiled {
+    (by $dispatch:path: $(#[$doc:meta])* $name:ident($kernel:ident);) => {
+        compiled!(@ ($dispatch, $dispatch) $(#[$doc])* $name($kernel));
+    };
     ($($(#[$doc:meta])* $name:ident($kernel:ident) $(-> $output:ty)?;)*) => {$(
+        compiled!(
+            @ (
+                <f32 as $crate::simd::Lanes>::dispatch,
+                <f64 as $crate::simd::Lanes>::dispatch
+            )
+            $(#[$doc])* $name($kernel) $(-> $output)?
+        );
+    )*};
+    (
+        @ ($single:expr, $double:expr)
+        $(#[$doc:meta])* $name:ident($kernel:ident) $(-> $output:ty)?
+    ) => {
         $(#[$doc])*
         pub(crate) fn $name<T: $crate::simd::Element>(
             level: $crate::simd::Level, kernel: $kernel<'_, T>,
         ) $(-> $output)? {
             #[inline(never)]
             fn single(level: $crate::simd::Level, kernel: $kernel<'_, f32>) $(-> $output)? {
-                <f32 as $crate::simd::Lanes>::dispatch(level, kernel)
+                $single(level, kernel)
             }
             #[inline(never)]
             fn double(level: $crate::simd::Level, kernel: $kernel<'_, f64>) $(-> $output)? {
-                <f64 as $crate::simd::Lanes>::dispatch(level, kernel)
+                $double(level, kernel)
             }
             let kernel = std::mem::ManuallyDrop::new(kernel);
             // SAFETY:
@@ -33,6 +49,6 @@ macro_rules! compiled {
                 }
             }
         }
-    )*};
+    };
 }
 pub(crate) use compiled;

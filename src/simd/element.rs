@@ -89,24 +89,31 @@ macro_rules! element {
                 _ => "float64",
             };
 
+            #[inline]
             fn from_f64(value: f64) -> Self {
                 value as $t
             }
+            #[inline]
             fn to_f64(self) -> f64 {
                 self.into()
             }
+            #[inline]
             fn ln(self) -> Self {
                 self.ln()
             }
+            #[inline]
             fn abs(self) -> Self {
                 self.abs()
             }
+            #[inline]
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+            #[inline]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
+            #[inline]
             fn is_finite(self) -> bool {
                 self.is_finite()
             }

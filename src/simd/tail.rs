@@ -94,6 +94,25 @@ pub(crate) fn load<T: Element, S: Simd<T>>(simd: S, row: &[T], part: &PartialVec
     }
 }
 
+/// Stores the lanes of `part` before `part.end`.
+#[inline(always)]
+pub(crate) fn store<T: Element, S: Simd<T>>(
+    simd: S,
+    row: &mut [T],
+    part: &PartialVector,
+    vector: S::Vec,
+) {
+    assert!(part.at + part.end <= row.len());
+    // SAFETY: `part.at + part.end <= row.len()` by the assertion above.
+    unsafe {
+        let to = row.as_mut_ptr().add(part.at);
+        match part.end == T::LANES {
+            true => simd.store(to, vector),
+            false => simd.store_first(to, vector, part.end),
+        }
+    }
+}
+
 /// The lanes of `part`'s vector whose patterns are not masked.
 #[inline(always)]
 pub(crate) fn kept<T: Element, S: Simd<T>>(

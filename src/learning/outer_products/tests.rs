@@ -18,6 +18,7 @@ fn shares(pieces: usize) -> Vec<usize> {
         patterns,
         norms,
         delta: None,
+        drift: None,
         step: Step { share: 1.0, rate: 1.0, decay: 0.0, l1: 0.0 },
         plain: true,
         block: 16,

@@ -41,6 +41,7 @@ impl ProbeCodes {
     ///
     /// `roundings` bounds the relative error of a score as it is computed, γ of |x̂ - x·m| <= γ
     /// |x||m|.
+    #[inline(always)]
     pub fn push<T: Element>(&mut self, probe: &[T], most: i32, store: &CodeStore, roundings: f64) {
         let highest = probe.iter().fold(0.0, |most: f64, x| most.max(x.to_f64().abs()));
         let step = (highest / f64::from(most)) as f32;

@@ -42,6 +42,8 @@ pub(crate) mod top_k;
 #[cfg(test)]
 mod tests;
 
+use crate::simd::Level;
+
 /// Which scores can have a weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Reach {
@@ -78,6 +80,17 @@ pub(crate) trait RowSeparation: std::fmt::Debug + Send + Sync {
     /// contains every score within [`reach`](Self::reach), and the result is the same bits either
     /// way.
     fn weights(&self, t: &mut [f64]);
+
+    /// How far below the highest a score may be, if this is a softmax of those that are not lower.
+    fn softmax_width(&self) -> Option<f64> {
+        None
+    }
+
+    /// The same with the instructions of a level, for those members that use them.
+    fn weights_at(&self, level: Level, t: &mut [f64]) {
+        let _ = level;
+        self.weights(t);
+    }
 
     /// A bound for a row that contains these scores and any others: a score that is not above it
     /// has weight 0. None if the member has none.
@@ -153,8 +166,17 @@ impl Row {
 /// With a NaN or +∞ among the scores the whole row becomes NaN. A row in which nothing takes part
 /// becomes zeros.
 pub(crate) fn weigh(separation: &dyn RowSeparation, t: &mut [f64]) {
+    weigh_with(t, |t| separation.weights(t));
+}
+
+/// The same with the instructions of a level.
+pub(crate) fn weigh_at(separation: &dyn RowSeparation, level: Level, t: &mut [f64]) {
+    weigh_with(t, |t| separation.weights_at(level, t));
+}
+
+fn weigh_with(t: &mut [f64], weights: impl FnOnce(&mut [f64])) {
     match Row::of(t) {
-        Row::Proper => separation.weights(t),
+        Row::Proper => weights(t),
         Row::Masked => t.fill(0.0),
         Row::Broken => t.fill(f64::NAN),
     }
