@@ -175,7 +175,7 @@ pub(crate) struct Pass<'a, T> {
 
 impl<T: Element> Screening<'_, T> {
     /// Lists the patterns that may be candidates.
-    pub fn list(&self, scratch: &mut ScreenScratch<T>) {
+    pub(super) fn list(&self, scratch: &mut ScreenScratch<T>) {
         let batch = self.probes.rows();
         scratch.lists.resize_with(batch.max(scratch.lists.len()), Listing::default);
         for list in &mut scratch.lists[..batch] {
@@ -272,7 +272,7 @@ impl<T: Element> Screening<'_, T> {
     }
 
     /// Appends the candidates among the listed patterns of one split to the scan's lists.
-    pub fn append(
+    pub(super) fn append(
         &self,
         patterns: Range<usize>,
         lists: &mut Lists<'_, T>,

@@ -36,6 +36,9 @@ const SAMPLE: usize = 192;
 const EXPECTED_SHARE: usize = 8;
 const EXPECTED: usize = 1024;
 
+/// Most entries of supports that room is made for in advance.
+const RESERVED: usize = 1 << 18;
+
 /// What is known of one probe's weights besides the support.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Fact {
@@ -90,6 +93,14 @@ impl<T: Element> Supports<T> {
         self.weights.clear();
         self.scores.clear();
         self.facts.clear();
+    }
+
+    /// Makes room for what is to be expected, so that calls of one shape rarely allocate.
+    fn reserve(&mut self, probes: usize, candidates: usize) {
+        let entries = probes.saturating_mul(candidates).min(RESERVED);
+        self.indices.reserve(entries);
+        self.weights.reserve(entries);
+        self.scores.reserve(entries);
     }
 
     /// The patterns, as a projection takes them; the weights are still to be given.
@@ -239,6 +250,9 @@ impl<T: Element> Sparse<'_, T> {
         work: &mut SparseScratch<T>,
     ) -> Result<()> {
         work.supports.clear();
+        if let Some(candidates) = self.candidates() {
+            work.supports.reserve(probes.rows(), candidates);
+        }
         let threshold = self.threshold();
         let raise = |scores: &[T], row_max: T| self.raise(scores, row_max);
         let full = Scan { raise: Some(&raise), ..Scan::all(self.shared, threshold) };

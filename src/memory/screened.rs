@@ -18,7 +18,7 @@ impl<T: Element> Memory<T> {
     /// use hopfield_kernels::{Codes, Memory, Retrieval};
     ///
     /// // 1,000 patterns of 64 features, and a probe that resembles one of them.
-    /// let patterns: Vec<f32> = (0..64_000).map(|i| ((i * i) as f32).sin()).collect();
+    /// let patterns: Vec<f32> = (0..64_000_u64).map(|i| ((i * i) as f32).sin()).collect();
     /// let memory = Memory::from_slice(&patterns, 64)?;
     /// let mut probe: Vec<f32> = memory.pattern(123).iter().map(|x| 1.1 * x + 0.1).collect();
     /// let mut same = probe.clone();
@@ -43,6 +43,13 @@ impl<T: Element> Memory<T> {
     }
 
     /// The patterns without codes.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{Codes, Memory};
+    /// let memory = Memory::from([[1.0, 2.0]]).with_codes(Codes::Four)?;
+    /// assert_eq!(memory.without_codes().codes(), None);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     #[must_use]
     pub fn without_codes(self) -> Self {
         Self { codes: None, ..self }

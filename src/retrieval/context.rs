@@ -99,6 +99,17 @@ impl<T: Element> Context<T> {
     }
 
     /// Sets the counters to 0.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{Context, Memory, Retrieval};
+    /// let mut context = Context::new();
+    /// let memory = Memory::from_slice(&[0.5; 32 * 256], 32)?;
+    /// Retrieval::new(1.0).apply_with(&memory, &mut [1.0; 32], &mut context)?;
+    /// assert_eq!(context.counters().dense, 1);
+    /// context.reset_counters();
+    /// assert_eq!(context.counters().dense, 0);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     pub fn reset_counters(&mut self) {
         self.counters = Counters::default();
     }

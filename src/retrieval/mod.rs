@@ -207,7 +207,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// ```
     /// use hopfield_kernels::{Codes, Context, MatRef, Memory, Outputs, Retrieval};
     ///
-    /// let patterns: Vec<f32> = (0..64_000).map(|i| ((i * i) as f32).sin()).collect();
+    /// let patterns: Vec<f32> = (0..64_000_u64).map(|i| ((i * i) as f32).sin()).collect();
     /// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
     /// let (mut context, mut best) = (Context::new(), [0]);
     /// let outputs = Outputs { best: Some(&mut best), ..Outputs::default() };

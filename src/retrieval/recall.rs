@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::{Aligned, Memory, Version, padded_cols, scratch_stride};
-use crate::retrieval::Retrieval;
+use crate::retrieval::{Retrieval, Screening};
 use crate::separation::family::Separation;
 use crate::separation::state::State;
 use crate::simd::Element;
@@ -53,6 +53,7 @@ pub struct Recall<T> {
     keep: Option<Vec<bool>>,
     similarity: Similarity,
     separation: Separation,
+    screening: Screening,
     bias: Option<Vec<T>>,
     biases: Option<Vec<T>>,
     masks: Option<Vec<bool>>,
@@ -81,6 +82,7 @@ impl<T: Element> Recall<T> {
             keep: None,
             similarity: Similarity::Dot,
             separation: Separation::Softmax,
+            screening: Screening::Auto,
             bias: None,
             biases: None,
             masks: None,
@@ -136,6 +138,7 @@ impl<T: Element> Recall<T> {
         self.states.extend_from_slice(states);
         (self.beta, self.gain) = (retrieval.beta, retrieval.gain);
         (self.similarity, self.separation) = (retrieval.similarity, retrieval.separation);
+        self.screening = retrieval.screening;
         self.patterns = memory.patterns();
         copy(retrieval.keep.into_iter().flatten(), retrieval.keep.is_some(), &mut self.keep);
         copy(retrieval.bias.into_iter().flatten(), retrieval.bias.is_some(), &mut self.bias);
@@ -167,6 +170,7 @@ impl<T: Element> Recall<T> {
             keep: self.keep.as_deref(),
             similarity: self.similarity,
             separation: self.separation,
+            screening: self.screening,
             bias: self.bias.as_deref(),
             biases: self.biases.as_ref().map(|biases| self.per_probe(biases)),
             masks: self.masks.as_ref().map(|masks| self.per_probe(masks)),

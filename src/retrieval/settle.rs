@@ -3,6 +3,7 @@
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::grow;
 use crate::error::{Error, Result};
+use crate::matrix::check::expect_length;
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
@@ -98,6 +99,10 @@ pub struct Settled<T> {
     states: Vec<T>,
     next: Vec<T>,
     energies: Vec<T>,
+    /// The best pattern of each probe that moves, as hints for the next step, where codes make use
+    /// of them.
+    best: Vec<usize>,
+    hints: Vec<usize>,
     rows: Rows<T>,
 }
 
@@ -150,6 +155,8 @@ impl<T: Element> Settled<T> {
             states: Vec::new(),
             next: Vec::new(),
             energies: Vec::new(),
+            best: Vec::new(),
+            hints: Vec::new(),
             rows: Rows { biases: Vec::new(), masks: Vec::new() },
         }
     }
@@ -205,6 +212,7 @@ impl<T: Element> Settled<T> {
         self.moving.clear();
         self.moving.extend(0..batch);
         self.trace.iter_mut().for_each(Vec::clear);
+        self.hints.clear();
         Ok(())
     }
 
@@ -256,7 +264,8 @@ impl<T: Element> Retrieval<'_, T> {
     ) -> Result<()> {
         let dim = memory.dim();
         stop.check()?;
-        self.check_rows(probes, memory)?;
+        let batch = self.check_rows(probes, memory)?;
+        self.hints.map_or(Ok(()), |hints| expect_length("hints", hints.len(), batch))?;
         context.level()?;
         settled.begin(probes, dim)?;
         for step in 1..=stop.max_steps {
@@ -265,7 +274,7 @@ impl<T: Element> Retrieval<'_, T> {
             }
             self.update(memory, settled, true, context)?;
             settled.record();
-            let Settled { moving, states, next, steps, status, .. } = settled;
+            let Settled { moving, states, next, steps, status, best, hints, .. } = settled;
             let (mut row, mut kept) = (0, 0);
             moving.retain(|&b| {
                 let from = row * dim;
@@ -280,12 +289,16 @@ impl<T: Element> Retrieval<'_, T> {
                     return false;
                 }
                 states[kept * dim..][..dim].copy_from_slice(next);
+                if let Some(&best) = best.get(from / dim) {
+                    hints[kept] = best;
+                }
                 kept += 1;
                 true
             });
         }
         if settled.trace.is_some() && !settled.steps.is_empty() {
             settled.moving.clear();
+            settled.hints.clear();
             settled.moving.extend(0..settled.steps.len());
             settled.states[..probes.len()].copy_from_slice(probes);
             self.update(memory, settled, false, context)?;
@@ -307,12 +320,18 @@ impl<T: Element> Retrieval<'_, T> {
         let retrieved = if retrieves { Some(MatMut::new(next, batch, dim)?) } else { None };
         let energies = &mut settled.energies[..batch];
         let energy = if settled.trace.is_some() { Some(energies) } else { None };
-        let outputs = Outputs { retrieved, energy, ..Outputs::default() };
         let probes = MatRef::new(&settled.states, batch, dim)?;
-        let Some(moving) = settled.rows.gather(self, &settled.moving)? else {
-            return self.updating().run(probes, memory, outputs, context);
-        };
-        moving.updating().run(probes, memory, outputs, context)
+        let hinted = memory.codes().is_some();
+        settled.best.resize(if hinted { batch } else { 0 }, usize::MAX);
+        if settled.hints.is_empty() {
+            settled.hints.extend_from_slice(self.hints.unwrap_or_default());
+        }
+        settled.hints.resize(settled.hints.len().max(settled.best.len()), usize::MAX);
+        let best = hinted.then_some(&mut settled.best[..]);
+        let outputs = Outputs { retrieved, energy, best, ..Outputs::default() };
+        let moving = settled.rows.gather(self, &settled.moving)?.unwrap_or(*self);
+        let hints = hinted.then_some(&settled.hints[..batch]);
+        Retrieval { hints, ..moving.updating() }.run(probes, memory, outputs, context)
     }
 }
 

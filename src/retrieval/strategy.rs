@@ -48,7 +48,7 @@ use crate::similarity::scoring::{Scoring, masked};
 /// ```
 /// use hopfield_kernels::{Codes, Context, MatRef, Memory, Outputs, Retrieval, Screening};
 ///
-/// let patterns: Vec<f32> = (0..64_000).map(|i| ((i * i) as f32).sin()).collect();
+/// let patterns: Vec<f32> = (0..64_000_u64).map(|i| ((i * i) as f32).sin()).collect();
 /// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
 /// let (mut context, mut best) = (Context::new(), [0]);
 /// let outputs = Outputs { best: Some(&mut best), ..Outputs::default() };

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use hopfield_kernels::{Context, Element, Level};
+use hopfield_kernels::{Context, Element, Level, Screening};
 
 use crate::hashes::{Hash, OF_THE_PLATFORM, hash, hashes};
 use testkit::data::{Kind, Real};
@@ -35,6 +35,8 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
     let mut all: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (at, shape) in shapes::<T>().into_iter().enumerate() {
         let mut case = Case::<T>::random(shape, Kind::Uniform, 0.75, at as u64);
+        // Peaked recalls have bits of their own: tests/screening.
+        case.screening = Screening::Never;
         if at == 1 {
             case.how.keep = Some((0..shape.2).map(|n| n % 7 != 3).collect());
             case.how.gain = T::from_f64(1.25);
@@ -44,7 +46,8 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
         }
     }
     // Probes whose softmax has a reference before the first pattern, in several blocks and splits.
-    let near = Case::<T>::random((33, T::GROUP + 4, 12_000), Kind::Uniform, 1.0, 3);
+    let mut near = Case::<T>::random((33, T::GROUP + 4, 12_000), Kind::Uniform, 1.0, 3);
+    near.screening = Screening::Never;
     for (kernel, hash) in hashes(&near, context) {
         match kernel {
             "recall" => all.entry("recall-confined").or_default().push(hash),
@@ -59,7 +62,8 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
 fn hash_of_probes<T: Real>() -> u64 {
     const MOST: usize = 33;
     // Two splits, and work for several threads.
-    let case = Case::<T>::random((MOST, T::GROUP + 4, 12_000), Kind::Uniform, 2.0, 9);
+    let mut case = Case::<T>::random((MOST, T::GROUP + 4, 12_000), Kind::Uniform, 2.0, 9);
+    case.screening = Screening::Never;
     let context = &mut Context::new();
     let mut run = |order: &[usize]| {
         let probes = case.probes.select(order);

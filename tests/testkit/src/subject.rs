@@ -1,6 +1,6 @@
 //! Running the crate: a recall with every output, and what one probe got out of it.
 
-use hopfield_kernels::{Context, MatRef, Memory, Outputs, Recall, Result, Retrieval};
+use hopfield_kernels::{Context, MatRef, Memory, Outputs, Recall, Result, Retrieval, Screening};
 
 use crate::bounds::{Arithmetic, Bounds, ratio};
 use crate::data::{Kind, Matrix, Random, Real};
@@ -14,6 +14,8 @@ pub struct Case<T: Real> {
     pub patterns: Matrix<T>,
     pub memory: Memory<T>,
     pub how: How<T>,
+    /// Whether softmax recalls are peaked.
+    pub screening: Screening,
 }
 
 /// B, D and N.
@@ -22,7 +24,7 @@ pub type Shape = (usize, usize, usize);
 impl<T: Real> Case<T> {
     pub fn new(probes: Matrix<T>, patterns: Matrix<T>, how: How<T>) -> Self {
         let memory = Memory::from_rows(patterns.view()).expect("patterns");
-        Self { probes, patterns, memory, how }
+        Self { probes, patterns, memory, how, screening: Screening::Auto }
     }
 
     /// Probes and patterns of a kind.
@@ -36,7 +38,7 @@ impl<T: Real> Case<T> {
 
     pub fn retrieval(&self) -> Retrieval<'_, T> {
         let retrieval = Retrieval::new(self.how.beta);
-        let retrieval = retrieval.with_gain(self.how.gain);
+        let retrieval = retrieval.with_gain(self.how.gain).with_screening(self.screening);
         self.how.keep.as_ref().map_or(retrieval, |keep| retrieval.with_mask(keep))
     }
 

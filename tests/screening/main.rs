@@ -1,0 +1,16 @@
+//! Screening by codes and the peaked strategy.
+//!
+//! | module | shows |
+//! | --- | --- |
+//! | [`bits`] | codes, hints, threads, batch and position change no bit, for every member |
+//! | [`changes`] | codes stay true under every change of the patterns |
+//! | [`strategies`] | which probes are peaked, the counters, batches with both strategies |
+//! | [`accuracy`] | both strategies are within the derived bounds |
+//! | [`top_k`] | the most similar patterns are those of a sort |
+
+mod accuracy;
+mod bits;
+mod changes;
+mod problem;
+mod strategies;
+mod top_k;

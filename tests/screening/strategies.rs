@@ -1,0 +1,107 @@
+//! Which probes are peaked, and what the counters tell.
+
+use hopfield_kernels::{Borrowed, Codes, Context, MatRef, Retrieval, Screening};
+use testkit::data::Real;
+
+use crate::problem::{Kind, Problem, told};
+
+/// The strategy of each probe depends neither on codes nor on the batch.
+fn independent<T: Real>() {
+    // At this temperature some probes are streamed and others are not.
+    let problem = Problem::<T>::new(Kind::Norms, (24, 64, 2000), 5);
+    let plain = problem.memory();
+    let coded = plain.clone().with_codes(Codes::Eight).unwrap();
+    let retrieval = Retrieval::new(T::from_f64(0.02));
+    let mut context = Context::new();
+    let batch = told(&retrieval, problem.view(), &plain, &mut context);
+    context.reset_counters();
+    let found = told(&retrieval, problem.view(), &coded, &mut context);
+    assert!(found == batch);
+    let counters = context.counters();
+    assert!(counters.probes > 3 && counters.dense > 3, "{counters:?}");
+    assert_eq!(counters.probes + counters.dense, 24);
+    for (b, expected) in batch.iter().enumerate() {
+        let probe = problem.view().subrows(b..b + 1);
+        for memory in [&plain, &coded] {
+            let alone = told(&retrieval, probe, memory, &mut Context::new());
+            assert!(alone[0] == *expected, "probe {b}");
+        }
+    }
+}
+
+#[test]
+fn a_strategy_depends_on_the_probe_alone() {
+    independent::<f32>();
+    independent::<f64>();
+}
+
+#[test]
+fn never_and_always_are_taken_at_their_word() {
+    let problem = Problem::<f32>::new(Kind::Near, (4, 40, 300), 7);
+    let memory = problem.memory().with_codes(Codes::Eight).unwrap();
+    let mut context = Context::new();
+    let run = |screening, beta: f32, context: &mut Context<f32>| {
+        context.reset_counters();
+        let retrieval = Retrieval::new(beta).with_screening(screening);
+        told(&retrieval, problem.view(), &memory, context);
+        context.counters()
+    };
+    let counters = run(Screening::Never, 50.0, &mut context);
+    assert_eq!((counters.probes, counters.listed), (0, 0));
+    let counters = run(Screening::Always, 50.0, &mut context);
+    assert_eq!((counters.probes, counters.dense), (4, 0));
+    assert!(counters.kept >= 4 && counters.listed >= counters.kept && counters.listed < 300);
+    // Everything has a weight, so nothing can be left out.
+    let counters = run(Screening::Auto, 1e-3, &mut context);
+    assert_eq!(counters.probes, 0);
+    let counters = run(Screening::Always, 1e-3, &mut context);
+    assert_eq!((counters.listed, counters.kept), (1200, 1200));
+}
+
+#[test]
+fn few_or_short_patterns_are_streamed() {
+    for (dim, count) in [(31, 400), (64, 255)] {
+        let problem = Problem::<f32>::new(Kind::Near, (2, dim, count), 9);
+        let memory = problem.memory().with_codes(Codes::Eight).unwrap();
+        let mut context = Context::new();
+        told(&Retrieval::new(100.0), problem.view(), &memory, &mut context);
+        assert_eq!(context.counters().probes, 0);
+    }
+}
+
+/// Without norms nothing is known of the highest score.
+#[test]
+fn borrowed_patterns_without_norms_are_streamed() {
+    let problem = Problem::<f32>::new(Kind::Near, (2, 64, 400), 9);
+    let rows = Borrowed::new(&problem.patterns, 400, 64, 64).unwrap();
+    let never = Retrieval::new(100.0).with_screening(Screening::Never);
+    let expected = told(&never, problem.view(), &rows, &mut Context::new());
+    let found = told(&Retrieval::new(100.0), problem.view(), &rows, &mut Context::new());
+    assert!(found == expected);
+}
+
+#[test]
+fn hints_are_checked() {
+    let problem = Problem::<f32>::new(Kind::Near, (3, 8, 20), 1);
+    let mut probes = problem.probes.clone();
+    let refused = Retrieval::new(1.0).with_hints(&[1, 2]).apply(&problem.memory(), &mut probes);
+    assert_eq!(refused.unwrap_err().to_string(), "hints: expected 3 elements, got 2");
+    assert_eq!(probes, problem.probes);
+}
+
+/// A hint saves the patterns that would be scored before the best one is found.
+#[test]
+fn a_good_hint_saves_work() {
+    let problem = Problem::<f32>::new(Kind::Near, (1, 64, 30_000), 3);
+    let memory = problem.memory().with_codes(Codes::Four).unwrap();
+    let best = 29_999;
+    let probe = MatRef::new(memory.pattern(best), 1, 64).unwrap();
+    let mut listed = [0; 2];
+    for (listed, hints) in listed.iter_mut().zip([[usize::MAX], [best]]) {
+        let mut context = Context::new();
+        let retrieval = Retrieval::new(20.0).with_screening(Screening::Always).with_hints(&hints);
+        told(&retrieval, probe, &memory, &mut context);
+        *listed = context.counters().listed;
+    }
+    assert!(listed[1] <= listed[0], "{listed:?}");
+}
