@@ -11,7 +11,7 @@ use crate::kernel::score::sums;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::{ActiveColumns, every, find};
 use crate::separation::online::OnlineSoftmax;
-use crate::separation::state::State;
+use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Simd};
@@ -56,7 +56,7 @@ pub(crate) struct ScoreTile<'a, T> {
 /// For each probe, the factor by which its sums so far are to be multiplied.
 pub(crate) type Rescale<T> = [T; PROBE_TILE];
 
-impl<T: Element> ScoreTile<'_, T> {
+impl<'a, T: Element> ScoreTile<'a, T> {
     /// Computes the scores over one chunk of d: the first chunk sets them, later ones add to them.
     /// Packed patterns are short and have one chunk only.
     #[inline(always)]
@@ -109,7 +109,7 @@ impl<T: Element> ScoreTile<'_, T> {
         source: Source<'_, T>,
         rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
-        let (count, keep, none) = (self.patterns.rows(), self.keep, State::EMPTY);
+        let count = self.patterns.rows();
         match source {
             Source::Weights(weights) => {
                 for (b, given) in weights.iter().enumerate() {
@@ -125,13 +125,18 @@ impl<T: Element> ScoreTile<'_, T> {
         }
         // Given weights need no separation.
         let mut all = match source {
-            Source::Probes(_, params) => Some(std::array::from_fn::<_, PROBE_TILE, _>(
-                #[inline(always)]
-                |b| {
-                    let state = self.states.get(b).unwrap_or(&none);
-                    OnlineSoftmax::begin(simd, params, keep, state)
-                },
-            )),
+            Source::Probes(_, params) => {
+                // Not `from_fn`, which is a call compiled without the level's features.
+                let all: [_; PROBE_TILE] = [
+                    self.begin(simd, params, 0),
+                    self.begin(simd, params, 1),
+                    self.begin(simd, params, 2),
+                    self.begin(simd, params, 3),
+                    self.begin(simd, params, 4),
+                    self.begin(simd, params, 5),
+                ];
+                Some(all)
+            }
             Source::Scores(_) => {
                 self.append_candidates(simd);
                 return None;
@@ -151,6 +156,18 @@ impl<T: Element> ScoreTile<'_, T> {
             separation.end(simd, state);
         }
         left.filter(|_| self.retrieved.is_some())
+    }
+
+    /// Starts the block for probe `b` of the tile; for none if there are fewer.
+    #[inline(always)]
+    fn begin<S: Simd<T>>(
+        &self,
+        simd: S,
+        params: SoftmaxParams<T>,
+        b: usize,
+    ) -> OnlineSoftmax<'a, T, S::Vec> {
+        let none = State::EMPTY;
+        OnlineSoftmax::begin(simd, params, self.keep, self.states.get(b).unwrap_or(&none))
     }
 
     /// Appends the candidates among the scores to the probes' lists, if these are wanted.

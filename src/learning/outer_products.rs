@@ -2,9 +2,9 @@
 //! and their division into tasks of some of the patterns each.
 
 use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
-use crate::driver::parallel::{Divide, for_each_piece};
+use crate::driver::divide::{for_each_task, ranges, shares};
 use crate::driver::scratch::pad;
-use crate::driver::update::{Learn, Source};
+use crate::driver::update::{Given, Learn, Rows, Source};
 use crate::error::{Error, Result};
 use crate::kernel::norms::Finite;
 use crate::kernel::rank1::Step;
@@ -124,47 +124,30 @@ impl<T: Element> Batch<'_, T> {
             decay: factors.reg_lambda,
             l1: factors.l1_lambda,
         };
-        let learn = Learn {
-            sources,
-            keep: self.keep,
-            vectors,
-            patterns,
-            norms,
-            delta,
-            step,
-            plain,
-            block,
-            prefetches: plan.prefetches::<T>(rows),
-            streams,
-            // `reserve` has made room for this, so it fits into `usize`.
-            weights: &mut context.memory.floats[..weights as usize],
-            list: &mut context.memory.list[..pieces * 2 * list_len(block)],
-        };
-        for_each_piece(LearnTask { pieces, learn }, threads, &|task| {
-            driver::compiled::learn(level, task.learn)
+        let prefetches = plan.prefetches::<T>(rows);
+        let keep = self.keep;
+        let given = Given { sources, keep, vectors, step, plain, block, prefetches, streams };
+        let count = patterns.rows();
+        let first = move |task| first_pattern::<T>(task, pieces, count);
+        let list = 2 * list_len(block);
+        // `reserve` has made room for this, so it fits into `usize`.
+        let floats = &mut context.memory.floats[..weights as usize];
+        let views = (
+            ranges(Rows { patterns, norms, delta }, first),
+            shares(floats, weights as usize / pieces),
+            shares(&mut context.memory.list[..pieces * list], list),
+        );
+        for_each_task(pieces, threads, views, |task, (rows, weights, list)| {
+            let given = given.of(first(task)..first(task + 1));
+            driver::compiled::learn(level, Learn { given, rows, weights, list });
         });
         Ok(())
     }
 }
 
-/// The learning step of some of the patterns.
-struct LearnTask<'a, T> {
-    /// The number of tasks into which this is divided.
-    pieces: usize,
-    learn: Learn<'a, T>,
-}
-
-impl<T: Element> Divide for LearnTask<'_, T> {
-    fn pieces(&self) -> usize {
-        self.pieces
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let rows = self.learn.patterns.rows();
-        let at = rows.div_ceil(T::LANES) * pieces / self.pieces * T::LANES;
-        let (first, second) = self.learn.split(at.min(rows), (pieces, self.pieces));
-        (Self { pieces, learn: first }, Self { pieces: self.pieces - pieces, learn: second })
-    }
+/// The first of the patterns of a task. Tasks have whole vectors of patterns, but for the last one.
+fn first_pattern<T: Element>(task: usize, tasks: usize, patterns: usize) -> usize {
+    (patterns.div_ceil(T::LANES) * task / tasks * T::LANES).min(patterns)
 }
 
 /// An error unless ΔM is N x D.

@@ -319,14 +319,19 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
         };
         assert!(separations.len() == scores.rows() && states.len() == scores.rows());
         assert!(range.end.next_multiple_of(T::LANES) <= scores.cols());
+        let zero = simd.splat(T::ZERO);
         for tile in evenly(scores.rows(), S::MR) {
             let (separations, states) = (&mut separations[tile.clone()], &states[tile.clone()]);
             let rows = (scores.rows_mut(tile.clone()).as_mut_ptr(), scores.stride());
             let (range, bits) = (range.clone(), active.of(tile.clone()));
             for_tile_size!(simd, tile.len(), S::MR, |P| {
-                let of = (std::array::from_fn(|b| states[b].shift), scale);
-                let sums =
-                    std::array::from_fn(|b| (separations[b].row_sum, separations[b].entropy_sum));
+                // Not `from_fn`, which is a call compiled without the level's features.
+                let (mut shifts, mut sums) = ([T::ZERO; P], [(zero, zero); P]);
+                for b in 0..P {
+                    shifts[b] = states[b].shift;
+                    sums[b] = (separations[b].row_sum, separations[b].entropy_sum);
+                }
+                let of = (shifts, scale);
                 let mut cutoffs = [[T::ZERO; MAX_BLOCK / SECTION]; P];
                 if !dense {
                     for b in 0..P {
