@@ -4,13 +4,13 @@
 use crate::driver::compiled;
 use crate::driver::outputs::Outputs;
 use crate::error::Result;
+use crate::kernel::softmax::Softmax;
 use crate::learning::{Update, update};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval;
 use crate::retrieval::{Context, Retrieval};
-use crate::separation::softmax::Softmax;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::{Element, beta_of};
 

@@ -5,7 +5,7 @@ use crate::driver::finish::Finish;
 use crate::driver::forward::Forward;
 use crate::driver::merge::Merge;
 use crate::driver::update::Learn;
-use crate::separation::softmax::Softmax;
+use crate::kernel::softmax::Softmax;
 use crate::simd::compiled::compiled;
 
 compiled! {

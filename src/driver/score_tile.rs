@@ -5,8 +5,10 @@ use std::ops::Range;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::source::Source;
-use crate::kernel::axpy::{Ahead, combine};
+use crate::kernel::axpy::{Ahead, Combine, combine};
+use crate::kernel::exp_tile::ExpTile;
 use crate::kernel::packed_dot;
+use crate::kernel::scan_tile::scan;
 use crate::kernel::score::sums;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::{ActiveColumns, every, find};
@@ -149,7 +151,7 @@ impl<'a, T: Element> ScoreTile<'a, T> {
         };
         for (b, separation) in separations.iter_mut().enumerate() {
             let scores = &self.scores.row_mut(b)[..count];
-            separation.scan(simd, scores, self.first, &mut self.states[b]);
+            scan(simd, separation, scores, self.first, &mut self.states[b]);
         }
         let left = self.segments(simd, separations, rescale);
         for (separation, state) in separations.iter().zip(&mut *self.states) {
@@ -215,7 +217,7 @@ impl<'a, T: Element> ScoreTile<'a, T> {
             let mut to = count;
             for (b, separation) in separations.iter_mut().enumerate() {
                 let (row, state) = (self.scores.row_mut(b), &mut self.states[b]);
-                let (factor, end) = separation.segment(simd, row, (from, count), state);
+                let (factor, end) = separation.segment(simd, row, from..count, state);
                 rescale[b] = rescale[b] * factor;
                 to = to.min(end);
             }
@@ -226,9 +228,14 @@ impl<'a, T: Element> ScoreTile<'a, T> {
                     find(simd, self.scores.row_mut(b), from..to, bits);
                 }
             } else {
-                let (states, scores) = (&*self.states, &mut self.scores);
-                let cuts = (dense, &mut active);
-                OnlineSoftmax::exp_tile_rows(simd, separations, states, scores, from..to, cuts);
+                let exp_tile = ExpTile {
+                    separations: &mut *separations,
+                    states: self.states,
+                    scores: &mut self.scores.reborrow(),
+                    range: from..to,
+                    active: (!dense).then_some(&mut active),
+                };
+                exp_tile.run(simd);
             }
             for (b, state) in self.states.iter_mut().enumerate() {
                 state.support += match dense {
@@ -248,11 +255,13 @@ impl<'a, T: Element> ScoreTile<'a, T> {
             };
             let rescale = std::mem::replace(&mut rescale, [T::ONE; PROBE_TILE]);
             if let Some(retrieved) = &mut self.retrieved {
-                let (weights, rows) = (self.scores.as_ref(), (list, Ahead::NONE));
-                let (rescale, chunk) = (&rescale[..weights.rows()], 0..vectors_of(&self.values));
+                let weights = self.scores.as_ref();
+                let (rescale, ahead) = (&rescale[..weights.rows()], Ahead::NONE);
+                let of = Combine { weights, patterns: self.values, rows: list, ahead, rescale };
+                let chunk = 0..vectors_of(&self.values);
                 // SAFETY: `list` names columns of `from..to` alone, as active bits are set for no
                 // others, and `to <= count`, the number of rows of `patterns` and of `values`.
-                unsafe { combine(simd, weights, self.values, rows, chunk, rescale, retrieved) };
+                unsafe { combine(simd, of, chunk, retrieved) };
             }
             from = to;
         }
@@ -263,9 +272,10 @@ impl<'a, T: Element> ScoreTile<'a, T> {
     #[inline(always)]
     pub fn combine<S: Simd<T>>(&mut self, simd: S, chunk: Range<usize>, rescale: Rescale<T>) {
         let Some(retrieved) = &mut self.retrieved else { return };
-        let (weights, rows) = (self.scores.as_ref(), (self.patterns.rows(), self.ahead.clone()));
-        let rescale = &rescale[..weights.rows()];
+        let (weights, rows) = (self.scores.as_ref(), self.patterns.rows());
+        let (rescale, ahead) = (&rescale[..weights.rows()], self.ahead.clone());
+        let of = Combine { weights, patterns: self.values, rows, ahead, rescale };
         // SAFETY: the rows are `0..patterns.rows()`, and there is a value for each pattern.
-        unsafe { combine(simd, weights, self.values, rows, chunk, rescale, retrieved) };
+        unsafe { combine(simd, of, chunk, retrieved) };
     }
 }

@@ -137,10 +137,17 @@ impl<T: Element> Block<'_, T> {
                     patterns.as_ptr().wrapping_add(row * patterns.forward_stride())
                 });
                 let (probes, chunk) = (&self.probes, self.chunk.clone());
-                let probes = (probes.as_ptr(), probes.forward_stride());
                 // SAFETY: `row < patterns.rows()` by the `min` above; `P` probes exist and the
                 // chunk is within all rows, by the preconditions of `panels`.
-                let mut sums = unsafe { tile::<A, T, S, P, Q>(simd, probes, rows, chunk) };
+                let mut sums = unsafe {
+                    tile::<A, T, S, P, Q>(
+                        simd,
+                        probes.as_ptr(),
+                        probes.forward_stride(),
+                        rows,
+                        chunk,
+                    )
+                };
                 for (partial_sums, sums) in partial_sums.iter_mut().zip(&mut sums) {
                     partial_sums[at].write(add_all(simd, sums, 0));
                 }
@@ -171,7 +178,8 @@ impl<T: Element> Block<'_, T> {
 #[inline(always)]
 pub(crate) unsafe fn tile<A: Accumulate, T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     simd: S,
-    (probes, stride): (*const T, usize),
+    probes: *const T,
+    stride: usize,
     patterns: [*const T; Q],
     chunk: Range<usize>,
 ) -> [[S::Vec; Q]; P] {
