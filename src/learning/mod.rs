@@ -176,7 +176,7 @@ impl<T: Element> Plasticity<T> {
         self.check()?;
         recall.check(memory)?;
         check_delta(&delta, memory)?;
-        self.apply((recall, Positive::Probes), delta, memory, context)
+        self.apply(recall, Positive::Probes, delta, memory, context)
     }
 
     /// Learns from given memory weights, such as those that a recall has written. `retrieval` has
@@ -227,7 +227,7 @@ impl<T: Element> Plasticity<T> {
         }
         recall.keep(retrieval, memory, probes, &[]);
         let positive = Positive::Weights(memory_weights);
-        let result = self.apply((&recall, positive), delta, memory, context);
+        let result = self.apply(&recall, positive, delta, memory, context);
         context.recall = recall;
         result
     }
@@ -274,7 +274,7 @@ impl<T: Element> Plasticity<T> {
             if !plan.keeps_similarities::<T>(batch) || !retrieval.is_plain() {
                 let outputs = Outputs { retrieved, ..Outputs::default() };
                 retrieval.recall(probes, memory, outputs, &mut recall, context)?;
-                return self.apply((&recall, Positive::Probes), None, memory, context);
+                return self.apply(&recall, Positive::Probes, None, memory, context);
             }
             grow!(kept, product([batch, patterns]), T::ZERO);
             let similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
@@ -282,7 +282,7 @@ impl<T: Element> Plasticity<T> {
             let plain = retrieval.with_plain_similarities();
             plain.recall(probes, memory, outputs, &mut recall, context)?;
             let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
-            self.apply((&recall, scores), None, memory, context)
+            self.apply(&recall, scores, None, memory, context)
         })();
         (context.recall, context.kept) = (recall, kept);
         result
@@ -291,7 +291,8 @@ impl<T: Element> Plasticity<T> {
     /// The learning step itself; its operands have been checked.
     fn apply(
         &self,
-        (recall, positive): (&Recall<T>, Positive<'_, T>),
+        recall: &Recall<T>,
+        positive: Positive<'_, T>,
         delta: Option<MatMut<'_, T>>,
         memory: &mut Memory<T>,
         context: &mut Context<T>,
@@ -319,8 +320,13 @@ impl<T: Element> Plasticity<T> {
         if contrastive {
             // The recalls of the negative phase use the first part of Z as scratch.
             pad(retrieved, negative, plan.stride);
-            let phase = (&mut *negative, &mut *z, &mut *negative_states);
-            self.negative(&negative_phase, phase, (&mut negative_weights, memory), context)?;
+            let to = Negative {
+                rows: &mut *negative,
+                other: &mut *z,
+                states: &mut *negative_states,
+                weights: &mut negative_weights,
+            };
+            self.negative(&negative_phase, to, memory, context)?;
             pad(probes, z, plan.stride);
             z_negative.iter_mut().zip(&*negative).for_each(|(z, x)| *z = -*x);
         } else if self.rule == UpdateRule::Energy {
@@ -360,15 +366,15 @@ impl<T: Element> Plasticity<T> {
         Ok(())
     }
 
-    /// The negative phase: turns X̂ (`negative`) into X⁻ and computes its softmax states. `other`
-    /// is scratch of the size of X̂.
+    /// The negative phase: turns X̂ into X⁻ and finds what its memory weights follow from.
     fn negative(
         &self,
         phase: &Retrieval<'_, T>,
-        (negative, other, states): (&mut [T], &mut [T], &mut [State<T>]),
-        (weights, memory): (&mut OwnedRows<T>, &Memory<T>),
+        to: Negative<'_, T>,
+        memory: &Memory<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        let Negative { rows: negative, other, states, weights } = to;
         let (batch, dim) = (states.len(), memory.dim());
         let stride = negative.len() / batch;
         for _ in 1..self.negative_steps {
@@ -382,15 +388,27 @@ impl<T: Element> Plasticity<T> {
         if let Some(k) = self.negative_winners {
             let winners = phase.with_separation(Separation::HardTopK(k));
             // Fewer than k patterns may take part.
-            return winners.weights(from, memory, (weights, k as f64), context);
+            return winners.weights(from, memory, weights, k as f64, context);
         }
         if !phase.is_plain() {
-            return phase.weights(from, memory, (weights, 1.0), context);
+            return phase.weights(from, memory, weights, 1.0, context);
         }
         phase.run(from, memory, Outputs::default(), context)?;
         states.copy_from_slice(&context.memory.states[..batch]);
         Ok(())
     }
+}
+
+/// What the negative phase writes.
+struct Negative<'a, T> {
+    /// X̂, which becomes X⁻.
+    rows: &'a mut [T],
+    /// Scratch of the same size.
+    other: &'a mut [T],
+    /// The softmax state of each row, for weights that follow from it ...
+    states: &'a mut [State<T>],
+    /// ... and the weights that do not.
+    weights: &'a mut OwnedRows<T>,
 }
 
 /// The source of the memory weights of the positive phase.

@@ -15,7 +15,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::factors::Factors;
 use crate::retrieval::statistics;
-use crate::retrieval::update::{ProbeUpdate, complete, projection_weights, to_sphere};
+use crate::retrieval::update::{ProbeUpdate, Projected, complete, projection_weights, to_sphere};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::separation::rows::Reach;
@@ -65,7 +65,8 @@ impl<'a, T: Element> Call<'a, T> {
     /// Recalls, and writes what is asked for.
     pub fn run(
         &self,
-        (outputs, statistics): (Outputs<'_, T>, Statistics<'_, T>),
+        outputs: Outputs<'_, T>,
+        statistics: Statistics<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -119,14 +120,18 @@ impl<'a, T: Element> Call<'a, T> {
         'a: 'f,
     {
         let retrieval = self.retrieval;
-        let shape = (self.probes.rows(), self.memory.patterns());
         let exact = matches!(retrieval.separation, Separation::Epanechnikov(_));
         Scoring {
             bias: retrieval.bias,
             biases: retrieval.biases,
             masks: retrieval.masks,
             bias_scale: T::from_f64(1.0 / retrieval.total_beta()),
-            ..factors.scoring(retrieval.similarity, exact, shape)
+            ..factors.scoring(
+                retrieval.similarity,
+                exact,
+                self.probes.rows(),
+                self.memory.patterns(),
+            )
         }
     }
 
@@ -294,7 +299,8 @@ impl<'a, T: Element> Call<'a, T> {
         match readout {
             true => readouts(supports, memory, retrieved),
             false => {
-                complete(update, (supports, projected), self.probes, memory, retrieved);
+                let of = Projected { supports, weights: projected };
+                complete(update, of, self.probes, memory, retrieved);
             }
         }
         Ok(())

@@ -275,7 +275,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
             return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
         let mut work = context.work.take().unwrap_or_default();
-        let result = call.run((outputs, statistics), &mut work, context);
+        let result = call.run(outputs, statistics, &mut work, context);
         context.work = Some(work);
         result
     }
@@ -329,7 +329,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         if self.is_plain() {
             recall.keep(self, memory, probes, &context.memory.states[..probes.rows()]);
         } else {
-            self.weights(probes, memory, (recall.weights_mut(), 1.0), context)?;
+            self.weights(probes, memory, recall.weights_mut(), 1.0, context)?;
             recall.keep(self, memory, probes, &[]);
         }
         Ok(())
@@ -340,7 +340,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
         &self,
         probes: MatRef<'_, T>,
         memory: &Memory<T>,
-        (to, factor): (&mut OwnedRows<T>, f64),
+        to: &mut OwnedRows<T>,
+        factor: f64,
         context: &mut Context<T>,
     ) -> Result<()> {
         let mut work = context.work.take().unwrap_or_default();

@@ -27,7 +27,8 @@ use crate::retrieval::update::ProbeUpdate;
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
-use update::{Gradient, Support};
+use similarity::Pair;
+use update::{Gradient, ProbeGradients, Support, Updated};
 
 /// The gradients of a loss with respect to the outputs of a recall. By default none are given.
 #[derive(Debug, Clone, Copy)]
@@ -270,7 +271,10 @@ impl<T: Element> Call<'_, T> {
         }
         let mut dp = vec![0.0; weights.len()];
         if let Some(g) = &g {
-            self.pull_retrieved((x, g), (indices, weights), (&mut dp, &mut dx), sums);
+            let rows = self.values().unwrap_or(memory.as_mat());
+            let support = Support { indices, weights, rows };
+            let to = ProbeGradients { dp: &mut dp, dx: &mut dx };
+            self.pull_retrieved(Updated { x, support, g }, to, sums);
         }
         let theta: Vec<f64> = supports.scores[range].iter().map(|s| beta * s.to_f64()).collect();
         pull(separation, &theta, weights, &mut dp);
@@ -279,27 +283,19 @@ impl<T: Element> Call<'_, T> {
             incline(separation, &theta, weights, &mut slope);
             dp.iter_mut().zip(&slope).for_each(|(dt, slope)| *dt += r * slope);
         }
-        self.pull_scores(b, (indices, &dp), &mut dx, sums);
+        self.pull_scores(b, indices, &dp, &mut dx, sums);
         if energy != 0.0 {
-            self.pull_energy((b, energy, fact.potential), &mut dx, sums);
+            self.pull_energy(b, energy, fact.potential, &mut dx, sums);
         }
         sums.probes[b * dim..][..dim].copy_from_slice(&dx);
     }
 
     /// From dL/dX̂ to dL/dp, and what the update has besides weights.
-    fn pull_retrieved(
-        &self,
-        (x, g): (&[T], &[f64]),
-        (indices, weights): (&[u32], &[f64]),
-        (dp, dx): (&mut Vec<f64>, &mut [f64]),
-        sums: &mut Sums<'_, T>,
-    ) {
-        let (retrieval, memory) = (self.retrieval, self.memory);
-        let values = memory.values().filter(|_| !retrieval.updates);
-        let support = Support { indices, weights, rows: values.unwrap_or(memory.as_mat()) };
-        if indices.is_empty() && values.is_none() {
+    fn pull_retrieved(&self, of: Updated<'_, T>, to: ProbeGradients<'_>, sums: &mut Sums<'_, T>) {
+        let (retrieval, values) = (self.retrieval, self.values());
+        if of.support.indices.is_empty() && values.is_none() {
             // The probe stays where it is.
-            dx.iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
+            to.dx.iter_mut().zip(of.g).for_each(|(dx, g)| *dx += g);
             return;
         }
         let (update, rows) = match values {
@@ -309,14 +305,20 @@ impl<T: Element> Call<'_, T> {
                 (update, &mut sums.patterns)
             }
         };
-        update::pull(update, (x, support), g, (dp, dx), &mut Gradient::of(rows));
+        update::pull(update, of, to, &mut Gradient::of(rows));
+    }
+
+    /// What is retrieved, if that is not the patterns themselves.
+    fn values(&self) -> Option<MatRef<'_, T>> {
+        self.memory.values().filter(|_| !self.retrieval.updates)
     }
 
     /// From dL/dt to the gradients of bias, β, probe and patterns.
     fn pull_scores(
         &self,
         b: usize,
-        (indices, dt): (&[u32], &[f64]),
+        indices: &[u32],
+        dt: &[f64],
         dx: &mut [f64],
         sums: &mut Sums<'_, T>,
     ) {
@@ -333,14 +335,16 @@ impl<T: Element> Call<'_, T> {
             }
             sums.beta += dt * similarity::similarity(retrieval.similarity, x, m);
             let dm = patterns.row(n);
-            similarity::pull(retrieval.similarity, (x, m), beta * dt, dx, dm);
+            similarity::pull(retrieval.similarity, Pair { x, m }, beta * dt, dx, dm);
         }
     }
 
     /// The parts of the energy besides G: ½ x·x, the constant, and the factor 1/β of G.
     fn pull_energy(
         &self,
-        (b, energy, potential): (usize, f64, f64),
+        b: usize,
+        energy: f64,
+        potential: f64,
         dx: &mut [f64],
         sums: &mut Sums<'_, T>,
     ) {
