@@ -1,5 +1,6 @@
 //! The optional outputs of a recall.
 
+use crate::builder::setters;
 use crate::driver::divide::{Columns, Cut, cut_fields};
 use crate::error::Result;
 use crate::matrix::MatMut;
@@ -12,7 +13,18 @@ use crate::simd::Element;
 /// they are by-products of the single pass over the patterns.
 ///
 /// Below, x is a probe, s_n = m_n · x its similarities, and p = softmax(β s).
+///
+/// ```
+/// use hopfield_kernels::{MatMut, Outputs};
+///
+/// let (mut retrieved, mut best) = ([0.0_f32; 2], [None]);
+/// let to = MatMut::new(&mut retrieved, 1, 2)?;
+/// let outputs = Outputs::new().with_retrieved(to).with_best(&mut best);
+/// assert!(outputs.lse.is_none());
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Outputs<'a, T> {
     /// X̂ = P M (B x D), or what the similarity has as its update; P V (B x E) if the memory has
     /// values. The division by the sum of the weights comes last, so X̂ is finite as long
@@ -31,8 +43,8 @@ pub struct Outputs<'a, T> {
     /// -Σ_n p_n ln p_n, in nats (B): ln N if all weights are equal, 0 if one weight is 1.
     pub entropy: Option<&'a mut [T]>,
     /// The index of the pattern with the highest similarity, the first one if there are several
-    /// (B). `usize::MAX` if there is none (all are masked, or a similarity is NaN).
-    pub best: Option<&'a mut [usize]>,
+    /// (B). `None` if there is none (all are masked, or a similarity is NaN).
+    pub best: Option<&'a mut [Option<usize>]>,
     /// The memory weight of that pattern (B).
     pub best_weight: Option<&'a mut [T]>,
     /// The number of patterns that contributed (B): those whose weight was not below the cutoff,
@@ -100,6 +112,42 @@ impl<T> Default for Outputs<'_, T> {
 }
 
 impl<'a, T: Element> Outputs<'a, T> {
+    /// Nothing is written.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        /// Where to write X̂.
+        with_retrieved(retrieved?: MatMut<'a, T>);
+        /// Where to write S.
+        with_similarities(similarities?: MatMut<'a, T>);
+        /// Where to write P.
+        with_memory_weights(memory_weights?: MatMut<'a, T>);
+        /// Where to write the log-sum-exp.
+        with_lse(lse!: &'a mut [T]);
+        /// Where to write energies.
+        with_energy(energy!: &'a mut [T]);
+        /// Where to write entropies.
+        with_entropy(entropy!: &'a mut [T]);
+        /// Where to write the indices of the best patterns.
+        with_best(best!: &'a mut [Option<usize>]);
+        /// Where to write their memory weights.
+        with_best_weight(best_weight!: &'a mut [T]);
+        /// Where to write the sizes of the supports.
+        with_support(support!: &'a mut [usize]);
+        /// Where to write the second highest similarities.
+        with_second(second!: &'a mut [T]);
+        /// Where to write Σ p².
+        with_sum_p2(sum_p2!: &'a mut [T]);
+        /// Where to write the spreads.
+        with_spread(spread!: &'a mut [T]);
+        /// Where to write the numbers of patterns that have 90% of the weight.
+        with_k90(k90!: &'a mut [usize]);
+        /// Where to write how much each pattern is used.
+        with_usage(usage!: &'a mut [T]);
+    }
+
     /// An error unless the outputs fit B probes and N patterns of dimension D.
     #[inline]
     pub(crate) fn check(&self, batch: usize, patterns: usize, dim: usize) -> Result<()> {

@@ -17,6 +17,7 @@ mod outer_products;
 
 use std::str::FromStr;
 
+use crate::builder::setters;
 use crate::driver::blocking::Plan;
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::{grow, pad, take};
@@ -33,10 +34,10 @@ use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
 use outer_products::{Batch, check_delta, clear};
 
-pub use growth::{Event, Growth, Usage, WhenFull};
+pub use growth::{Event, Growth, GrowthInput, Usage, WhenFull};
 pub use noise::Noise;
-pub use outer_products::Update;
 pub(crate) use outer_products::update;
+pub use outer_products::{OuterProducts, Update};
 
 /// The rule by which the patterns learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -87,6 +88,7 @@ impl FromStr for UpdateRule {
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Plasticity<T> {
     /// The rule.
     pub rule: UpdateRule,
@@ -114,6 +116,7 @@ impl<T: Element> Default for Plasticity<T> {
 
 /// What to learn from, if the memory weights are given.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct LearningInput<'a, T> {
     /// X (B x D).
     pub probes: MatRef<'a, T>,
@@ -125,7 +128,38 @@ pub struct LearningInput<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
 }
 
+impl<'a, T: Element> LearningInput<'a, T> {
+    /// What was recalled from which probes, by which weights.
+    pub fn new(
+        probes: MatRef<'a, T>,
+        retrieved: MatRef<'a, T>,
+        memory_weights: MatRef<'a, T>,
+    ) -> Self {
+        Self { probes, retrieved, memory_weights, delta: None }
+    }
+
+    setters! {
+        /// Where to write ΔM.
+        with_delta(delta?: MatMut<'a, T>);
+    }
+}
+
 impl<T: Element> Plasticity<T> {
+    setters! {
+        /// Sets the rule.
+        with_rule(rule: UpdateRule);
+        /// Sets the rates.
+        with_update(update: Update<T>);
+        /// Sets β of the negative phase.
+        with_negative_beta(negative_beta?: T);
+        /// Sets the number of recalls of the negative phase.
+        with_negative_steps(negative_steps: usize);
+        /// Sets the number of winners of the negative phase.
+        with_negative_winners(negative_winners?: usize);
+        /// Sets the noise.
+        with_noise(noise?: Noise<T>);
+    }
+
     fn check(&self) -> Result<()> {
         self.update.check()?;
         if self.negative_steps == 0 {
@@ -154,7 +188,7 @@ impl<T: Element> Plasticity<T> {
     /// let (probes, outputs) = (MatRef::new(&[0.9, 0.2], 1, 2)?, Outputs::default());
     /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut context)?;
     ///
-    /// let rule = Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() };
+    /// let rule = Plasticity::default().with_rule(UpdateRule::Contrastive);
     /// let mut delta = [0.0; 4];
     /// let to = Some(MatMut::new(&mut delta, 2, 2)?);
     /// rule.learn(&recall, &mut memory, to, &mut context)?;
@@ -186,12 +220,7 @@ impl<T: Element> Plasticity<T> {
     /// # use hopfield_kernels::{
     /// #     LearningInput, MatRef, Memory, Plasticity, Retrieval, Context};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-    /// let input = LearningInput {
-    ///     probes: MatRef::new(&[0.9, 0.2], 1, 2)?,
-    ///     retrieved: MatRef::new(&[1.0, 0.0], 1, 2)?,
-    ///     memory_weights: MatRef::new(&[1.0, 0.0], 1, 2)?,
-    ///     delta: None,
-    /// };
+    /// let input = LearningInput::new(MatRef::new(&[0.9, 0.2], 1, 2)?, MatRef::new(&[1.0, 0.0], 1, 2)?, MatRef::new(&[1.0, 0.0], 1, 2)?);
     /// let (retrieval, mut context) = (Retrieval::new(16.0), Context::new());
     /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut context)?;
     /// assert_eq!(memory.to_rows(), [0.9, 0.2, 0.0, 1.0]);

@@ -1,6 +1,7 @@
 //! Batches of outer products, M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M): their rates, their operands,
 //! and their division into tasks of some of the patterns each.
 
+use crate::builder::setters;
 use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
 use crate::driver::divide::{for_each_task, ranges, shares};
 use crate::driver::scratch::pad;
@@ -17,8 +18,42 @@ use crate::separation::active::list_len;
 use crate::simd::Element;
 use crate::{driver, kernel};
 
+/// The operands of a batch of outer products.
+///
+/// ```
+/// use hopfield_kernels::{MatRef, OuterProducts};
+///
+/// let weights = MatRef::new(&[1.0, 0.0], 1, 2)?;
+/// let products = OuterProducts::new(weights, MatRef::new(&[10.0, 20.0], 1, 2)?);
+/// assert!(products.delta.is_none());
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OuterProducts<'a, T> {
+    /// P (B x N).
+    pub weights: MatRef<'a, T>,
+    /// Z (B x D).
+    pub vectors: MatRef<'a, T>,
+    /// Where to write ΔM = Pᵀ Z / B (N x D), if wanted.
+    pub delta: Option<MatMut<'a, T>>,
+}
+
+impl<'a, T: Element> OuterProducts<'a, T> {
+    /// Of the rows of P and Z.
+    pub fn new(weights: MatRef<'a, T>, vectors: MatRef<'a, T>) -> Self {
+        Self { weights, vectors, delta: None }
+    }
+
+    setters! {
+        /// Where to write ΔM.
+        with_delta(delta?: MatMut<'a, T>);
+    }
+}
+
 /// The rates of a learning step: M ← M + η ΔM - λ M - λ₁ sign(M).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Update<T> {
     /// η, the learning rate.
     pub eta: T,
@@ -36,6 +71,15 @@ impl<T: Element> Default for Update<T> {
 }
 
 impl<T: Element> Update<T> {
+    setters! {
+        /// Sets η.
+        with_eta(eta: T);
+        /// Sets λ.
+        with_reg_lambda(reg_lambda: T);
+        /// Sets λ₁.
+        with_l1_lambda(l1_lambda: T);
+    }
+
     /// An error unless all rates are finite.
     pub(crate) fn check(&self) -> Result<()> {
         let named =
@@ -53,13 +97,12 @@ impl<T: Element> Update<T> {
 /// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), where P (`weights`) and Z (`vectors`) are given.
 pub(crate) fn update<T: Element>(
     memory: &mut Memory<T>,
-    weights: MatRef<'_, T>,
-    vectors: MatRef<'_, T>,
+    products: OuterProducts<'_, T>,
     factors: Update<T>,
-    delta: Option<MatMut<'_, T>>,
     context: &mut Context<T>,
 ) -> Result<()> {
     factors.check()?;
+    let OuterProducts { weights, vectors, delta } = products;
     let (batch, patterns, dim) = (weights.rows(), memory.patterns(), memory.dim());
     expect_shape("weights", weights.shape(), (batch, patterns))?;
     expect_shape("vectors", vectors.shape(), (batch, dim))?;

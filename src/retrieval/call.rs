@@ -334,7 +334,7 @@ impl<'a, T: Element> Call<'a, T> {
                 }
             }
             if let Some(best) = &mut outputs.best {
-                best[b] = fact.best.unwrap_or(usize::MAX);
+                best[b] = fact.best;
             }
             if let Some(support) = &mut outputs.support {
                 support[b] = supports.range(b).len();

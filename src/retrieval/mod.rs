@@ -60,11 +60,7 @@ use crate::similarity::scoring::Scoring;
 /// Retrieval::new(16.0).run(
 ///     MatRef::new(&probes, 1, 2)?,
 ///     &memory,
-///     Outputs {
-///         retrieved: Some(MatMut::new(&mut retrieved, 1, 2)?),
-///         best: Some(&mut best),
-///         ..Outputs::default()
-///     },
+///     Outputs::new().with_retrieved(MatMut::new(&mut retrieved, 1, 2)?).with_best(&mut best),
 ///     &mut context,
 /// )?;
 /// assert_eq!(best, [0]);
@@ -288,7 +284,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
     /// let (mut retrieved, mut recall, mut context) = ([0.0; 2], Recall::new(), Context::new());
     /// let to = Some(MatMut::new(&mut retrieved, 1, 2)?);
-    /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
+    /// let outputs = Outputs::new().with_retrieved(to);
     /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
     /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut context)?;
     ///
