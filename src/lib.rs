@@ -28,13 +28,14 @@
 //! # Conventions
 //!
 //! - Elements are `f32` or `f64` ([`Element`]). Matrices come in as [`MatRef`] and [`MatMut`],
-//!   checked views of slices; with the feature `ndarray`, `array.view().try_into()?` makes them (of
-//!   arrays of ndarray 0.17: other versions have other types).
+//!   checked views of slices; with the features `ndarray`, `faer` and `nalgebra`,
+//!   `array.view().try_into()?` makes them without a copy (of ndarray 0.17, faer 0.24 and nalgebra
+//!   0.34: other versions have other types).
 //! - What is wrong with a call is an [`Error`] that names the operand, what was expected and what
 //!   came; then nothing has been changed. Nothing panics but indexing that says so.
 //! - Every task takes a [`Context`], with which it allocates nothing once that has grown, and which
 //!   chooses the [`Level`] and the [`Parallelism`]. The functions of this page take `None` as well,
-//!   for a call by itself. [`Retrieval::apply`] alone is a pair,
+//!   for a call by itself; a context that is a reference already is passed as `&mut *context`. [`Retrieval::apply`] alone is a pair,
 //!   with [`apply_with`](Retrieval::apply_with).
 //! - Structs of operands and options are made by `new` or `default` and by methods that set one
 //!   field each: fields may be added without a break.
