@@ -74,7 +74,7 @@ impl Data {
     fn recall(&mut self, (batch, dim, ..): Shape, how: &Retrieval<'_, f32>) {
         let probes = MatRef::new(&self.probes, batch, dim).unwrap();
         let retrieved = Some(MatMut::new(&mut self.retrieved, batch, dim).unwrap());
-        let outputs = Outputs { retrieved, ..Outputs::default() };
+        let outputs = Outputs::new().with_retrieved(retrieved);
         how.run(probes, &self.memory, outputs, &mut self.context).unwrap();
         black_box(&self.retrieved);
     }
@@ -82,12 +82,10 @@ impl Data {
     fn backward(&mut self, (batch, dim, count, beta): Shape, rows: &mut (Vec<f32>, Vec<f32>)) {
         let probes = MatRef::new(&self.probes, batch, dim).unwrap();
         let g = MatRef::new(&self.retrieved, batch, dim).unwrap();
-        let upstream = Upstream { retrieved: Some(g), ..Upstream::default() };
-        let gradients = Gradients {
-            probes: Some(MatMut::new(&mut rows.0, batch, dim).unwrap()),
-            patterns: Some(MatMut::new(&mut rows.1, count, dim).unwrap()),
-            ..Gradients::default()
-        };
+        let upstream = Upstream::new().with_retrieved(g);
+        let gradients = Gradients::new()
+            .with_probes(MatMut::new(&mut rows.0, batch, dim).unwrap())
+            .with_patterns(MatMut::new(&mut rows.1, count, dim).unwrap());
         Retrieval::new(beta)
             .backward(probes, &self.memory, upstream, gradients, &mut self.context)
             .unwrap();
@@ -95,13 +93,11 @@ impl Data {
     }
 
     fn search(&mut self, (batch, dim, ..): Shape) {
-        let (mut indices, mut scores) = (vec![0; 10 * batch], vec![0.0; 10 * batch]);
-        let to = (
-            MatMut::new(&mut indices, batch, 10).unwrap(),
-            MatMut::new(&mut scores, batch, 10).unwrap(),
-        );
+        let (mut indices, mut scores) = (vec![None; 10 * batch], vec![0.0; 10 * batch]);
+        let to = MatMut::new(&mut indices, batch, 10).unwrap();
+        let to_scores = MatMut::new(&mut scores, batch, 10).unwrap();
         let probes = MatRef::new(&self.probes, batch, dim).unwrap();
-        top_k(probes, &self.memory, to, &mut self.context).unwrap();
+        top_k(probes, &self.memory, to, to_scores, &mut self.context).unwrap();
         black_box((indices, scores));
     }
 }

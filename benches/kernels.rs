@@ -14,9 +14,9 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
 use hopfield_kernels::{
-    Context, Element, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Parallelism,
-    Plasticity, Retrieval, Update, UpdateRule, combine_with, energy_with,
-    outer_product_update_with, retrieve_with, similarities_with, softmax_with,
+    Context, Element, LearningInput, Level, MatMut, MatRef, Memory, OuterProducts, Outputs,
+    Parallelism, Plasticity, Retrieval, Update, UpdateRule, combine, energy, outer_product_update,
+    retrieve, similarities, softmax,
 };
 
 /// B probes, D features, N patterns.
@@ -72,42 +72,46 @@ impl<T: Element> Data<T> {
         let (batch, dim, patterns) = self.shape;
         let Self { memory, context, retrieval, .. } = self;
         let probes = MatRef::new(&self.probes, batch, dim).unwrap();
-        let update = Update { eta: T::from_f64(ETA), ..Update::default() };
-        let plasticity = |rule| Plasticity { rule, update, ..Plasticity::default() };
+        let update = Update::default().with_eta(T::from_f64(ETA));
+        let plasticity = |rule| Plasticity::default().with_rule(rule).with_update(update);
         match operation {
             Operation::Similarities => {
                 let out = MatMut::new(&mut self.weights, batch, patterns).unwrap();
-                similarities_with(probes, memory, out, context)
+                similarities(probes, memory, out, &mut *context)
             }
             Operation::Softmax => {
                 let rows = MatMut::new(&mut self.weights, batch, patterns).unwrap();
-                softmax_with(rows, T::from_f64(BETA), context)
+                softmax(rows, T::from_f64(BETA), &mut *context)
             }
             Operation::Combine => {
                 let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
                 let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
-                combine_with(weights, memory, out, context)
+                combine(weights, memory, out, &mut *context)
             }
             Operation::OuterProductUpdate => {
                 let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
-                outer_product_update_with(memory, weights, probes, update, None, context)
+                outer_product_update(
+                    memory,
+                    OuterProducts::new(weights, probes),
+                    update,
+                    &mut *context,
+                )
             }
             Operation::Recall => {
                 let out = MatMut::new(&mut self.retrieved, batch, dim).unwrap();
-                retrieve_with(probes, memory, T::from_f64(BETA), out, context)
+                retrieve(probes, memory, T::from_f64(BETA), out, &mut *context)
             }
             Operation::Energy => {
                 let out = &mut self.weights[..batch];
-                energy_with(probes, memory, T::from_f64(BETA), out, context)
+                energy(probes, memory, T::from_f64(BETA), out, &mut *context)
             }
             Operation::Evolve(rule) => {
                 let weights = MatRef::new(&self.weights, batch, patterns).unwrap();
-                let input = LearningInput {
+                let input = LearningInput::new(
                     probes,
-                    retrieved: MatRef::new(&self.retrieved, batch, dim).unwrap(),
-                    memory_weights: weights,
-                    delta: None,
-                };
+                    MatRef::new(&self.retrieved, batch, dim).unwrap(),
+                    weights,
+                );
                 plasticity(rule).learn_from(retrieval, input, memory, context)
             }
             Operation::RecallAndLearn => {
@@ -124,13 +128,11 @@ impl<T: Element> Data<T> {
         let (batch, dim, _) = self.shape;
         let [lse, energy, entropy] = [(); 3].map(|()| vec![T::ZERO; batch]);
         let (mut lse, mut energy, mut entropy) = (lse, energy, entropy);
-        let outputs = Outputs {
-            retrieved: Some(MatMut::new(&mut self.retrieved, batch, dim).unwrap()),
-            lse: Some(&mut lse),
-            energy: Some(&mut energy),
-            entropy: Some(&mut entropy),
-            ..Outputs::default()
-        };
+        let outputs = Outputs::new()
+            .with_retrieved(MatMut::new(&mut self.retrieved, batch, dim).unwrap())
+            .with_lse(&mut lse)
+            .with_energy(&mut energy)
+            .with_entropy(&mut entropy);
         let probes = MatRef::new(&self.probes, batch, dim).unwrap();
         self.retrieval.run(probes, &self.memory, outputs, &mut self.context).unwrap();
     }
@@ -171,7 +173,7 @@ impl Composition {
             matrixmultiply::sgemm(batch, dim, patterns, 1.0, x, d, 1, m, 1, d, 0.0, s, n, 1);
         }
         let rows = MatMut::new(&mut self.scores, batch, patterns).unwrap();
-        softmax_with(rows, BETA as f32, &mut self.context).unwrap();
+        softmax(rows, BETA as f32, &mut self.context).unwrap();
         let (p, to) = (self.scores.as_ptr(), self.retrieved.as_mut_ptr());
         // SAFETY: P is B x N, M is N x D, X̂ is B x D, each of contiguous rows.
         unsafe {

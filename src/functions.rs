@@ -1,16 +1,16 @@
-//! The kernels as functions, for programs that embed one of them. Each has a `_with` form that
-//! takes a [`Context`] and allocates nothing once that has grown.
+//! The kernels as functions, for programs that embed one of them. The last argument of each is a
+//! [`Context`], with which it allocates nothing once that has grown, or `None` for a call by itself.
 
 use crate::driver::compiled;
 use crate::driver::outputs::Outputs;
 use crate::error::Result;
-use crate::learning::{Update, update};
+use crate::kernel::softmax::Softmax;
+use crate::learning::{OuterProducts, Update, update};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval;
 use crate::retrieval::{Context, Retrieval};
-use crate::separation::softmax::Softmax;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::{Element, beta_of};
 
@@ -21,73 +21,50 @@ use crate::simd::{Element, beta_of};
 ///
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
 /// let mut s = [0.0; 2];
-/// similarities(MatRef::new(&[1.0, 10.0], 1, 2)?, &memory, MatMut::new(&mut s, 1, 2)?)?;
+/// similarities(MatRef::new(&[1.0, 10.0], 1, 2)?, &memory, MatMut::new(&mut s, 1, 2)?, None, None)?;
 /// assert_eq!(s, [21.0, 43.0]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless `probes` is B x D and `similarities` B x N.
-pub fn similarities<T: Element>(
+pub fn similarities<'c, T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     similarities: MatMut<'_, T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
-    similarities_with(probes, memory, similarities, &mut Context::new())
-}
-
-/// [`similarities`], with a context.
-///
-/// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Context, similarities_with};
-/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let mut context = Context::new(); // for any number of calls
-/// for (x, expected) in [([1.0, 10.0], [21.0, 43.0]), ([1.0, 0.0], [1.0, 3.0])] {
-///     let mut s = [0.0; 2];
-///     let (probes, to) = (MatRef::new(&x, 1, 2)?, MatMut::new(&mut s, 1, 2)?);
-///     similarities_with(probes, &memory, to, &mut context)?;
-///     assert_eq!(s, expected);
-/// }
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-///
-/// # Errors
-/// As for [`similarities`].
-pub fn similarities_with<T: Element>(
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
-    similarities: MatMut<'_, T>,
-    context: &mut Context<T>,
-) -> Result<()> {
-    retrieval::similarities(probes, memory, similarities, context)
+    optional(context, |context| retrieval::similarities(probes, memory, similarities, context))
 }
 
 /// The k patterns that are most similar to each of B probes by the dot product, the most similar
 /// first and of equals the first: their indices (B x k) and similarities (B x k). Exact.
 ///
-/// A probe that has a similarity which is not finite gets indices of `usize::MAX` and NaN.
+/// A probe that has a similarity which is not finite gets indices of `None` and NaN.
 ///
 /// ```
-/// use hopfield_kernels::{Context, MatMut, MatRef, Memory, top_k};
+/// use hopfield_kernels::{MatMut, MatRef, Memory, top_k};
 ///
 /// let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0], [0.7, 0.7]]);
-/// let (mut indices, mut scores) = ([0; 2], [0.0; 2]);
-/// let to = (MatMut::new(&mut indices, 1, 2)?, MatMut::new(&mut scores, 1, 2)?);
-/// top_k(MatRef::new(&[0.0, 1.0], 1, 2)?, &memory, to, &mut Context::new())?;
-/// assert_eq!((indices, scores), ([1, 2], [1.0, 0.7]));
+/// let (mut indices, mut scores) = ([None; 2], [0.0; 2]);
+/// let probes = MatRef::new(&[0.0, 1.0], 1, 2)?;
+/// let (to, to_scores) = (MatMut::new(&mut indices, 1, 2)?, MatMut::new(&mut scores, 1, 2)?);
+/// top_k(probes, &memory, to, to_scores, None)?;
+/// assert_eq!((indices, scores), ([Some(1), Some(2)], [1.0, 0.7]));
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) for operands that do not fit,
 /// [`Error::Parameter`](crate::Error::Parameter) if there are fewer than k patterns.
-pub fn top_k<T: Element>(
+pub fn top_k<'c, T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
-    (indices, scores): (MatMut<'_, usize>, MatMut<'_, T>),
-    context: &mut Context<T>,
+    indices: MatMut<'_, Option<usize>>,
+    scores: MatMut<'_, T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
-    retrieval::top_k(probes, memory, (indices, scores), context)
+    optional(context, |context| retrieval::top_k(probes, memory, indices, scores, context))
 }
 
 /// softmax(β s) for every row s, in place: the largest is subtracted before the exponential, so
@@ -100,36 +77,20 @@ pub fn top_k<T: Element>(
 /// use hopfield_kernels::{MatMut, softmax};
 ///
 /// let mut row = [1000.0, 1000.0 + std::f64::consts::LN_2];
-/// softmax(MatMut::new(&mut row, 1, 2)?, 1.0)?;
+/// softmax(MatMut::new(&mut row, 1, 2)?, 1.0, None, None)?;
 /// assert!((row[0] - 1.0 / 3.0).abs() < 1e-13);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Parameter`](crate::Error::Parameter) unless `beta` is finite and above 0.
-pub fn softmax<T: Element>(scores: MatMut<'_, T>, beta: T) -> Result<()> {
-    softmax_with(scores, beta, &mut Context::new())
-}
-
-/// [`softmax`], with a context.
-///
-/// ```
-/// # use hopfield_kernels::{MatMut, Context, softmax_with};
-/// let mut row = [0.5_f32; 4];
-/// softmax_with(MatMut::new(&mut row, 1, 4)?, 2.0, &mut Context::new())?;
-/// assert_eq!(row, [0.25; 4]);
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-///
-/// # Errors
-/// As for [`softmax`].
-pub fn softmax_with<T: Element>(
+pub fn softmax<'c, T: Element>(
     scores: MatMut<'_, T>,
     beta: T,
-    context: &mut Context<T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
     let params = SoftmaxParams::new(beta_of(beta)?.to_f64(), scores.cols());
-    let level = context.level()?;
+    let level = optional(context, |context| context.level())?;
     if scores.cols() > 0 {
         compiled::softmax(level, Softmax { rows: scores, params });
     }
@@ -142,7 +103,7 @@ pub fn softmax_with<T: Element>(
 /// use hopfield_kernels::{MatMut, MatRef, softmax_into};
 ///
 /// let mut weights = [f32::NAN; 4];
-/// softmax_into(MatRef::new(&[3.0; 4], 1, 4)?, 8.0, MatMut::new(&mut weights, 1, 4)?)?;
+/// softmax_into(MatRef::new(&[3.0; 4], 1, 4)?, 8.0, MatMut::new(&mut weights, 1, 4)?, None, None)?;
 /// assert_eq!(weights, [0.25; 4]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -150,36 +111,21 @@ pub fn softmax_with<T: Element>(
 /// # Errors
 /// As for [`softmax`], and [`Error::Shape`](crate::Error::Shape) unless `out` is as large as
 /// `scores`.
-pub fn softmax_into<T: Element>(scores: MatRef<'_, T>, beta: T, out: MatMut<'_, T>) -> Result<()> {
-    softmax_into_with(scores, beta, out, &mut Context::new())
-}
-
-/// [`softmax_into`], with a context.
-///
-/// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Context, softmax_into_with};
-/// let (scores, mut weights) = ([7.0; 2], [f64::NAN; 2]);
-/// let to = MatMut::new(&mut weights, 1, 2)?;
-/// softmax_into_with(MatRef::new(&scores, 1, 2)?, 2.0, to, &mut Context::new())?;
-/// assert_eq!(weights, [0.5; 2]);
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-///
-/// # Errors
-/// As for [`softmax_into`].
-pub fn softmax_into_with<T: Element>(
+pub fn softmax_into<'c, T: Element>(
     scores: MatRef<'_, T>,
     beta: T,
     mut out: MatMut<'_, T>,
-    context: &mut Context<T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
     expect_shape("out", out.shape(), scores.shape())?;
     beta_of(beta)?;
-    context.level()?;
-    for (b, row) in scores.iter().enumerate() {
-        out.row_mut(b).copy_from_slice(row);
-    }
-    softmax_with(out, beta, context)
+    optional(context, |context| {
+        context.level()?;
+        for (b, row) in scores.iter().enumerate() {
+            out.row_mut(b).copy_from_slice(row);
+        }
+        softmax(out, beta, context)
+    })
 }
 
 /// X̂ = P M: for each of B rows of weights (B x N), the weighted sum of the patterns (B x D).
@@ -191,43 +137,20 @@ pub fn softmax_into_with<T: Element>(
 ///
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
 /// let mut sum = [0.0; 2];
-/// combine(MatRef::new(&[10.0, 1.0], 1, 2)?, &memory, MatMut::new(&mut sum, 1, 2)?)?;
+/// combine(MatRef::new(&[10.0, 1.0], 1, 2)?, &memory, MatMut::new(&mut sum, 1, 2)?, None, None)?;
 /// assert_eq!(sum, [13.0, 24.0]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `retrieved` B x D.
-pub fn combine<T: Element>(
+pub fn combine<'c, T: Element>(
     weights: MatRef<'_, T>,
     memory: &Memory<T>,
     retrieved: MatMut<'_, T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
-    combine_with(weights, memory, retrieved, &mut Context::new())
-}
-
-/// [`combine`], with a context.
-///
-/// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Context, combine_with};
-/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let mut context = Context::new(); // for any number of calls
-/// let mut sum = [0.0; 2];
-/// let (weights, to) = (MatRef::new(&[10.0, 1.0], 1, 2)?, MatMut::new(&mut sum, 1, 2)?);
-/// combine_with(weights, &memory, to, &mut context)?;
-/// assert_eq!(sum, [13.0, 24.0]);
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-///
-/// # Errors
-/// As for [`combine`].
-pub fn combine_with<T: Element>(
-    weights: MatRef<'_, T>,
-    memory: &Memory<T>,
-    retrieved: MatMut<'_, T>,
-    context: &mut Context<T>,
-) -> Result<()> {
-    retrieval::combine(weights, memory, retrieved, context)
+    optional(context, |context| retrieval::combine(weights, memory, retrieved, context))
 }
 
 /// X̂ = softmax(β X Mᵀ) M: one update of B probes (Ramsauer et al. 2020, eq. 3), fused.
@@ -235,53 +158,31 @@ pub fn combine_with<T: Element>(
 /// [`Retrieval`] tells more from the same pass.
 ///
 /// ```
-/// use hopfield_kernels::{MatMut, MatRef, Memory, retrieve};
+/// use hopfield_kernels::{Context, MatMut, MatRef, Memory, retrieve};
 ///
-/// let memory = Memory::from_rows(MatRef::new(&[1.0_f32, 0.0, 0.0, 1.0], 2, 2)?)?;
-/// let mut retrieved = [0.0; 2];
-/// retrieve(MatRef::new(&[0.9, 0.2], 1, 2)?, &memory, 16.0, MatMut::new(&mut retrieved, 1, 2)?)?;
-/// assert!(retrieved[0] > 0.9999 && retrieved[1] < 0.0001);
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-///
-/// # Errors
-/// As for [`Retrieval::new`] and [`Retrieval::run`].
-pub fn retrieve<T: Element>(
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
-    beta: T,
-    retrieved: MatMut<'_, T>,
-) -> Result<()> {
-    retrieve_with(probes, memory, beta, retrieved, &mut Context::new())
-}
-
-/// [`retrieve`], with a context.
-///
-/// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Context, retrieve_with};
-/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
+/// let memory = Memory::from([[1.0_f32, 2.0], [3.0, 4.0]]);
 /// let mut context = Context::new(); // for any number of calls
 /// let mut retrieved = [0.0; 2];
 /// for _ in 0..10 {
 ///     let probe = retrieved; // what was retrieved, recalled again
 ///     let to = MatMut::new(&mut retrieved, 1, 2)?;
-///     retrieve_with(MatRef::new(&probe, 1, 2)?, &memory, 8.0, to, &mut context)?;
+///     retrieve(MatRef::new(&probe, 1, 2)?, &memory, 8.0, to, &mut context, None)?;
 /// }
 /// assert_eq!(retrieved, [3.0, 4.0], "what is between two patterns ends at one of them");
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
 /// # Errors
-/// As for [`retrieve`].
-pub fn retrieve_with<T: Element>(
+/// As for [`Retrieval::new`] and [`Retrieval::run`].
+pub fn retrieve<'c, T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     beta: T,
     retrieved: MatMut<'_, T>,
-    context: &mut Context<T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    Retrieval::new(beta).run(probes, memory, outputs, context)
+    optional(context, |context| Retrieval::new(beta).run(probes, memory, outputs, context))
 }
 
 /// The standard energy of B probes (B): E(x) = -β⁻¹ ln Σ_n exp(β m_n·x) + ½ x·x + β⁻¹ ln N + ½ M*²
@@ -292,46 +193,22 @@ pub fn retrieve_with<T: Element>(
 ///
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
 /// let mut energies = [0.0; 2];
-/// energy(MatRef::new(&[1.0, 0.0, 0.5, 0.5], 2, 2)?, &memory, 8.0, &mut energies)?;
+/// energy(MatRef::new(&[1.0, 0.0, 0.5, 0.5], 2, 2)?, &memory, 8.0, &mut energies, None, None)?;
 /// assert!(energies[0] < energies[1], "a stored pattern lies lower than what is between two");
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
 /// # Errors
 /// As for [`Retrieval::new`] and [`Retrieval::run`].
-pub fn energy<T: Element>(
+pub fn energy<'c, T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     beta: T,
     energy: &mut [T],
-) -> Result<()> {
-    energy_with(probes, memory, beta, energy, &mut Context::new())
-}
-
-/// [`energy`], with a context.
-///
-/// ```
-/// # use hopfield_kernels::{MatRef, Memory, Context, energy_with};
-/// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let mut context = Context::new(); // for any number of calls
-/// let mut energies = [0.0; 2];
-/// let probes = MatRef::new(&[3.0, 4.0, 2.0, 3.0], 2, 2)?;
-/// energy_with(probes, &memory, 8.0, &mut energies, &mut context)?;
-/// assert!(energies[0] < energies[1]);
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-///
-/// # Errors
-/// As for [`energy`].
-pub fn energy_with<T: Element>(
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
-    beta: T,
-    energy: &mut [T],
-    context: &mut Context<T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
     let outputs = Outputs { energy: Some(energy), ..Outputs::default() };
-    Retrieval::new(beta).run(probes, memory, outputs, context)
+    optional(context, |context| Retrieval::new(beta).run(probes, memory, outputs, context))
 }
 
 /// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M): a batch of rank-1 updates, decay in the same pass.
@@ -339,64 +216,48 @@ pub fn energy_with<T: Element>(
 /// A weight of exactly 0 contributes nothing, whatever vector it would multiply; nor does η = 0.
 /// Whether ΔM is asked for makes no difference to M. With λ = λ₁ = 0, patterns whose weights are
 /// all 0 are neither read nor written. Where there is decay (λ or λ₁), elements that end below the
-/// normal range (2⁻¹²⁶ for
-/// `f32`, 2⁻¹⁰²² for `f64`) become 0: arithmetic with subnormal numbers is up to a hundred times
+/// normal range (2⁻¹²⁶ for `f32`, 2⁻¹⁰²² for
+/// `f64`) become 0: arithmetic with subnormal numbers is up to a hundred times
 /// slower on some machines, so that a memory that has decayed away would slow down every recall.
 ///
 /// Without probes (B = 0) M does not change, not even by decay, and ΔM is 0.
 ///
 /// ```
-/// use hopfield_kernels::{MatRef, Memory, Update, outer_product_update};
+/// use hopfield_kernels::{
+///     MatMut, MatRef, Memory, OuterProducts, Update, outer_product_update};
 ///
-/// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let (weights, vectors) = ([1.0, 0.0], [10.0, 20.0]);
-/// outer_product_update(
-///     &mut memory,
-///     MatRef::new(&weights, 1, 2)?,
-///     MatRef::new(&vectors, 1, 2)?,
-///     Update { eta: 0.5, ..Update::default() },
-/// )?;
+/// let mut memory = Memory::from([[1.0, 2.0], [3.0, 4.0]]);
+/// let (weights, vectors) = (MatRef::new(&[1.0, 0.0], 1, 2)?, MatRef::new(&[10.0, 20.0], 1, 2)?);
+/// let mut delta = [f64::NAN; 4];
+/// let products =
+///     OuterProducts::new(weights, vectors).with_delta(MatMut::new(&mut delta, 2, 2)?);
+/// outer_product_update(&mut memory, OuterProducts::new(products, Update::default()
+///     .with_eta(0.5)), None, None)?;
 /// assert_eq!(memory.to_rows(), [6.0, 12.0, 3.0, 4.0]);
 /// assert_eq!(memory.squared_norms(), [180.0, 25.0]);
+/// assert_eq!(delta, [10.0, 20.0, 0.0, 0.0], "ΔM, as it was asked for");
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `vectors` B x D,
 /// [`Error::Parameter`](crate::Error::Parameter) unless the factors are finite.
-pub fn outer_product_update<T: Element>(
+pub fn outer_product_update<'c, T: Element>(
     memory: &mut Memory<T>,
-    weights: MatRef<'_, T>,
-    vectors: MatRef<'_, T>,
-    factors: Update<T>,
+    products: OuterProducts<'_, T>,
+    rates: Update<T>,
+    context: impl Into<Option<&'c mut Context<T>>>,
 ) -> Result<()> {
-    outer_product_update_with(memory, weights, vectors, factors, None, &mut Context::new())
+    optional(context, |context| update(memory, products, rates, context))
 }
 
-/// [`outer_product_update`], with a context, and with ΔM = Pᵀ Z / B (N x D) kept where wanted.
-///
-/// ```
-/// # use hopfield_kernels::{MatMut, MatRef, Memory, Update, Context, outer_product_update_with};
-/// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-/// let (weights, vectors) = (MatRef::new(&[1.0, 0.0], 1, 2)?, MatRef::new(&[10.0, 20.0], 1, 2)?);
-/// let (factors, mut delta) = (Update { eta: 0.5, ..Update::default() }, [f64::NAN; 4]);
-/// let to = Some(MatMut::new(&mut delta, 2, 2)?);
-/// outer_product_update_with(
-///     &mut memory, weights, vectors, factors, to, &mut Context::new())?;
-/// assert_eq!(delta, [10.0, 20.0, 0.0, 0.0]);
-/// assert_eq!(memory.to_rows(), [6.0, 12.0, 3.0, 4.0]);
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-///
-/// # Errors
-/// As for [`outer_product_update`].
-pub fn outer_product_update_with<T: Element>(
-    memory: &mut Memory<T>,
-    weights: MatRef<'_, T>,
-    vectors: MatRef<'_, T>,
-    factors: Update<T>,
-    delta: Option<MatMut<'_, T>>,
-    context: &mut Context<T>,
-) -> Result<()> {
-    update(memory, weights, vectors, factors, delta, context)
+/// Calls `task` with a context, or with a new one where there is none.
+fn optional<'c, T: Element, R>(
+    context: impl Into<Option<&'c mut Context<T>>>,
+    task: impl FnOnce(&mut Context<T>) -> R,
+) -> R {
+    match context.into() {
+        Some(context) => task(context),
+        None => task(&mut Context::new()),
+    }
 }

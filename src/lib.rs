@@ -28,12 +28,17 @@
 //! # Conventions
 //!
 //! - Elements are `f32` or `f64` ([`Element`]). Matrices come in as [`MatRef`] and [`MatMut`],
-//!   checked views of slices; with the feature `ndarray`, `array.view().try_into()?` makes them (of
-//!   arrays of ndarray 0.17: other versions have other types).
+//!   checked views of slices; with the features `ndarray`, `faer` and `nalgebra`,
+//!   `array.view().try_into()?` makes them without a copy (of ndarray 0.17, faer 0.24 and nalgebra
+//!   0.34: other versions have other types).
 //! - What is wrong with a call is an [`Error`] that names the operand, what was expected and what
 //!   came; then nothing has been changed. Nothing panics but indexing that says so.
-//! - Every function has a form with a [`Context`], which allocates nothing once it has grown, and
-//!   which chooses the [`Level`] and the [`Parallelism`].
+//! - Every task takes a [`Context`], with which it allocates nothing once that has grown, and which
+//!   chooses the [`Level`] and the [`Parallelism`]. The functions of this page take `None` as well,
+//!   for a call by itself; a context that is a reference already is passed as `&mut *context`. [`Retrieval::apply`] alone is a pair,
+//!   with [`apply_with`](Retrieval::apply_with).
+//! - Structs of operands and options are made by `new` or `default` and by methods that set one
+//!   field each: fields may be added without a break.
 //!
 //! # Builds, threads and memory
 //!
@@ -69,6 +74,7 @@
 //! At levels with fused multiply-add a probe's results are the same bits for any number of threads,
 //! any batch, any position in it, and any such level.
 
+mod builder;
 mod driver;
 mod error;
 mod functions;
@@ -88,12 +94,11 @@ pub use driver::outputs::Outputs;
 pub use driver::parallel::Parallelism;
 pub use error::{Error, Result};
 pub use functions::{
-    combine, combine_with, energy, energy_with, outer_product_update, outer_product_update_with,
-    retrieve, retrieve_with, similarities, similarities_with, softmax, softmax_into,
-    softmax_into_with, softmax_with, top_k,
+    combine, energy, outer_product_update, retrieve, similarities, softmax, softmax_into, top_k,
 };
 pub use learning::{
-    Event, Growth, LearningInput, Noise, Plasticity, Update, UpdateRule, Usage, WhenFull,
+    Event, Growth, GrowthInput, LearningInput, Noise, OuterProducts, Plasticity, Update,
+    UpdateRule, Usage, WhenFull,
 };
 pub use matrix::{MatMut, MatRef};
 pub use memory::codes::Codes;

@@ -30,17 +30,18 @@ pub fn separations<T: Element>(memory: &Memory<T>, context: &mut Context<T>) -> 
     if count == 1 {
         return Ok(vec![-T::NEG_INFINITY]);
     }
-    let (mut indices, mut scores) = (vec![0; 2 * count], vec![T::ZERO; 2 * count]);
+    let (mut indices, mut scores) = (vec![None; 2 * count], vec![T::ZERO; 2 * count]);
     top_k(
         memory.as_mat(),
         memory,
-        (MatMut::new(&mut indices, count, 2)?, MatMut::new(&mut scores, count, 2)?),
+        MatMut::new(&mut indices, count, 2)?,
+        MatMut::new(&mut scores, count, 2)?,
         context,
     )?;
     let norms = memory.squared_norms();
     let pairs = indices.chunks_exact(2).zip(scores.chunks_exact(2)).enumerate();
     Ok(pairs
-        .map(|(i, (indices, scores))| norms[i] - scores[usize::from(indices[0] == i)])
+        .map(|(i, (indices, scores))| norms[i] - scores[usize::from(indices[0] == Some(i))])
         .collect())
 }
 
@@ -96,14 +97,9 @@ pub fn needed_beta(separation: f64, patterns: usize, max_norm: f64) -> Option<f6
     Some(high)
 }
 
-/// A bound on ‖T(x) - m_i‖ (theorem 5): 2 (N - 1) M* exp(-β (Δ_i - 2 δ M*)), where δ is the larger
-/// of the distances from m_i of the probe x and of the fixed point.
-pub fn retrieval_error(
-    beta: f64,
-    patterns: usize,
-    max_norm: f64,
-    (gap, distance): (f64, f64),
-) -> f64 {
+/// A bound on ‖T(x) - m_i‖ (theorem 5): 2 (N - 1) M* exp(-β (Δ_i - 2 δ M*)), where Δ_i is the `gap`
+/// and δ the larger of the distances from m_i of the probe x and of the fixed point.
+pub fn retrieval_error(beta: f64, patterns: usize, max_norm: f64, gap: f64, distance: f64) -> f64 {
     let others = patterns.saturating_sub(1) as f64;
     2.0 * others * max_norm * (-beta * (gap - 2.0 * distance * max_norm)).exp()
 }

@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard};
 
 use hopfield_kernels::{
-    Context, Element, LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity,
-    Recall, Retrieval, Separation, Settled, Similarity, Stop, Update, UpdateRule, combine_with,
-    energy_with, outer_product_update_with, retrieve_with, similarities_with, softmax_into_with,
-    softmax_with,
+    Context, Element, LearningInput, MatMut, MatRef, Memory, OuterProducts, Outputs, Parallelism,
+    Plasticity, Recall, Retrieval, Separation, Settled, Similarity, Stop, Update, UpdateRule,
+    combine, energy, outer_product_update, retrieve, similarities, softmax, softmax_into,
 };
 
 /// The system's allocator, and what it has been asked for.
@@ -93,11 +92,11 @@ fn second_calls_allocate_nothing<T: Element>(
     let mut delta = numbers::<T>(patterns * dim, 6);
     let [mut lse, mut energies, mut entropy, mut best_weight] =
         [0; 4].map(|seed| numbers::<T>(batch, seed));
-    let (mut best, mut support) = (vec![0; batch], vec![0; batch]);
+    let (mut best, mut support) = (vec![None; batch], vec![0; batch]);
     let keep: Vec<_> = (0..patterns).map(|n| n % 3 != 0).collect();
     let x = MatRef::new(&probes, batch, dim).unwrap();
     let small = T::from_f64(0.01);
-    let update = Update { eta: small, reg_lambda: small, l1_lambda: small };
+    let update = Update::default().with_eta(small).with_reg_lambda(small).with_l1_lambda(small);
     let (plain, masked) = (Retrieval::new(beta), Retrieval::new(beta).with_mask(&keep));
 
     macro_rules! twice {
@@ -115,37 +114,38 @@ fn second_calls_allocate_nothing<T: Element>(
         };
     }
 
-    twice!("similarities", |context| similarities_with(
+    twice!("similarities", |context| similarities(
         x,
         &memory,
         to!(scores, batch, patterns),
-        context
+        &mut *context
     )
     .unwrap());
-    twice!("combine", |context| combine_with(
+    twice!("combine", |context| combine(
         MatRef::new(&scores, batch, patterns).unwrap(),
         &memory,
         to!(retrieved, batch, dim),
-        context
+        &mut *context
     )
     .unwrap());
-    twice!("softmax", |context| softmax_with(to!(scores, batch, patterns), beta, context).unwrap());
-    twice!("softmax_into", |context| softmax_into_with(
+    twice!("softmax", |context| softmax(to!(scores, batch, patterns), beta, &mut *context)
+        .unwrap());
+    twice!("softmax_into", |context| softmax_into(
         MatRef::new(&scores, batch, patterns).unwrap(),
         beta,
         to!(weights, batch, patterns),
-        context
+        &mut *context
     )
     .unwrap());
-    twice!("retrieve", |context| retrieve_with(
+    twice!("retrieve", |context| retrieve(
         x,
         &memory,
         beta,
         to!(retrieved, batch, dim),
-        context
+        &mut *context
     )
     .unwrap());
-    twice!("energy", |context| energy_with(x, &memory, beta, &mut energies, context).unwrap());
+    twice!("energy", |context| energy(x, &memory, beta, &mut energies, &mut *context).unwrap());
     let members = [
         plain.with_separation(Separation::Sparsemax),
         masked.with_separation(Separation::Entmax(1.5)),
@@ -159,18 +159,16 @@ fn second_calls_allocate_nothing<T: Element>(
             .run(
                 x,
                 &memory,
-                Outputs {
-                    retrieved: Some(to!(retrieved, batch, dim)),
-                    similarities: Some(to!(scores, batch, patterns)),
-                    memory_weights: Some(to!(weights, batch, patterns)),
-                    lse: Some(&mut lse),
-                    energy: Some(&mut energies),
-                    entropy: Some(&mut entropy),
-                    best: Some(&mut best),
-                    best_weight: Some(&mut best_weight),
-                    support: Some(&mut support),
-                    ..Outputs::default()
-                },
+                Outputs::new()
+                    .with_retrieved(to!(retrieved, batch, dim))
+                    .with_similarities(to!(scores, batch, patterns))
+                    .with_memory_weights(to!(weights, batch, patterns))
+                    .with_lse(&mut lse)
+                    .with_energy(&mut energies)
+                    .with_entropy(&mut entropy)
+                    .with_best(&mut best)
+                    .with_best_weight(&mut best_weight)
+                    .with_support(&mut support),
                 context
             )
             .unwrap());
@@ -182,17 +180,17 @@ fn second_calls_allocate_nothing<T: Element>(
         retrieved.copy_from_slice(&probes);
         plain.settle(&memory, &mut retrieved, stop, &mut settled, context).unwrap();
     });
-    twice!("outer_product_update", |context| outer_product_update_with(
+    twice!("outer_product_update", |context| outer_product_update(
         &mut memory,
-        MatRef::new(&weights, batch, patterns).unwrap(),
-        x,
+        OuterProducts::new(MatRef::new(&weights, batch, patterns).unwrap(), x)
+            .with_delta(to!(delta, patterns, dim)),
         update,
-        Some(to!(delta, patterns, dim)),
-        context
+        &mut *context
     )
     .unwrap());
     for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
-        let learns = Plasticity { rule, update, negative_steps: 2, ..Plasticity::default() };
+        let learns =
+            Plasticity::default().with_rule(rule).with_update(update).with_negative_steps(2);
         twice!("Plasticity::recall_and_learn", |context| learns
             .recall_and_learn(&masked, x, to!(retrieved, batch, dim), &mut memory, context)
             .unwrap());
@@ -200,7 +198,7 @@ fn second_calls_allocate_nothing<T: Element>(
             let mut recall = Recall::new();
             twice!("Plasticity::learn", |context| {
                 let retrieved_here = to!(retrieved, batch, dim);
-                let outputs = Outputs { retrieved: Some(retrieved_here), ..Outputs::default() };
+                let outputs = Outputs::new().with_retrieved(retrieved_here);
                 retrieval.recall(x, &memory, outputs, &mut recall, context).unwrap();
                 let delta = Some(to!(delta, patterns, dim));
                 learns.learn(&recall, &mut memory, delta, context).unwrap();
@@ -209,12 +207,12 @@ fn second_calls_allocate_nothing<T: Element>(
         twice!("Plasticity::learn_from", |context| learns
             .learn_from(
                 &plain,
-                LearningInput {
-                    probes: x,
-                    retrieved: MatRef::new(&retrieved, batch, dim).unwrap(),
-                    memory_weights: MatRef::new(&weights, batch, patterns).unwrap(),
-                    delta: Some(to!(delta, patterns, dim)),
-                },
+                LearningInput::new(
+                    x,
+                    MatRef::new(&retrieved, batch, dim).unwrap(),
+                    MatRef::new(&weights, batch, patterns).unwrap()
+                )
+                .with_delta(to!(delta, patterns, dim)),
                 &mut memory,
                 context,
             )
@@ -265,7 +263,7 @@ fn unrecorded_recall_needs_no_memory_for_weights() {
     let context = &mut Context::new().with_parallelism(Parallelism::Serial);
     let (_, peak) = counted(|| {
         let x = MatRef::new(&probes, batch, dim).unwrap();
-        retrieve_with(x, &memory, 2.0, to, context).unwrap();
+        retrieve(x, &memory, 2.0, to, &mut *context).unwrap();
     });
     println!("peak extra memory: {} KiB", peak / 1024);
     assert!(peak < 8 << 20, "{peak} bytes");

@@ -8,9 +8,8 @@
 use std::marker::PhantomData;
 
 use hopfield_kernels::{
-    Context, LearningInput, MatMut, MatRef, Memory, Outputs, Plasticity, Retrieval, Update,
-    UpdateRule, combine_with, outer_product_update_with, similarities_with, softmax_into_with,
-    softmax_with,
+    Context, LearningInput, MatMut, MatRef, Memory, OuterProducts, Outputs, Plasticity, Retrieval,
+    Update, UpdateRule, combine, outer_product_update, similarities, softmax_into,
 };
 use region::{Allocation, Protection};
 use testkit::data::{Kind, Matrix, Random, Real};
@@ -116,7 +115,8 @@ struct Fences<T> {
     /// Inputs and outputs: matrices.
     matrices: [Fence<T>; 5],
     numbers: [Fence<T>; 4],
-    indices: [Fence<usize>; 2],
+    best: Fence<Option<usize>>,
+    support: Fence<usize>,
     mask: Fence<bool>,
 }
 
@@ -125,7 +125,8 @@ impl<T: Real> Fences<T> {
         Self {
             matrices: std::array::from_fn(|_| Fence::new(most)),
             numbers: std::array::from_fn(|_| Fence::new(64)),
-            indices: std::array::from_fn(|_| Fence::new(64)),
+            best: Fence::new(64),
+            support: Fence::new(64),
             mask: Fence::new(most),
         }
     }
@@ -177,26 +178,26 @@ impl<T: Real> Case<T> {
         let [input, output, ..] = &mut fences.matrices;
 
         let mut expected = Matrix::unwritten(batch, patterns, 0);
-        similarities_with(self.probes.view(), memory, expected.view_mut(), context).unwrap();
+        similarities(self.probes.view(), memory, expected.view_mut(), &mut *context).unwrap();
         let probes = Guarded::copy(input, &self.probes, gap, side);
         let mut scores = Guarded::unwritten(output, (batch, patterns, gap), side);
-        similarities_with(probes.view(), memory, scores.view_mut(), context).unwrap();
+        similarities(probes.view(), memory, scores.view_mut(), &mut *context).unwrap();
         scores.assert_written(&expected, "similarities");
 
         let mut softmax = Matrix::unwritten(batch, patterns, 0);
-        softmax_into_with(expected.view(), self.beta, softmax.view_mut(), context).unwrap();
-        softmax_with(scores.view_mut(), self.beta, context).unwrap();
+        softmax_into(expected.view(), self.beta, softmax.view_mut(), &mut *context).unwrap();
+        hopfield_kernels::softmax(scores.view_mut(), self.beta, &mut *context).unwrap();
         scores.assert_written(&softmax, "softmax");
         let scores = Guarded::copy(input, &expected, gap, side);
         let mut into = Guarded::unwritten(output, (batch, patterns, gap), side);
-        softmax_into_with(scores.view(), self.beta, into.view_mut(), context).unwrap();
+        softmax_into(scores.view(), self.beta, into.view_mut(), &mut *context).unwrap();
         into.assert_written(&softmax, "softmax_into");
 
         let mut expected = Matrix::unwritten(batch, dim, 0);
-        combine_with(self.weights.view(), memory, expected.view_mut(), context).unwrap();
+        combine(self.weights.view(), memory, expected.view_mut(), &mut *context).unwrap();
         let weights = Guarded::copy(input, &self.weights, gap, side);
         let mut sums = Guarded::unwritten(output, (batch, dim, gap), side);
-        combine_with(weights.view(), memory, sums.view_mut(), context).unwrap();
+        combine(weights.view(), memory, sums.view_mut(), &mut *context).unwrap();
         sums.assert_written(&expected, "combine");
     }
 
@@ -211,11 +212,12 @@ impl<T: Real> Case<T> {
 
         let mut expected = [dim, patterns, patterns].map(|cols| Matrix::unwritten(batch, cols, 0));
         let mut vectors: [Vec<T>; 4] = std::array::from_fn(|_| vec![T::CANARY; batch]);
-        let mut indices = [vec![7; batch], vec![7; batch]];
+        let (mut best, mut support) = (vec![Some(7); batch], vec![7; batch]);
         let outputs = every_output(
             expected.each_mut().map(Matrix::view_mut),
             vectors.each_mut().map(Vec::as_mut_slice),
-            indices.each_mut().map(Vec::as_mut_slice),
+            &mut best,
+            &mut support,
         );
         retrieval.run(self.probes.view(), memory, outputs, context).unwrap();
 
@@ -226,12 +228,13 @@ impl<T: Real> Case<T> {
         let mut weights = Guarded::unwritten(weights, (batch, patterns, gap), side);
         let mut numbers =
             fences.numbers.each_mut().map(|fence| fence.buffer(batch, side, T::CANARY));
-        let mut places =
-            fences.indices.each_mut().map(|fence| fence.buffer(batch, side, usize::MAX - 1));
+        let mut places = fences.best.buffer(batch, side, Some(usize::MAX - 1));
+        let mut counts = fences.support.buffer(batch, side, usize::MAX - 1);
         let outputs = every_output(
             [&mut retrieved, &mut similarities, &mut weights].map(Guarded::view_mut),
             numbers.each_mut().map(|fenced| &mut **fenced),
-            places.each_mut().map(|fenced| &mut **fenced),
+            &mut places,
+            &mut counts,
         );
         retrieval.run(probes.view(), memory, outputs, context).unwrap();
         retrieved.assert_written(&expected[0], "retrieved");
@@ -240,17 +243,16 @@ impl<T: Real> Case<T> {
         for (guarded, expected) in numbers.iter().zip(&vectors) {
             assert!(guarded.iter().zip(expected).all(|(x, y)| x.bits() == y.bits()));
         }
-        assert!(places[0] == indices[0] && places[1] == indices[1]);
+        assert!(*places == best[..] && *counts == support[..]);
     }
 
     fn learning(&self, memory: &Memory<T>, fences: &mut Fences<T>, context: &mut Context<T>) {
         let (gap, side) = (self.gap, self.side);
         let (batch, dim, patterns) = (self.probes.rows, memory.dim(), memory.patterns());
-        let update = Update {
-            eta: T::from_f64(0.1),
-            reg_lambda: T::from_f64(if self.masked { 0.01 } else { 0.0 }),
-            l1_lambda: T::ZERO,
-        };
+        let update = Update::default()
+            .with_eta(T::from_f64(0.1))
+            .with_reg_lambda(T::from_f64(if self.masked { 0.01 } else { 0.0 }))
+            .with_l1_lambda(T::ZERO);
         let [x, z, p, delta, to] = &mut fences.matrices;
         let weights = Guarded::copy(p, &self.weights, gap, side);
         let vectors = Guarded::copy(x, &self.probes, gap, side);
@@ -259,17 +261,27 @@ impl<T: Real> Case<T> {
         let [first, second] = &mut memories;
         let (ordinary, ordinary_vectors) = (self.weights.view(), self.probes.view());
         let to_keep = Some(kept.view_mut());
-        outer_product_update_with(first, ordinary, ordinary_vectors, update, to_keep, context)
-            .unwrap();
+        outer_product_update(
+            first,
+            OuterProducts::new(ordinary, ordinary_vectors).with_delta(to_keep),
+            update,
+            &mut *context,
+        )
+        .unwrap();
         let mut guarded = Guarded::unwritten(delta, (patterns, dim, gap), side);
         let to_keep = Some(guarded.view_mut());
-        outer_product_update_with(second, weights.view(), vectors.view(), update, to_keep, context)
-            .unwrap();
+        outer_product_update(
+            second,
+            OuterProducts::new(weights.view(), vectors.view()).with_delta(to_keep),
+            update,
+            &mut *context,
+        )
+        .unwrap();
         guarded.assert_written(&kept, "ΔM");
         assert_same(&memories);
 
         let rule = if gap == 0 { UpdateRule::Contrastive } else { UpdateRule::Delta };
-        let plasticity = Plasticity { rule, update, ..Plasticity::default() };
+        let plasticity = Plasticity::default().with_rule(rule).with_update(update);
         let retrieval = Retrieval::new(self.beta);
         let mut memories = [memory.clone(), memory.clone()];
         let [first, second] = &mut memories;
@@ -287,20 +299,12 @@ impl<T: Real> Case<T> {
         // From given weights, with ΔM kept.
         let mut memories = [memory.clone(), memory.clone()];
         let [first, second] = &mut memories;
-        let ordinary = LearningInput {
-            probes: ordinary_vectors,
-            retrieved: retrieved.view(),
-            memory_weights: ordinary,
-            delta: Some(kept.view_mut()),
-        };
+        let ordinary = LearningInput::new(ordinary_vectors, retrieved.view(), ordinary)
+            .with_delta(kept.view_mut());
         plasticity.learn_from(&retrieval, ordinary, first, context).unwrap();
         let mut delta = Guarded::unwritten(to, (patterns, dim, gap), side);
-        let input = LearningInput {
-            probes: vectors.view(),
-            retrieved: guarded.view(),
-            memory_weights: weights.view(),
-            delta: Some(delta.view_mut()),
-        };
+        let input = LearningInput::new(vectors.view(), guarded.view(), weights.view())
+            .with_delta(delta.view_mut());
         plasticity.learn_from(&retrieval, input, second, context).unwrap();
         delta.assert_written(&kept, "ΔM of given weights");
         assert_same(&memories);
@@ -308,23 +312,22 @@ impl<T: Real> Case<T> {
 }
 
 /// Every output of a recall.
-fn every_output<'a, T>(
+fn every_output<'a, T: Real>(
     [retrieved, similarities, memory_weights]: [MatMut<'a, T>; 3],
     [lse, energy, entropy, best_weight]: [&'a mut [T]; 4],
-    [best, support]: [&'a mut [usize]; 2],
+    best: &'a mut [Option<usize>],
+    support: &'a mut [usize],
 ) -> Outputs<'a, T> {
-    Outputs {
-        retrieved: Some(retrieved),
-        similarities: Some(similarities),
-        memory_weights: Some(memory_weights),
-        lse: Some(lse),
-        energy: Some(energy),
-        entropy: Some(entropy),
-        best: Some(best),
-        best_weight: Some(best_weight),
-        support: Some(support),
-        ..Outputs::default()
-    }
+    Outputs::new()
+        .with_retrieved(retrieved)
+        .with_similarities(similarities)
+        .with_memory_weights(memory_weights)
+        .with_lse(lse)
+        .with_energy(energy)
+        .with_entropy(entropy)
+        .with_best(best)
+        .with_best_weight(best_weight)
+        .with_support(support)
 }
 
 fn assert_same<T: Real>(memories: &[Memory<T>; 2]) {

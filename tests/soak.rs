@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use hopfield_kernels::{Context, Memory, Plasticity, Update, UpdateRule, retrieve_with};
+use hopfield_kernels::{Context, Memory, Plasticity, Update, UpdateRule, retrieve};
 use testkit::data::{Kind, Matrix, Random, Real};
 
 /// So many threads share the memory.
@@ -34,17 +34,15 @@ fn round(shared: &Memory<f32>, seed: u64, context: &mut Context<f32>) -> u64 {
     let batch = 1 + random.below(40);
     let probes: Matrix<f32> = Kind::Uniform.matrix((batch, shared.dim(), 3), &mut random);
     let mut retrieved = Matrix::unwritten(batch, shared.dim(), 1);
-    retrieve_with(probes.view(), shared, 2.0, retrieved.view_mut(), context).expect("it fits");
+    retrieve(probes.view(), shared, 2.0, retrieved.view_mut(), &mut *context).expect("it fits");
 
     let (dim, patterns) = (1 + random.below(300), 1 + random.below(1500));
     let rows: Matrix<f32> = Kind::Uniform.matrix((patterns, dim, 0), &mut random);
     let probes: Matrix<f32> = Kind::LogNormal.matrix((batch, dim, 0), &mut random);
     let mut memory = Memory::from_rows(rows.view()).expect("patterns");
-    let plasticity = Plasticity {
-        rule: [UpdateRule::Delta, UpdateRule::Contrastive][random.below(2)],
-        update: Update { eta: 0.1, reg_lambda: 1e-3, l1_lambda: 0.0 },
-        ..Plasticity::default()
-    };
+    let plasticity = Plasticity::default()
+        .with_rule([UpdateRule::Delta, UpdateRule::Contrastive][random.below(2)])
+        .with_update(Update::default().with_eta(0.1).with_reg_lambda(1e-3).with_l1_lambda(0.0));
     let retrieval = hopfield_kernels::Retrieval::new(0.5);
     let mut learned = Matrix::unwritten(batch, dim, 0);
     for _ in 0..3 {

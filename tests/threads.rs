@@ -9,8 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
 use hopfield_kernels::{
-    Context, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, energy, outer_product_update,
-    retrieve, similarities, softmax,
+    Context, MatMut, MatRef, Memory, OuterProducts, Plasticity, Retrieval, Update, energy,
+    outer_product_update, retrieve, similarities, softmax,
 };
 
 /// Says which case a child process is to run.
@@ -33,12 +33,13 @@ fn small_calls() {
     let probe = [0.9, 0.2];
     let probes = MatRef::new(&probe, 1, 2).unwrap();
     let mut out = [0.0; 2];
-    retrieve(probes, &memory, 16.0, MatMut::new(&mut out, 1, 2).unwrap()).unwrap();
+    retrieve(probes, &memory, 16.0, MatMut::new(&mut out, 1, 2).unwrap(), None).unwrap();
     assert!(out[0] > 0.9999);
-    similarities(probes, &memory, MatMut::new(&mut out, 1, 2).unwrap()).unwrap();
-    softmax(MatMut::new(&mut out, 1, 2).unwrap(), 1.0).unwrap();
-    energy(probes, &memory, 16.0, &mut out[..1]).unwrap();
-    outer_product_update(&mut memory, probes, probes, Update::default()).unwrap();
+    similarities(probes, &memory, MatMut::new(&mut out, 1, 2).unwrap(), None).unwrap();
+    softmax(MatMut::new(&mut out, 1, 2).unwrap(), 1.0, None).unwrap();
+    energy(probes, &memory, 16.0, &mut out[..1], None).unwrap();
+    outer_product_update(&mut memory, OuterProducts::new(probes, probes), Update::default(), None)
+        .unwrap();
     let (retrieval, context) = (Retrieval::new(16.0), &mut Context::new());
     let to = MatMut::new(&mut out, 1, 2).unwrap();
     Plasticity::default().recall_and_learn(&retrieval, probes, to, &mut memory, context).unwrap();
@@ -52,7 +53,7 @@ fn large_call() {
     let memory = Memory::from_rows(MatRef::new(&rows, patterns, dim).unwrap()).unwrap();
     let probes = MatRef::new(&rows[(patterns - batch) * dim..], batch, dim).unwrap();
     let mut out = vec![0.0; batch * dim];
-    retrieve(probes, &memory, 50.0, MatMut::new(&mut out, batch, dim).unwrap()).unwrap();
+    retrieve(probes, &memory, 50.0, MatMut::new(&mut out, batch, dim).unwrap(), None).unwrap();
     assert!(out.chunks(dim).zip(probes.iter()).all(|(out, probe)| out == probe));
 }
 

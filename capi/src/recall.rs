@@ -66,8 +66,17 @@ pub unsafe fn run<T: Element>(
     }
     let width = kept.memory.value_dim().unwrap_or(dim);
     // SAFETY: as the caller says.
-    let outputs = unsafe { recall.outputs(width) }?;
-    retrieval.run(probes, &kept.memory, outputs, &mut kept.context).map_err(text)
+    let mut outputs = unsafe { recall.outputs(width) }?;
+    // SAFETY: as the caller says.
+    let best_to = unsafe { write(recall.best, recall.batch) };
+    let mut best = vec![None; if best_to.is_some() { recall.batch } else { 0 }];
+    outputs.best = best_to.is_some().then_some(&mut best[..]);
+    retrieval.run(probes, &kept.memory, outputs, &mut kept.context).map_err(text)?;
+    for (to, best) in best_to.into_iter().flatten().zip(best) {
+        // C's word for no pattern at all is SIZE_MAX.
+        *to = best.unwrap_or(usize::MAX);
+    }
+    Ok(())
 }
 
 /// As many elements, unless there are none.
@@ -89,7 +98,7 @@ unsafe fn write<'a, T>(start: *mut T, count: usize) -> Option<&'a mut [T]> {
 }
 
 impl<T: Element> Recall<T> {
-    /// The arrays that are written.
+    /// The arrays that are written, but for the indices.
     ///
     /// # Safety
     /// As for `hk_recall_f32`.
@@ -103,17 +112,13 @@ impl<T: Element> Recall<T> {
         let retrieved = unsafe { write(self.retrieved, if batch == 0 { 0 } else { count }) };
         let matrix = |to| MatMut::with_stride(to, batch, width, stride);
         let refused = |error| format!("retrieved: {error}");
-        // SAFETY: as the caller says, of all four: they have an element for each probe.
-        let (energy, lse, entropy, best) = unsafe {
-            (
-                write(self.energy, batch),
-                write(self.lse, batch),
-                write(self.entropy, batch),
-                write(self.best, batch),
-            )
-        };
         let retrieved = retrieved.map(matrix).transpose().map_err(refused)?;
-        Ok(Outputs { retrieved, energy, lse, entropy, best, ..Outputs::default() })
+        let mut outputs = Outputs::new().with_retrieved(retrieved);
+        // SAFETY: as the caller says, of all three: they have an element for each probe.
+        (outputs.energy, outputs.lse, outputs.entropy) = unsafe {
+            (write(self.energy, batch), write(self.lse, batch), write(self.entropy, batch))
+        };
+        Ok(outputs)
     }
 }
 

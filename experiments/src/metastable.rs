@@ -66,10 +66,7 @@ fn sizes(
     retrieval.settle(memory, &mut states, Stop::new(), &mut Settled::new(), &mut context)?;
     let (batch, patterns) = (probes.len() / PIXELS, memory.patterns());
     let mut weights = vec![0.0; batch * patterns];
-    let outputs = Outputs {
-        memory_weights: Some(MatMut::new(&mut weights, batch, patterns)?),
-        ..Outputs::default()
-    };
+    let outputs = Outputs::new().with_memory_weights(MatMut::new(&mut weights, batch, patterns)?);
     retrieval.run(MatRef::new(&states, batch, PIXELS)?, memory, outputs, &mut context)?;
     let least = if separation == Separation::Softmax { 0.01 } else { 0.0 };
     let above = |row: &[f64]| row.iter().filter(|&&p| p > least).count();

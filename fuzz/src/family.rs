@@ -64,12 +64,10 @@ fn check(
     let memory = Memory::from_slice(patterns, dim).expect("whole patterns");
     let (mut retrieved, mut weights) = (vec![7.0; batch * dim], vec![7.0; batch * count]);
     let mut similarities = vec![7.0; batch * count];
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut retrieved, batch, dim).expect("room")),
-        memory_weights: Some(MatMut::new(&mut weights, batch, count).expect("room")),
-        similarities: Some(MatMut::new(&mut similarities, batch, count).expect("room")),
-        ..Outputs::default()
-    };
+    let outputs = Outputs::new()
+        .with_retrieved(MatMut::new(&mut retrieved, batch, dim).expect("room"))
+        .with_memory_weights(MatMut::new(&mut weights, batch, count).expect("room"))
+        .with_similarities(MatMut::new(&mut similarities, batch, count).expect("room"));
     let rows = MatRef::new(probes, batch, dim).expect("whole probes");
     match how.run(rows, &memory, outputs, context) {
         Ok(()) => {}
@@ -191,14 +189,12 @@ fn strange(
     let (mut retrieved, mut lse) = (vec![7.0; batch * dim], vec![7.0; batch]);
     let (mut second, mut spread, mut usage) =
         (vec![7.0; batch], vec![7.0; batch], vec![7.0; count]);
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut retrieved, batch, dim).expect("room")),
-        lse: Some(&mut lse),
-        second: Some(&mut second),
-        spread: Some(&mut spread),
-        usage: Some(&mut usage),
-        ..Outputs::default()
-    };
+    let outputs = Outputs::new()
+        .with_retrieved(MatMut::new(&mut retrieved, batch, dim).expect("room"))
+        .with_lse(&mut lse)
+        .with_second(&mut second)
+        .with_spread(&mut spread)
+        .with_usage(&mut usage);
     if how.run(rows, &memory, outputs, context).is_err() {
         return;
     }
@@ -208,12 +204,10 @@ fn strange(
         .expect("it has been recalled");
     let (mut dx, mut dm, mut db) =
         (vec![7.0; batch * dim], vec![7.0; count * dim], vec![7.0; count]);
-    let upstream = Upstream { retrieved: Some(rows), lse: Some(&lse), ..Upstream::default() };
-    let gradients = Gradients {
-        probes: Some(MatMut::new(&mut dx, batch, dim).expect("room")),
-        patterns: Some(MatMut::new(&mut dm, count, dim).expect("room")),
-        bias: Some(&mut db),
-        ..Gradients::default()
-    };
+    let upstream = Upstream::new().with_retrieved(rows).with_lse(&lse);
+    let gradients = Gradients::new()
+        .with_probes(MatMut::new(&mut dx, batch, dim).expect("room"))
+        .with_patterns(MatMut::new(&mut dm, count, dim).expect("room"))
+        .with_bias(&mut db);
     how.backward(rows, &memory, upstream, gradients, context).expect("it has been recalled");
 }

@@ -116,7 +116,10 @@ impl<'a> Input<'a> {
             false => T::ZERO,
         };
         let (reg_lambda, l1_lambda) = (factor(0.0, 0.5), factor(0.0, 0.1));
-        Update { eta: T::from_f64(self.number(-1.0, 1.0)), reg_lambda, l1_lambda }
+        Update::default()
+            .with_eta(T::from_f64(self.number(-1.0, 1.0)))
+            .with_reg_lambda(reg_lambda)
+            .with_l1_lambda(l1_lambda)
     }
 
     /// One of this machine's levels, with or without threads.

@@ -86,8 +86,7 @@ pub fn synapse(bytes: &[u8]) {
 
 fn rates(input: &mut Input<'_>) -> Rates {
     let beta = input.positive(-3.0, 2.0);
-    let Update { eta, reg_lambda, l1_lambda } = input.factors::<f64>();
-    Rates { beta, update: Update { eta, reg_lambda, l1_lambda } }
+    Rates { beta, update: input.factors() }
 }
 
 fn numbers(shape: (usize, usize), input: &mut Input<'_>) -> Matrix<f64> {
@@ -223,7 +222,7 @@ fn compare(synapse: &Synapse, model: &mut Model) {
     let record = model.record;
     assert_eq!(synapse.i_tick(), model.tick);
     assert_eq!(synapse.inputs_driven(), model.driven);
-    let Update { eta, reg_lambda, l1_lambda } = model.rates.update;
+    let Update { eta, reg_lambda, l1_lambda, .. } = model.rates.update;
     assert_eq!((synapse.beta(), synapse.eta()), (model.rates.beta, eta));
     assert_eq!((synapse.reg_lambda(), synapse.l1_lambda()), (reg_lambda, l1_lambda));
     assert_eq!(rows(synapse.inputs()), model.inputs);

@@ -34,15 +34,15 @@ fn of<T: Real>(input: &mut Input<'_>) {
         _ => {
             // Learning is followed through two or three recalls of every probe.
             case.probes = few(&case.probes, 4_000 / (shape.1 * case.patterns.cols));
-            let plasticity = Plasticity {
-                rule: input.pick(&[UpdateRule::Delta, UpdateRule::Contrastive]),
-                update: factors,
-                negative_beta: input
-                    .flag()
-                    .then(|| T::from_f64(input.positive(-5.0, 2.0).min(sharpest(&case)))),
-                negative_steps: input.between(1, 3),
-                ..Plasticity::default()
-            };
+            let plasticity = Plasticity::default()
+                .with_rule(input.pick(&[UpdateRule::Delta, UpdateRule::Contrastive]))
+                .with_update(factors)
+                .with_negative_beta(
+                    input
+                        .flag()
+                        .then(|| T::from_f64(input.positive(-5.0, 2.0).min(sharpest(&case)))),
+                )
+                .with_negative_steps(input.between(1, 3));
             at_once(&case, &plasticity, context);
             checks::learn(&case, plasticity, input.flag(), level, context).to_vec()
         }

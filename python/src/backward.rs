@@ -44,11 +44,10 @@ pub fn backward<'py, T: Number>(
     };
     let retrieved = rows_of("d_retrieved", &upstream.0)?;
     let (lse, energy) = (rows_of("d_lse", &upstream.1)?, rows_of("d_energy", &upstream.2)?);
-    let upstream = hopfield_kernels::Upstream {
-        retrieved: retrieved.as_ref().map(Rows::view).transpose()?,
-        lse: lse.as_ref().map(Rows::as_slice).transpose()?,
-        energy: energy.as_ref().map(Rows::as_slice).transpose()?,
-    };
+    let mut upstream = hopfield_kernels::Upstream::new()
+        .with_retrieved(retrieved.as_ref().map(Rows::view).transpose()?);
+    upstream.lse = lse.as_ref().map(Rows::as_slice).transpose()?;
+    upstream.energy = energy.as_ref().map(Rows::as_slice).transpose()?;
     let retrieval = views.retrieval();
     let (sums, patterns) = kept.read(py, rows.rows(), |state, context| {
         state.expect_version(version)?;
@@ -86,13 +85,11 @@ impl<T: Number> Sums<T> {
         let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
         let Self { probes: to_probes, patterns: to_patterns, values, bias, beta } = self;
         let values = values.as_mut();
-        let mut gradients = Gradients {
-            probes: Some(MatMut::new(to_probes, batch, probes.cols())?),
-            patterns: Some(MatMut::new(to_patterns, patterns, dim)?),
-            values: values.map(|(to, cols)| MatMut::new(to, patterns, *cols)).transpose()?,
-            beta: Some(beta),
-            ..Gradients::default()
-        };
+        let mut gradients = Gradients::new()
+            .with_probes(MatMut::new(to_probes, batch, probes.cols())?)
+            .with_patterns(MatMut::new(to_patterns, patterns, dim)?)
+            .with_values(values.map(|(to, cols)| MatMut::new(to, patterns, *cols)).transpose()?)
+            .with_beta(beta);
         match (bias, each) {
             (Some(bias), Some(true)) => {
                 gradients.biases = Some(MatMut::new(bias, batch, patterns)?);
@@ -101,10 +98,9 @@ impl<T: Number> Sums<T> {
         }
         match steps {
             None => retrieval.backward_settled(probes, memory, upstream, gradients, context),
-            Some(1) => retrieval.backward(probes, memory, upstream, gradients, context),
             Some(steps) => {
-                let both = (upstream, gradients);
-                retrieval.backward_steps(steps, probes, memory, both, context)
+                let upstream = upstream.with_steps(steps);
+                retrieval.backward(probes, memory, upstream, gradients, context)
             }
         }
     }

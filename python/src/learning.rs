@@ -26,19 +26,19 @@ pub struct Rule {
 impl Rule {
     /// The crate's rule, for the update that follows `updates` others.
     fn plasticity<T: Number>(&self, updates: u64) -> hopfield_kernels::Result<Plasticity<T>> {
-        let noise = Noise { sigma: T::from_f64(self.noise), seed: self.seed, step: updates };
-        Ok(Plasticity {
-            rule: self.rule.parse()?,
-            update: Update {
-                eta: T::from_f64(self.eta),
-                reg_lambda: T::from_f64(self.reg_lambda),
-                l1_lambda: T::from_f64(self.l1_lambda),
-            },
-            negative_beta: self.negative_beta.map(T::from_f64),
-            negative_steps: self.negative_steps,
-            negative_winners: self.negative_winners,
-            noise: (self.noise != 0.0).then_some(noise),
-        })
+        let noise = Noise::new(T::from_f64(self.noise), self.seed).with_step(updates);
+        Ok(Plasticity::default()
+            .with_rule(self.rule.parse()?)
+            .with_update(
+                Update::default()
+                    .with_eta(T::from_f64(self.eta))
+                    .with_reg_lambda(T::from_f64(self.reg_lambda))
+                    .with_l1_lambda(T::from_f64(self.l1_lambda)),
+            )
+            .with_negative_beta(self.negative_beta.map(T::from_f64))
+            .with_negative_steps(self.negative_steps)
+            .with_negative_winners(self.negative_winners)
+            .with_noise((self.noise != 0.0).then_some(noise)))
     }
 }
 

@@ -370,7 +370,7 @@ fn retrieve<'py, T: Number>(
         let cols = memory.value_dim().unwrap_or(memory.dim());
         let mut retrieved = vec![T::ZERO; batch * cols];
         let to = Some(MatMut::new(&mut retrieved, batch, cols)?);
-        let outputs = Outputs { retrieved: to, ..Outputs::default() };
+        let outputs = Outputs::new().with_retrieved(to);
         Retrieval::new(T::from_f64(beta)).run(rows, memory, outputs, context)?;
         Ok((retrieved, cols))
     });
@@ -392,13 +392,16 @@ fn top_k<'py, T: Number>(
             let (name, expected) = ("k", "at most the number of patterns");
             return Err(Error::Parameter { name, expected, found: k as f64 });
         }
-        let (mut indices, mut scores) = (vec![0; batch * k], vec![T::ZERO; batch * k]);
-        let to = (MatMut::new(&mut indices, batch, k)?, MatMut::new(&mut scores, batch, k)?);
-        hopfield_kernels::top_k(rows, &state.memory, to, context)?;
+        let (mut indices, mut scores) = (vec![None; batch * k], vec![T::ZERO; batch * k]);
+        let to = MatMut::new(&mut indices, batch, k)?;
+        let to_scores = MatMut::new(&mut scores, batch, k)?;
+        hopfield_kernels::top_k(rows, &state.memory, to, to_scores, context)?;
         Ok((indices, scores))
     });
     let (indices, scores) = found.map_err(refused)?;
-    let indices: Vec<i64> = indices.into_iter().map(|index| index as i64).collect();
+    // No pattern at all is -1.
+    let index = |index: Option<usize>| index.map_or(-1, |index| index as i64);
+    let indices: Vec<i64> = indices.into_iter().map(index).collect();
     let shape = (batch, k);
     PyTuple::new(py, [matrix(py, flat, indices, shape)?, matrix(py, flat, scores, shape)?])
 }

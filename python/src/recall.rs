@@ -187,7 +187,7 @@ impl<T: Number> Plan<'_, T> {
         let mut trace = walked.trace.clone().unwrap_or_default();
         let mut energies = vec![T::ZERO; batch];
         let mut energy = |of: MatRef<'_, T>| -> Result<Vec<T>> {
-            let outputs = Outputs { energy: Some(&mut energies), ..Outputs::default() };
+            let outputs = Outputs::new().with_energy(&mut energies);
             self.retrieval.run(of, memory, outputs, context)?;
             Ok(energies.clone())
         };

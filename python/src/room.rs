@@ -22,7 +22,7 @@ pub struct Room<T> {
     lse: Option<Vec<T>>,
     pub energy: Option<Vec<T>>,
     entropy: Option<Vec<T>>,
-    best: Option<Vec<usize>>,
+    best: Option<Vec<Option<usize>>>,
     best_weight: Option<Vec<T>>,
     support: Option<Vec<usize>>,
     second: Option<Vec<T>>,
@@ -45,7 +45,7 @@ impl<T: Number> Room<T> {
             lse: numbers("lse", batch),
             energy: numbers("energy", batch),
             entropy: numbers("entropy", batch),
-            best: counts("best"),
+            best: wanted("best").then(|| vec![None; sizes.batch]),
             best_weight: numbers("best_weight", batch),
             support: counts("support"),
             second: numbers("second", batch),
@@ -65,22 +65,22 @@ impl<T: Number> Room<T> {
         let matrix = |rows: &'a mut Option<Vec<T>>| {
             rows.as_mut().map(|rows| MatMut::new(rows, sizes.batch, sizes.patterns)).transpose()
         };
-        Ok(Outputs {
-            retrieved,
-            similarities: matrix(&mut self.similarities)?,
-            memory_weights: matrix(&mut self.memory_weights)?,
-            lse: self.lse.as_deref_mut(),
-            energy: self.energy.as_deref_mut(),
-            entropy: self.entropy.as_deref_mut(),
-            best: self.best.as_deref_mut(),
-            best_weight: self.best_weight.as_deref_mut(),
-            support: self.support.as_deref_mut(),
-            second: self.second.as_deref_mut(),
-            sum_p2: self.sum_p2.as_deref_mut(),
-            spread: self.spread.as_deref_mut(),
-            k90: self.k90.as_deref_mut(),
-            usage: self.usage.as_deref_mut(),
-        })
+        let mut outputs = Outputs::new()
+            .with_retrieved(retrieved)
+            .with_similarities(matrix(&mut self.similarities)?)
+            .with_memory_weights(matrix(&mut self.memory_weights)?);
+        outputs.lse = self.lse.as_deref_mut();
+        outputs.energy = self.energy.as_deref_mut();
+        outputs.entropy = self.entropy.as_deref_mut();
+        outputs.best = self.best.as_deref_mut();
+        outputs.best_weight = self.best_weight.as_deref_mut();
+        outputs.support = self.support.as_deref_mut();
+        outputs.second = self.second.as_deref_mut();
+        outputs.sum_p2 = self.sum_p2.as_deref_mut();
+        outputs.spread = self.spread.as_deref_mut();
+        outputs.k90 = self.k90.as_deref_mut();
+        outputs.usage = self.usage.as_deref_mut();
+        Ok(outputs)
     }
 
     /// The outputs as arrays, by name.
@@ -104,10 +104,14 @@ impl<T: Number> Room<T> {
             let Some(numbers) = numbers else { continue };
             to.set_item(name, per_probe(py, flat, numbers)?)?;
         }
-        let counts = [("best", self.best), ("support", self.support), ("k90", self.k90)];
-        for (name, counts) in counts {
+        if let Some(best) = self.best {
+            // No pattern at all is -1.
+            let index = |best: Option<usize>| best.map_or(-1, |best| best as i64);
+            let best: Vec<i64> = best.into_iter().map(index).collect();
+            to.set_item("best", per_probe(py, flat, best)?)?;
+        }
+        for (name, counts) in [("support", self.support), ("k90", self.k90)] {
             let Some(counts) = counts else { continue };
-            // No pattern at all is `usize::MAX`, which becomes -1.
             let counts: Vec<i64> = counts.into_iter().map(|count| count as i64).collect();
             to.set_item(name, per_probe(py, flat, counts)?)?;
         }

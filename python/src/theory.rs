@@ -49,7 +49,7 @@ pub fn needed_beta(separation: f64, patterns: usize, max_norm: f64) -> Option<f6
 /// A bound on the distance of what is retrieved from the pattern.
 #[pyfunction]
 pub fn retrieval_error(beta: f64, patterns: usize, max_norm: f64, gap: f64, distance: f64) -> f64 {
-    theory::retrieval_error(beta, patterns, max_norm, (gap, distance))
+    theory::retrieval_error(beta, patterns, max_norm, gap, distance)
 }
 
 /// Whether all probes end at one fixed point.

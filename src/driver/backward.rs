@@ -15,13 +15,13 @@
 use std::ops::Range;
 
 use crate::driver::blocking::{blocks, scores_stride};
-use crate::kernel::axpy::{Ahead, combine};
+use crate::kernel::axpy::{Ahead, Combine, combine};
 use crate::kernel::rank1;
 use crate::kernel::rank1::{Outer, Step};
 use crate::kernel::score::{chunks, sums};
+use crate::kernel::softmax::memory_weights;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
-use crate::separation::softmax::memory_weights;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
@@ -160,11 +160,15 @@ impl<T: Element> Backward<'_, T> {
         let ones = [T::ONE; PROBE_TILE];
         for chunk in chunks::<T>(vectors_of(&patterns)) {
             for tile in evenly(batch, PROBE_TILE) {
-                let slopes = slopes.as_ref().subrows(tile.clone());
-                let (rows, ones) = ((block.len(), Ahead::NONE), &ones[..tile.len()]);
-                let to = &mut self.d_probes.rows_mut(tile);
+                let of = Combine {
+                    weights: slopes.as_ref().subrows(tile.clone()),
+                    patterns,
+                    rows: block.len(),
+                    ahead: Ahead::NONE,
+                    rescale: &ones[..tile.len()],
+                };
                 // SAFETY: the rows are `0..patterns.rows()`.
-                unsafe { combine(simd, slopes, patterns, rows, chunk.clone(), ones, to) };
+                unsafe { combine(simd, of, chunk.clone(), &mut self.d_probes.rows_mut(tile)) };
             }
         }
     }
@@ -174,6 +178,7 @@ impl<T: Element> Backward<'_, T> {
     fn add_rows<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) {
         let (probes, upstream) = (self.probes, self.upstream);
         let BackwardScratch { weights, slopes, rows, norms, list, .. } = &mut self.scratch;
+        let mut scratch = RowScratch { rows, norms, list };
         let batch = probes.rows();
         let weights = rows!(&mut **weights, block, batch, self.block);
         let slopes = rows!(&mut **slopes, block, batch, self.block);
@@ -183,11 +188,10 @@ impl<T: Element> Backward<'_, T> {
         if let Some(to) = &mut self.d_patterns {
             let both = [of_scores, of_values];
             let parts = if own_values { &both[..] } else { &both[..1] };
-            add_outer(simd, parts, (block.clone(), to), (&mut **rows, &mut **norms, &mut **list));
+            scratch.add_outer(simd, parts, block.clone(), to);
         }
         if let Some(to) = &mut self.d_values {
-            let scratch = (&mut **rows, &mut **norms, &mut **list);
-            add_outer(simd, &[of_values], (block, to), scratch);
+            scratch.add_outer(simd, &[of_values], block, to);
         }
     }
 }
@@ -208,35 +212,45 @@ fn products<T: Element, S: Simd<T>>(
     }
 }
 
-/// Adds Σ weightsᵀ vectors, over one or two parts, to the rows of a block. Scratch are padded rows,
-/// their norms and a list.
-#[inline(always)]
-fn add_outer<T: Element, S: Simd<T>>(
-    simd: S,
-    parts: &[(MatRef<'_, T>, MatRef<'_, T>)],
-    (block, to): (Range<usize>, &mut MatMut<'_, T>),
-    (rows, norms, list): (&mut [T], &mut [T], &mut [u32]),
-) {
-    let cols = parts[0].1.cols();
-    let padded = &mut rows[..block.len() * cols];
-    padded.fill(T::ZERO);
-    for &(weights, vectors) in parts {
-        let outer = Outer {
-            weights,
-            vectors,
-            patterns: MatMut::new(padded, block.len(), cols)
-                .expect("scratch has room for these rows"),
-            norms: &mut norms[..block.len()],
-            delta: None,
-            step: Step { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
-            plain: true,
-            list: &mut *list,
-            ahead: 0,
-        };
-        rank1::run(simd, [Some(outer), None]);
-    }
-    for (n, padded) in block.zip(padded.chunks_exact(cols)) {
-        let row = to.row_mut(n);
-        row.iter_mut().zip(padded).for_each(|(to, g)| *to += *g);
+/// Scratch of the outer products of a block.
+struct RowScratch<'a, T> {
+    /// Padded rows, their norms and a list of them.
+    rows: &'a mut [T],
+    norms: &'a mut [T],
+    list: &'a mut [u32],
+}
+
+impl<T: Element> RowScratch<'_, T> {
+    /// Adds Σ weightsᵀ vectors, over one or two parts, to the rows of a block.
+    #[inline(always)]
+    fn add_outer<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        parts: &[(MatRef<'_, T>, MatRef<'_, T>)],
+        block: Range<usize>,
+        to: &mut MatMut<'_, T>,
+    ) {
+        let cols = parts[0].1.cols();
+        let padded = &mut self.rows[..block.len() * cols];
+        padded.fill(T::ZERO);
+        for &(weights, vectors) in parts {
+            let outer = Outer {
+                weights,
+                vectors,
+                patterns: MatMut::new(padded, block.len(), cols)
+                    .expect("scratch has room for these rows"),
+                norms: &mut self.norms[..block.len()],
+                delta: None,
+                step: Step { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
+                plain: true,
+                list: &mut *self.list,
+                ahead: 0,
+            };
+            rank1::run(simd, [Some(outer), None]);
+        }
+        for (n, padded) in block.zip(padded.chunks_exact(cols)) {
+            let row = to.row_mut(n);
+            row.iter_mut().zip(padded).for_each(|(to, g)| *to += *g);
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::driver::backward::{Backward, BackwardScratch};
 use crate::driver::blocking::scores_stride;
 use crate::driver::compiled;
-use crate::driver::parallel::{Divide, Parallelism, for_each_piece};
+use crate::driver::divide::{Columns, for_each_task, ranges, shares};
+use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::{grow, pad, take};
 use crate::driver::tasks::Shared;
 use crate::error::Result;
@@ -85,18 +86,31 @@ pub(crate) fn run<T: Element>(
     let there_is_room = "scratch has room for these rows";
     let probes = MatRef::with_stride(padded_probes, batch, plan.cols, plan.stride);
     let upstream = MatRef::with_stride(padded_upstream, batch, plan.value_cols, plan.value_stride);
+    let (probes, upstream) = (probes.expect(there_is_room), upstream.expect(there_is_room));
     let (sums, others) = floats.split_at_mut(splits * batch * (plan.stride + 1));
-    let task = Task {
-        splits: 0..splits,
-        block,
-        probes: probes.expect(there_is_room),
-        upstream: upstream.expect(there_is_room),
-        wanted,
-        sums,
-        floats: others,
-        list: &mut scratch.list[..splits * list_len(block)],
-    };
-    for_each_piece((task, plan), threads, &|(task, _)| task.run(given));
+    let share = others.len() / splits;
+    let split = move |task| plan.splits::<T>().nth(task).expect("a split of the plan");
+    let patterns = move |task| if task == splits { plan.patterns } else { split(task).start };
+    let views = (
+        ranges(wanted.patterns, patterns),
+        ranges(wanted.values, patterns),
+        ranges(wanted.biases.map(Columns), patterns),
+        ranges(wanted.bias, patterns),
+        shares(sums, batch * (plan.stride + 1)),
+        shares(others, share),
+        shares(&mut scratch.list[..splits * list_len(block)], list_len(block)),
+    );
+    for_each_task(
+        splits,
+        threads,
+        views,
+        |task, (rows, values, biases, bias, sums, floats, list)| {
+            let biases = biases.map(|Columns(columns)| columns);
+            let wanted = Wanted { patterns: rows, values, biases, bias };
+            let patterns = split(task);
+            Task { patterns, block, probes, upstream, wanted, sums, floats, list }.run(given);
+        },
+    );
     let (probes, betas) = (&mut scratch.probes[..], &mut scratch.betas[..batch]);
     probes[..batch * plan.stride].fill(T::ZERO);
     betas.fill(T::ZERO);
@@ -110,62 +124,25 @@ pub(crate) fn run<T: Element>(
     Ok(())
 }
 
-/// The gradients from some splits.
+/// The gradients from one split.
 struct Task<'a, T> {
-    splits: Range<usize>,
+    /// The split.
+    patterns: Range<usize>,
     block: usize,
     probes: MatRef<'a, T>,
     upstream: MatRef<'a, T>,
-    /// The rows or columns of these splits.
+    /// The rows or columns of the split.
     wanted: Wanted<'a, T>,
-    /// For each split in equal shares: the sums over its patterns, and scratch.
+    /// The sums over its patterns, and scratch.
     sums: &'a mut [T],
     floats: &'a mut [T],
     list: &'a mut [u32],
 }
 
 impl<T: Element> Task<'_, T> {
-    /// The task of the first `splits` splits, which have `patterns` patterns, and that of the
-    /// others.
-    fn split_at(self, splits: usize, patterns: usize) -> (Self, Self) {
-        let Self { block, probes, upstream, .. } = self;
-        let share = |count: usize| count / self.splits.len() * splits;
-        let (sums, sums_) = self.sums.split_at_mut(share(self.sums.len()));
-        let (floats, floats_) = self.floats.split_at_mut(share(self.floats.len()));
-        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
-        let (wanted, wanted_) = self.wanted.split_at(patterns);
-        let at = self.splits.start + splits;
-        let (first, second) = (self.splits.start..at, at..self.splits.end);
-        (
-            Self { splits: first, block, probes, upstream, wanted, sums, floats, list },
-            Self {
-                splits: second,
-                block,
-                probes,
-                upstream,
-                wanted: wanted_,
-                sums: sums_,
-                floats: floats_,
-                list: list_,
-            },
-        )
-    }
-
-    /// Computes the gradients, one split after another.
     fn run(self, given: &Given<'_, T>) {
-        let plan = given.shared.plan;
-        let mut rest = self;
-        while !rest.splits.is_empty() {
-            let patterns = plan.splits::<T>().nth(rest.splits.start).expect("a split of the plan");
-            let (task, others) = rest.split_at(1, patterns.len());
-            rest = others;
-            task.run_split(given, patterns);
-        }
-    }
-
-    fn run_split(self, given: &Given<'_, T>, patterns: Range<usize>) {
         let (shared, batch, block) = (given.shared, self.probes.rows(), self.block);
-        let plan = shared.plan;
+        let (plan, patterns) = (shared.plan, self.patterns);
         let (d_probes, d_betas) = self.sums.split_at_mut(batch * plan.stride);
         let mut floats = self.floats;
         let rows = batch * scores_stride::<T>(block);
@@ -199,33 +176,5 @@ impl<T: Element> Task<'_, T> {
             scratch,
         };
         compiled::backward(shared.level, kernel);
-    }
-}
-
-impl<T: Element> Divide for (Task<'_, T>, crate::driver::blocking::Plan) {
-    fn pieces(&self) -> usize {
-        self.0.splits.len()
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let (task, plan) = self;
-        let splits = plan.splits::<T>().skip(task.splits.start).take(pieces);
-        let patterns = splits.map(|split| split.len()).sum();
-        let (first, second) = task.split_at(pieces, patterns);
-        ((first, plan), (second, plan))
-    }
-}
-
-impl<T: Element> Wanted<'_, T> {
-    /// The gradients of the first `patterns` patterns, and those of the others.
-    fn split_at(self, patterns: usize) -> (Self, Self) {
-        let (rows, rows_) = self.patterns.map(|all| all.split_at_row(patterns)).unzip();
-        let (values, values_) = self.values.map(|all| all.split_at_row(patterns)).unzip();
-        let (biases, biases_) = self.biases.map(|all| all.split_at_col(patterns)).unzip();
-        let (bias, bias_) = self.bias.map(|all| all.split_at_mut(patterns)).unzip();
-        (
-            Self { patterns: rows, values, biases, bias },
-            Self { patterns: rows_, values: values_, biases: biases_, bias: bias_ },
-        )
     }
 }

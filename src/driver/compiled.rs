@@ -7,7 +7,7 @@ use crate::driver::merge::Merge;
 use crate::driver::project::Project;
 use crate::driver::screen::Pass;
 use crate::driver::update::Learn;
-use crate::separation::softmax::Softmax;
+use crate::kernel::softmax::Softmax;
 use crate::simd::compiled::compiled;
 use crate::simd::integers;
 

@@ -18,6 +18,8 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::slice::{from_mut, from_ref};
 
+use crate::kernel::exp_tile::ExpTile;
+use crate::kernel::scan_tile::scan;
 use crate::kernel::score::{chunks, tile};
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::ActiveColumns;
@@ -169,7 +171,7 @@ impl<T: Element> RowStrips<'_, T> {
             separation.end_section(start);
         }
         self.close(simd, from..count, &mut separation);
-        separation.scan(simd, &self.scores[..count], self.first, self.state);
+        scan(simd, &mut separation, &self.scores[..count], self.first, self.state);
         separation.end(simd, self.state);
     }
 
@@ -199,9 +201,8 @@ impl<T: Element> RowStrips<'_, T> {
             let first = chunk.start == 0;
             // SAFETY: `n + Q <= patterns.rows()`, and rows are as long as the probe, both by the
             // precondition of `score`.
-            let [mut sums] = unsafe {
-                tile::<Products, T, S, 1, Q>(simd, (self.probe.as_ptr(), 0), rows, chunk)
-            };
+            let [mut sums] =
+                unsafe { tile::<Products, T, S, 1, Q>(simd, self.probe.as_ptr(), 0, rows, chunk) };
             let mut sum = add_all(simd, &mut sums, 0);
             for stage in Q.ilog2()..T::LANES.ilog2() {
                 let (a, b) = simd.halves(stage as usize, sum, sum);
@@ -268,10 +269,15 @@ impl<T: Element> RowStrips<'_, T> {
             self.weights[tiles.clone()].copy_from_slice(&self.scores[tiles]);
             let cols = self.weights.len() / T::LANES * T::LANES;
             let mut row = MatMut::new(&mut self.weights[..cols], 1, cols).expect("a row");
-            let (separation, state) = (from_mut(separation), from_ref(&*self.state));
             let mut active = ActiveColumns::NONE;
-            let cuts = (false, &mut active);
-            OnlineSoftmax::exp_tile_rows(simd, separation, state, &mut row, segment, cuts);
+            let exp_tile = ExpTile {
+                separations: from_mut(separation),
+                states: from_ref(&*self.state),
+                scores: &mut row,
+                range: segment,
+                active: Some(&mut active),
+            };
+            exp_tile.run(simd);
         } else {
             separation.add(simd, self.weights, segment);
         }
@@ -319,8 +325,7 @@ impl<T: Element> RowStrips<'_, T> {
         // - The loops keep all vectors below `len`, a multiple of `LANES`, and rows are as long as
         //   `retrieved`; `run` asserts both.
         unsafe {
-            let rows = self.pattern(n);
-            let ahead = (Q + lead) * stride;
+            let from = Rows { at: self.pattern(n), stride, ahead: (Q + lead) * stride };
             let weights: [S::Vec; Q] = std::array::from_fn(
                 #[inline(always)]
                 |j| simd.splat(*self.weights.as_ptr().add(n + j)),
@@ -328,22 +333,32 @@ impl<T: Element> RowStrips<'_, T> {
             let (to, len) = (self.retrieved.as_mut_ptr(), self.retrieved.len());
             let mut d = 0;
             while d + G * T::LANES <= len {
-                add::<T, S, Q, G, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
+                add::<T, S, Q, G, AHEAD>(simd, weights, from, to, d);
                 d += G * T::LANES;
             }
             while d < len {
-                add::<T, S, Q, 1, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
+                add::<T, S, Q, 1, AHEAD>(simd, weights, from, to, d);
                 d += T::LANES;
             }
         }
     }
 }
 
+/// Rows of a strip.
+#[derive(Clone, Copy)]
+struct Rows<T> {
+    at: *const T,
+    /// Elements from one row to the next.
+    stride: usize,
+    /// Elements from a row to the one that is prefetched with it.
+    ahead: usize,
+}
+
 /// Adds `G` vectors of `Q` weighted rows to a sum, from `d` on, and prefetches the same vectors of
-/// the rows `ahead` elements further on.
+/// the rows that are that far ahead.
 ///
 /// # Safety
-/// - Elements `d..d + G * LANES` are readable in each of the `Q` rows, `stride` apart at `rows`;
+/// - Elements `d..d + G * LANES` are readable in each of the `Q` rows;
 /// - the same elements of `to` are readable and writable.
 ///
 /// What is prefetched may lie anywhere.
@@ -351,7 +366,7 @@ impl<T: Element> RowStrips<'_, T> {
 unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEAD: u8>(
     simd: S,
     weights: [S::Vec; Q],
-    (rows, ahead, stride): (*const T, usize, usize),
+    from: Rows<T>,
     to: *mut T,
     d: usize,
 ) {
@@ -363,11 +378,11 @@ unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEA
             |g| simd.load(to.add(d + g * T::LANES)),
         );
         // `black_box` leaves one base address: addresses of all rows would not fit into registers.
-        let rows = black_box(rows.add(d));
+        let rows = black_box(from.at.add(d));
         for (j, weight) in weights.iter().enumerate() {
-            let row = rows.add(j * stride);
+            let row = rows.add(j * from.stride);
             for g in 0..G {
-                let next = row.wrapping_add(ahead + g * T::LANES);
+                let next = row.wrapping_add(from.ahead + g * T::LANES);
                 match AHEAD {
                     ahead::L1 => simd.prefetch_near(next),
                     ahead::L2 => simd.prefetch(next),

@@ -100,7 +100,7 @@ impl<T: Element> Energies<T> {
             entropy[b] = T::from_f64(self.entropy(state));
         }
         if let Some(best) = &mut outputs.best {
-            best[b] = state.best().filter(|_| !state.row_sum.is_nan()).unwrap_or(usize::MAX);
+            best[b] = state.best().filter(|_| !state.row_sum.is_nan());
         }
         if let Some(support) = &mut outputs.support {
             support[b] = state.support;

@@ -1,8 +1,8 @@
 //! The end of a recall: from sums to retrieved probes, and from scores to memory weights.
 
 use crate::kernel::rows;
+use crate::kernel::softmax::memory_weights;
 use crate::matrix::{MatMut, MatRef};
-use crate::separation::softmax::memory_weights;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::{Element, Kernel, Simd};
 

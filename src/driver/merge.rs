@@ -7,10 +7,12 @@ use crate::simd::{Element, Kernel, Simd};
 
 /// Merges the recall from a later split of the patterns into that from the earlier ones.
 pub struct Merge<'a, T> {
-    /// The earlier splits' states and sums.
-    pub earlier: (&'a mut [State<T>], Option<MatMut<'a, T>>),
+    /// The earlier splits' states and sums, which become those of all.
+    pub states: &'a mut [State<T>],
+    pub sums: Option<MatMut<'a, T>>,
     /// The later split's states and sums.
-    pub later: (&'a [State<T>], Option<MatRef<'a, T>>),
+    pub later_states: &'a [State<T>],
+    pub later_sums: Option<MatRef<'a, T>>,
     /// The scale of the separation, β log2 e.
     pub scale: T,
 }
@@ -19,12 +21,11 @@ impl<T: Element> Kernel<T> for Merge<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>>(self, simd: S) {
-        let (states, mut sums) = self.earlier;
-        for (b, (state, later)) in states.iter_mut().zip(self.later.0).enumerate() {
+    fn run<S: Simd<T>>(mut self, simd: S) {
+        for (b, (state, later)) in self.states.iter_mut().zip(self.later_states).enumerate() {
             let (merged, a, c) = State::merge(simd, *state, *later, self.scale);
             *state = merged;
-            if let (Some(sums), Some(later)) = (&mut sums, &self.later.1) {
+            if let (Some(sums), Some(later)) = (&mut self.sums, &self.later_sums) {
                 rows::join(simd, sums.row_mut(b), a, later.row(b), c);
             }
         }

@@ -13,7 +13,8 @@
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`update`] | learning, block by block of patterns |
 //! | [`outputs`], [`energy`] | the results of a recall |
-//! | [`parallel`], [`scratch`] | threads and scratch memory |
+//! | [`divide`], [`parallel`] | the ranges of what tasks share, and threads |
+//! | [`scratch`] | scratch memory |
 //! | [`compiled`] | the drivers that become machine code |
 
 mod backward;
@@ -21,6 +22,7 @@ pub(crate) mod backward_run;
 pub(crate) mod blocking;
 pub(crate) mod compiled;
 mod decode;
+pub(crate) mod divide;
 pub(crate) mod energy;
 mod finish;
 mod forward;

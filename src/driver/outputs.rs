@@ -1,5 +1,7 @@
 //! The optional outputs of a recall.
 
+use crate::builder::setters;
+use crate::driver::divide::{Columns, Cut, cut_fields};
 use crate::error::Result;
 use crate::matrix::MatMut;
 use crate::matrix::check::{expect_length, expect_shape};
@@ -11,7 +13,18 @@ use crate::simd::Element;
 /// they are by-products of the single pass over the patterns.
 ///
 /// Below, x is a probe, s_n = m_n · x its similarities, and p = softmax(β s).
+///
+/// ```
+/// use hopfield_kernels::{MatMut, Outputs};
+///
+/// let (mut retrieved, mut best) = ([0.0_f32; 2], [None]);
+/// let to = MatMut::new(&mut retrieved, 1, 2)?;
+/// let outputs = Outputs::new().with_retrieved(to).with_best(&mut best);
+/// assert!(outputs.lse.is_none());
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Outputs<'a, T> {
     /// X̂ = P M (B x D), or what the similarity has as its update; P V (B x E) if the memory has
     /// values. The division by the sum of the weights comes last, so X̂ is finite as long
@@ -30,8 +43,8 @@ pub struct Outputs<'a, T> {
     /// -Σ_n p_n ln p_n, in nats (B): ln N if all weights are equal, 0 if one weight is 1.
     pub entropy: Option<&'a mut [T]>,
     /// The index of the pattern with the highest similarity, the first one if there are several
-    /// (B). `usize::MAX` if there is none (all are masked, or a similarity is NaN).
-    pub best: Option<&'a mut [usize]>,
+    /// (B). `None` if there is none (all are masked, or a similarity is NaN).
+    pub best: Option<&'a mut [Option<usize>]>,
     /// The memory weight of that pattern (B).
     pub best_weight: Option<&'a mut [T]>,
     /// The number of patterns that contributed (B): those whose weight was not below the cutoff,
@@ -99,35 +112,60 @@ impl<T> Default for Outputs<'_, T> {
 }
 
 impl<'a, T: Element> Outputs<'a, T> {
+    /// Nothing is written.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        /// Where to write X̂.
+        with_retrieved(retrieved?: MatMut<'a, T>);
+        /// Where to write S.
+        with_similarities(similarities?: MatMut<'a, T>);
+        /// Where to write P.
+        with_memory_weights(memory_weights?: MatMut<'a, T>);
+        /// Where to write the log-sum-exp.
+        with_lse(lse!: &'a mut [T]);
+        /// Where to write energies.
+        with_energy(energy!: &'a mut [T]);
+        /// Where to write entropies.
+        with_entropy(entropy!: &'a mut [T]);
+        /// Where to write the indices of the best patterns.
+        with_best(best!: &'a mut [Option<usize>]);
+        /// Where to write their memory weights.
+        with_best_weight(best_weight!: &'a mut [T]);
+        /// Where to write the sizes of the supports.
+        with_support(support!: &'a mut [usize]);
+        /// Where to write the second highest similarities.
+        with_second(second!: &'a mut [T]);
+        /// Where to write Σ p².
+        with_sum_p2(sum_p2!: &'a mut [T]);
+        /// Where to write the spreads.
+        with_spread(spread!: &'a mut [T]);
+        /// Where to write the numbers of patterns that have 90% of the weight.
+        with_k90(k90!: &'a mut [usize]);
+        /// Where to write how much each pattern is used.
+        with_usage(usage!: &'a mut [T]);
+    }
+
     /// An error unless the outputs fit B probes and N patterns of dimension D.
+    #[inline]
     pub(crate) fn check(&self, batch: usize, patterns: usize, dim: usize) -> Result<()> {
-        let usage = self.usage.as_ref();
-        usage.map_or(Ok(()), |usage| expect_length("usage", usage.len(), patterns))?;
-        let matrices = [
-            ("retrieved", &self.retrieved, dim),
-            ("similarities", &self.similarities, patterns),
-            ("memory_weights", &self.memory_weights, patterns),
-        ];
-        for (operand, matrix, cols) in matrices {
-            matrix.as_ref().map_or(Ok(()), |m| expect_shape(operand, m.shape(), (batch, cols)))?;
-        }
-        let vectors = [
-            ("lse", &self.lse),
-            ("energy", &self.energy),
-            ("entropy", &self.entropy),
-            ("best_weight", &self.best_weight),
-            ("second", &self.second),
-            ("sum_p2", &self.sum_p2),
-            ("spread", &self.spread),
-        ];
-        for (operand, vector) in vectors {
-            vector.as_ref().map_or(Ok(()), |v| expect_length(operand, v.len(), batch))?;
-        }
-        let counts = [("best", &self.best), ("support", &self.support), ("k90", &self.k90)];
-        for (operand, vector) in counts {
-            vector.as_ref().map_or(Ok(()), |v| expect_length(operand, v.len(), batch))?;
-        }
-        Ok(())
+        // One after another, without a table: this is part of the fixed cost of every call.
+        check_matrix("retrieved", &self.retrieved, (batch, dim))?;
+        check_matrix("similarities", &self.similarities, (batch, patterns))?;
+        check_matrix("memory_weights", &self.memory_weights, (batch, patterns))?;
+        check_vector("lse", &self.lse, batch)?;
+        check_vector("energy", &self.energy, batch)?;
+        check_vector("entropy", &self.entropy, batch)?;
+        check_vector("best", &self.best, batch)?;
+        check_vector("best_weight", &self.best_weight, batch)?;
+        check_vector("support", &self.support, batch)?;
+        check_vector("second", &self.second, batch)?;
+        check_vector("sum_p2", &self.sum_p2, batch)?;
+        check_vector("spread", &self.spread, batch)?;
+        check_vector("k90", &self.k90, batch)?;
+        check_vector("usage", &self.usage, patterns)
     }
 
     /// Takes out what the drivers do not write.
@@ -149,47 +187,28 @@ impl<'a, T: Element> Outputs<'a, T> {
             scores: self.memory_weights.as_mut().map(MatMut::reborrow),
         }
     }
+}
 
-    /// The outputs of the first `at` probes, and of the rest.
-    pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
-        /// Both parts of an output, if it is wanted.
-        fn split<V>(output: Option<V>, split: impl FnOnce(V) -> (V, V)) -> (Option<V>, Option<V>) {
-            output.map(split).unzip()
-        }
-        let (retrieved, retrieved_) = split(self.retrieved, |m| m.split_at_row(at));
-        let (similarities, similarities_) = split(self.similarities, |m| m.split_at_row(at));
-        let (memory_weights, memory_weights_) = split(self.memory_weights, |m| m.split_at_row(at));
-        let (lse, lse_) = split(self.lse, |v| v.split_at_mut(at));
-        let (energy, energy_) = split(self.energy, |v| v.split_at_mut(at));
-        let (entropy, entropy_) = split(self.entropy, |v| v.split_at_mut(at));
-        let (best, best_) = split(self.best, |v| v.split_at_mut(at));
-        let (best_weight, best_weight_) = split(self.best_weight, |v| v.split_at_mut(at));
-        let (support, support_) = split(self.support, |v| v.split_at_mut(at));
-        let first = Self {
-            retrieved,
-            similarities,
-            memory_weights,
-            lse,
-            energy,
-            entropy,
-            best,
-            best_weight,
-            support,
+/// Outputs are cut into those of some probes. The drivers do not write statistics.
+impl<T: Element> Cut for Outputs<'_, T> {
+    #[rustfmt::skip]
+    fn cut(self, at: usize) -> (Self, Self) {
+        cut_fields!(
+            self,
+            at,
+            {
+                retrieved, similarities, memory_weights,
+                lse, energy, entropy, best, best_weight, support,
+            },
             ..Self::default()
-        };
-        let second = Self {
-            retrieved: retrieved_,
-            similarities: similarities_,
-            memory_weights: memory_weights_,
-            lse: lse_,
-            energy: energy_,
-            entropy: entropy_,
-            best: best_,
-            best_weight: best_weight_,
-            support: support_,
-            ..Self::default()
-        };
-        (first, second)
+        )
+    }
+}
+
+impl<T: Element> Cut for Columns<PerPattern<'_, T>> {
+    fn cut(self, at: usize) -> (Self, Self) {
+        let (left, right) = self.0.split_at_col(at);
+        (Self(left), Self(right))
     }
 }
 
@@ -222,18 +241,19 @@ impl<T: Element> PerPattern<'_, T> {
 
     /// Those of the first `at` patterns, and those of the others.
     pub fn split_at_col(self, at: usize) -> (Self, Self) {
-        let (similarities, similarities_) =
-            self.similarities.map(|all| all.split_at_col(at)).unzip();
-        let (scores, scores_) = self.scores.map(|all| all.split_at_col(at)).unzip();
-        (Self { similarities, scores }, Self { similarities: similarities_, scores: scores_ })
+        let columns = |all: Option<_>| all.map(Columns);
+        let (similarities, similarities_) = columns(self.similarities).cut(at);
+        let (scores, scores_) = columns(self.scores).cut(at);
+        let part = |similarities: Option<Columns<_>>, scores: Option<Columns<_>>| Self {
+            similarities: similarities.map(|columns| columns.0),
+            scores: scores.map(|columns| columns.0),
+        };
+        (part(similarities, scores), part(similarities_, scores_))
     }
 
     /// Those of the first `at` probes, and those of the others.
     pub fn split_at_row(self, at: usize) -> (Self, Self) {
-        let (similarities, similarities_) =
-            self.similarities.map(|all| all.split_at_row(at)).unzip();
-        let (scores, scores_) = self.scores.map(|all| all.split_at_row(at)).unzip();
-        (Self { similarities, scores }, Self { similarities: similarities_, scores: scores_ })
+        cut_fields!(self, at, { similarities, scores })
     }
 
     /// Writes the similarities of probe `b` with a block of patterns.
@@ -250,5 +270,27 @@ impl<T: Element> PerPattern<'_, T> {
         if let Some(scores) = &mut self.scores {
             scores.row_mut(b)[block].copy_from_slice(row);
         }
+    }
+}
+
+/// An error unless an output that is wanted has this shape.
+#[inline(always)]
+fn check_matrix<T>(
+    operand: &'static str,
+    output: &Option<MatMut<'_, T>>,
+    shape: (usize, usize),
+) -> Result<()> {
+    match output {
+        Some(output) => expect_shape(operand, output.shape(), shape),
+        None => Ok(()),
+    }
+}
+
+/// An error unless an output that is wanted has this length.
+#[inline(always)]
+fn check_vector<V>(operand: &'static str, output: &Option<&mut [V]>, length: usize) -> Result<()> {
+    match output {
+        Some(output) => expect_length(operand, output.len(), length),
+        None => Ok(()),
     }
 }

@@ -1,10 +1,12 @@
 //! Recall of a batch of probes, divided into tasks.
 
+use crate::driver::divide::{Columns, for_each_task, ranges, shares};
+use crate::driver::forward::TileScratch;
 use crate::driver::outputs::Outputs;
-use crate::driver::parallel::{Parallelism, for_each_piece};
+use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::{Scratch, take};
 use crate::driver::source::Input;
-use crate::driver::tasks::{ProbeTask, Shared, SplitTask};
+use crate::driver::tasks::{Batch, Partial, ProbeScratch, ProbeTask, Shared, SplitTask};
 use crate::error::Result;
 use crate::matrix::ranges::product;
 use crate::simd::Element;
@@ -48,19 +50,27 @@ pub(crate) fn run<T: Element>(
         let states = product([pieces, later]).saturating_add(batch as u64);
         memory.reserve(floats, states, product([pieces, plan.list()]))?;
         let (states, laters) = memory.states.split_at_mut(batch);
+        let probes = move |task: usize| batch * task / pieces;
         // `reserve` has succeeded, so the sizes fit into a `usize`.
-        let task = ProbeTask {
+        let share = floats as usize / pieces;
+        let views = (
+            ranges(outputs, probes),
+            ranges(states, probes),
+            shares(&mut laters[..pieces * later], later),
+            shares(&mut memory.floats[..floats as usize], share),
+            shares(&mut memory.list[..pieces * plan.list()], plan.list()),
+        );
+        for_each_task(
             pieces,
-            most,
-            input,
-            first: 0,
-            outputs,
-            states,
-            later: &mut laters[..pieces * later],
-            floats: &mut memory.floats[..floats as usize],
-            list: &mut memory.list[..pieces * plan.list()],
-        };
-        for_each_piece(task, threads, &|task| task.run(shared));
+            threads,
+            views,
+            |task, (mut outputs, states, later, floats, list)| {
+                let (first, end) = (probes(task), probes(task + 1));
+                let batch = Batch { input: input.of(first..end), first };
+                let scratch = ProbeScratch { later, floats, list };
+                ProbeTask { batch, outputs: &mut outputs, states, scratch }.run(most, shared);
+            },
+        );
     } else {
         let sums = product([retrieves, batch, splits, plan.value_stride]);
         let scores = product([splits, plan.scores::<T>(batch)]);
@@ -71,19 +81,24 @@ pub(crate) fn run<T: Element>(
         let mut floats = &mut memory.floats[..floats as usize];
         let source = shared.source(input, take(&mut floats, batch * plan.stride));
         let partial = take(&mut floats, sums as usize);
-        let task = SplitTask {
-            plan,
-            splits: 0..splits,
-            source,
-            per_pattern: outputs.per_pattern(),
-            states: &mut *partial_states,
-            sums: &mut *partial,
-            scores: floats,
-            list: &mut memory.list[..splits * plan.list()],
-        };
-        for_each_piece(task, threads, &|task| task.run(shared));
-        shared.merge(states, partial_states, partial);
-        shared.finish((input, 0), states, partial, outputs);
+        let split = move |task| plan.splits::<T>().nth(task).expect("a split of the plan");
+        let columns = move |task| if task == splits { plan.patterns } else { split(task).start };
+        let views = (
+            ranges(Columns(outputs.per_pattern()), columns),
+            shares(&mut *partial_states, batch),
+            shares(&mut *partial, sums as usize / splits),
+            shares(floats, plan.scores::<T>(batch)),
+            shares(&mut memory.list[..splits * plan.list()], plan.list()),
+        );
+        for_each_task(splits, threads, views, |task, (columns, states, sums, scores, list)| {
+            let to = Partial { states, sums };
+            let scratch = TileScratch { scores, list, panels: &mut [] };
+            let (patterns, Columns(per_pattern)) = (split(task), columns);
+            SplitTask { patterns, source, first: 0, to, per_pattern, scratch }.run(shared);
+        });
+        shared.merge(states, Partial { states: partial_states, sums: &mut *partial });
+        let all = Partial { states, sums: partial };
+        shared.finish(Batch { input, first: 0 }, all, &mut outputs);
     }
     Ok(())
 }

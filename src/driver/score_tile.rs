@@ -5,13 +5,15 @@ use std::ops::Range;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::source::Source;
-use crate::kernel::axpy::{Ahead, combine};
+use crate::kernel::axpy::{Ahead, Combine, combine};
+use crate::kernel::exp_tile::ExpTile;
 use crate::kernel::packed_dot;
+use crate::kernel::scan_tile::scan;
 use crate::kernel::score::sums;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::{ActiveColumns, every, find};
 use crate::separation::online::OnlineSoftmax;
-use crate::separation::state::State;
+use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Simd};
@@ -56,7 +58,7 @@ pub(crate) struct ScoreTile<'a, T> {
 /// For each probe, the factor by which its sums so far are to be multiplied.
 pub(crate) type Rescale<T> = [T; PROBE_TILE];
 
-impl<T: Element> ScoreTile<'_, T> {
+impl<'a, T: Element> ScoreTile<'a, T> {
     /// Computes the scores over one chunk of d: the first chunk sets them, later ones add to them.
     /// Packed patterns are short and have one chunk only.
     #[inline(always)]
@@ -109,7 +111,7 @@ impl<T: Element> ScoreTile<'_, T> {
         source: Source<'_, T>,
         rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
-        let (count, keep, none) = (self.patterns.rows(), self.keep, State::EMPTY);
+        let count = self.patterns.rows();
         match source {
             Source::Weights(weights) => {
                 for (b, given) in weights.iter().enumerate() {
@@ -125,13 +127,18 @@ impl<T: Element> ScoreTile<'_, T> {
         }
         // Given weights need no separation.
         let mut all = match source {
-            Source::Probes(_, params) => Some(std::array::from_fn::<_, PROBE_TILE, _>(
-                #[inline(always)]
-                |b| {
-                    let state = self.states.get(b).unwrap_or(&none);
-                    OnlineSoftmax::begin(simd, params, keep, state)
-                },
-            )),
+            Source::Probes(_, params) => {
+                // Not `from_fn`, which is a call compiled without the level's features.
+                let all: [_; PROBE_TILE] = [
+                    self.begin(simd, params, 0),
+                    self.begin(simd, params, 1),
+                    self.begin(simd, params, 2),
+                    self.begin(simd, params, 3),
+                    self.begin(simd, params, 4),
+                    self.begin(simd, params, 5),
+                ];
+                Some(all)
+            }
             Source::Scores(_) => {
                 self.append_candidates(simd);
                 return None;
@@ -144,13 +151,25 @@ impl<T: Element> ScoreTile<'_, T> {
         };
         for (b, separation) in separations.iter_mut().enumerate() {
             let scores = &self.scores.row_mut(b)[..count];
-            separation.scan(simd, scores, self.first, &mut self.states[b]);
+            scan(simd, separation, scores, self.first, &mut self.states[b]);
         }
         let left = self.segments(simd, separations, rescale);
         for (separation, state) in separations.iter().zip(&mut *self.states) {
             separation.end(simd, state);
         }
         left.filter(|_| self.retrieved.is_some())
+    }
+
+    /// Starts the block for probe `b` of the tile; for none if there are fewer.
+    #[inline(always)]
+    fn begin<S: Simd<T>>(
+        &self,
+        simd: S,
+        params: SoftmaxParams<T>,
+        b: usize,
+    ) -> OnlineSoftmax<'a, T, S::Vec> {
+        let none = State::EMPTY;
+        OnlineSoftmax::begin(simd, params, self.keep, self.states.get(b).unwrap_or(&none))
     }
 
     /// Appends the candidates among the scores to the probes' lists, if these are wanted.
@@ -198,7 +217,7 @@ impl<T: Element> ScoreTile<'_, T> {
             let mut to = count;
             for (b, separation) in separations.iter_mut().enumerate() {
                 let (row, state) = (self.scores.row_mut(b), &mut self.states[b]);
-                let (factor, end) = separation.segment(simd, row, (from, count), state);
+                let (factor, end) = separation.segment(simd, row, from..count, state);
                 rescale[b] = rescale[b] * factor;
                 to = to.min(end);
             }
@@ -209,9 +228,14 @@ impl<T: Element> ScoreTile<'_, T> {
                     find(simd, self.scores.row_mut(b), from..to, bits);
                 }
             } else {
-                let (states, scores) = (&*self.states, &mut self.scores);
-                let cuts = (dense, &mut active);
-                OnlineSoftmax::exp_tile_rows(simd, separations, states, scores, from..to, cuts);
+                let exp_tile = ExpTile {
+                    separations: &mut *separations,
+                    states: self.states,
+                    scores: &mut self.scores.reborrow(),
+                    range: from..to,
+                    active: (!dense).then_some(&mut active),
+                };
+                exp_tile.run(simd);
             }
             for (b, state) in self.states.iter_mut().enumerate() {
                 state.support += match dense {
@@ -231,11 +255,13 @@ impl<T: Element> ScoreTile<'_, T> {
             };
             let rescale = std::mem::replace(&mut rescale, [T::ONE; PROBE_TILE]);
             if let Some(retrieved) = &mut self.retrieved {
-                let (weights, rows) = (self.scores.as_ref(), (list, Ahead::NONE));
-                let (rescale, chunk) = (&rescale[..weights.rows()], 0..vectors_of(&self.values));
+                let weights = self.scores.as_ref();
+                let (rescale, ahead) = (&rescale[..weights.rows()], Ahead::NONE);
+                let of = Combine { weights, patterns: self.values, rows: list, ahead, rescale };
+                let chunk = 0..vectors_of(&self.values);
                 // SAFETY: `list` names columns of `from..to` alone, as active bits are set for no
                 // others, and `to <= count`, the number of rows of `patterns` and of `values`.
-                unsafe { combine(simd, weights, self.values, rows, chunk, rescale, retrieved) };
+                unsafe { combine(simd, of, chunk, retrieved) };
             }
             from = to;
         }
@@ -246,9 +272,10 @@ impl<T: Element> ScoreTile<'_, T> {
     #[inline(always)]
     pub fn combine<S: Simd<T>>(&mut self, simd: S, chunk: Range<usize>, rescale: Rescale<T>) {
         let Some(retrieved) = &mut self.retrieved else { return };
-        let (weights, rows) = (self.scores.as_ref(), (self.patterns.rows(), self.ahead.clone()));
-        let rescale = &rescale[..weights.rows()];
+        let (weights, rows) = (self.scores.as_ref(), self.patterns.rows());
+        let (rescale, ahead) = (&rescale[..weights.rows()], self.ahead.clone());
+        let of = Combine { weights, patterns: self.values, rows, ahead, rescale };
         // SAFETY: the rows are `0..patterns.rows()`, and there is a value for each pattern.
-        unsafe { combine(simd, weights, self.values, rows, chunk, rescale, retrieved) };
+        unsafe { combine(simd, of, chunk, retrieved) };
     }
 }

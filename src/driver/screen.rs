@@ -203,8 +203,8 @@ impl<T: Element> Screening<'_, T> {
             return;
         }
         for b in 0..self.probes.rows() {
-            let hint = hints[self.first + b];
-            if hint < self.shared.memory.rows() && self.takes_part(hint) {
+            let hint = hints[self.first + b].filter(|&n| n < self.shared.memory.rows());
+            if let Some(hint) = hint.filter(|&n| self.takes_part(n)) {
                 self.find(b, hint, f32::NEG_INFINITY, scratch);
             }
         }

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use crate::driver::blocking::Plan;
 use crate::driver::compiled;
+use crate::driver::divide::Cut;
 use crate::driver::energy::{Energies, SubMemory};
 use crate::driver::finish::Finish;
 use crate::driver::forward::{Forward, TileScratch};
 use crate::driver::merge::Merge;
 use crate::driver::outputs::{Outputs, PerPattern};
-use crate::driver::parallel::Divide;
 use crate::driver::scratch::{pad, take};
 use crate::driver::source::{Input, Source};
 use crate::matrix::ranges::evenly;
@@ -62,7 +62,7 @@ pub(crate) struct Shared<'a, T> {
     /// The patterns' codes, if they are to be screened.
     pub codes: Option<&'a CodeStore>,
     /// For each probe of the first job, a pattern that may be its best.
-    pub hints: Option<&'a [usize]>,
+    pub hints: Option<&'a [Option<usize>]>,
 }
 
 impl<'a, T: Element> Shared<'a, T> {
@@ -127,77 +127,43 @@ impl<'a, T: Element> Shared<'a, T> {
         })
     }
 
-    /// Recalls from one split.
-    fn split(
-        &self,
-        patterns: Range<usize>,
-        (source, first): (Source<'_, T>, usize),
-        (states, sums): (&mut [State<T>], &mut [T]),
-        per_pattern: PerPattern<'_, T>,
-        scratch: TileScratch<'_, T>,
-    ) {
-        let retrieved = self.sums(sums, states.len());
-        let scoring = self.scoring(first..first + states.len(), patterns.clone());
-        let kernel = Forward {
-            source: source.at(patterns.clone()),
-            patterns: self.memory.subrows(patterns.clone()),
-            values: self.values.map(|values| values.subrows(patterns.clone())),
-            scoring: scoring.as_ref(),
-            value_factors: self.value_factors.map(|all| &all[patterns.clone()]),
-            keep: self.keep.map(|keep| &keep[patterns.clone()]),
-            first: patterns.start,
-            block: self.plan.block,
-            prefetches: self.plan.prefetches::<T>(states.len()),
-            prefetches_strips: self.plan.prefetches_strips::<T>(),
-            probe_tile: self.probe_tile,
-            probe_block: self.plan.probe_block::<T>(),
-            states,
-            lists: None,
-            retrieved,
-            per_pattern,
-            scratch,
-        };
-        compiled::recall(self.level, kernel);
-    }
-
     /// Merges a later split's recall into that of the earlier ones.
-    fn join(&self, earlier: (&mut [State<T>], &mut [T]), later: (&[State<T>], &mut [T])) {
-        let count = later.0.len();
+    fn join(&self, earlier: Partial<'_, T>, later: Partial<'_, T>) {
+        let count = later.states.len();
         let scale = match self.job {
             Job::Recall(params) => params.scale,
             Job::Scores => return,
             Job::Combine => T::ONE,
         };
-        let later_sums = self.sums(later.1, count);
+        let later_sums = self.sums(later.sums, count);
         let kernel = Merge {
-            earlier: (earlier.0, self.sums(earlier.1, count)),
-            later: (later.0, later_sums.as_ref().map(MatMut::as_ref)),
+            states: earlier.states,
+            sums: self.sums(earlier.sums, count),
+            later_states: later.states,
+            later_sums: later_sums.as_ref().map(MatMut::as_ref),
             scale,
         };
         compiled::merge(self.level, kernel);
     }
 
     /// Merges the recalls of all splits, in order. The sums end up in place of those of the first.
-    pub fn merge(&self, states: &mut [State<T>], partial_states: &[State<T>], sums: &mut [T]) {
-        let (first, later) = partial_states.split_at(states.len());
+    pub fn merge(&self, states: &mut [State<T>], all: Partial<'_, T>) {
+        let Partial { states: all_states, sums } = all;
+        let (count, splits) = (states.len(), all_states.len() / states.len());
+        let (first, later) = all_states.split_at_mut(count);
         states.copy_from_slice(first);
-        let rows = sums.len() / partial_states.len() * states.len();
+        let rows = sums.len() / splits;
         let (total, mut rest) = sums.split_at_mut(rows);
-        for part in later.chunks_exact(states.len()) {
-            self.join((states, total), (part, take(&mut rest, rows)));
+        for states_of_split in later.chunks_exact_mut(count) {
+            let later = Partial { states: states_of_split, sums: take(&mut rest, rows) };
+            self.join(Partial { states: &mut *states, sums: &mut *total }, later);
         }
     }
 
     /// Writes the outputs from the states and the sums of weighted patterns.
-    pub fn finish(
-        &self,
-        (input, first): (Input<'_, T>, usize),
-        states: &mut [State<T>],
-        sums: &[T],
-        mut outputs: Outputs<'_, T>,
-    ) {
-        let Plan { value_cols, value_stride, .. } = self.plan;
-        let count = states.len();
+    pub fn finish(&self, batch: Batch<'_, T>, all: Partial<'_, T>, outputs: &mut Outputs<'_, T>) {
+        let (Plan { value_cols, value_stride, .. }, Batch { input, first }) = (self.plan, batch);
+        let (Partial { states, sums }, count) = (all, batch.input.rows());
         let retrieved = outputs.retrieved.as_mut().map(|to| {
             let sums = MatRef::with_stride(sums, states.len(), value_cols, value_stride);
             (sums.expect("scratch has room for these rows"), to.reborrow())
@@ -229,82 +195,74 @@ impl<'a, T: Element> Shared<'a, T> {
             let energies = Energies::new(self.beta, self.gain, self.sub_memory)
                 .with(params.null, self.quadratic);
             for (b, (state, probe)) in states.iter().zip(input.iter()).enumerate() {
-                energies.write(state, probe, b, &mut outputs);
+                energies.write(state, probe, b, outputs);
             }
         }
     }
 }
 
-/// A task by probes: some probes against all of the patterns.
-pub(crate) struct ProbeTask<'a, T> {
-    /// Number of tasks that this one is to be divided into.
-    pub pieces: usize,
-    /// Most probes that are recalled at a time.
-    pub most: usize,
+/// Some of a job's probes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a, T> {
     /// The probes, or their weights.
     pub input: Input<'a, T>,
     /// Index of the first of them in the job.
     pub first: usize,
-    pub outputs: Outputs<'a, T>,
+}
+
+impl<T: Element> Batch<'_, T> {
+    /// Some of these probes.
+    fn of(self, probes: Range<usize>) -> Self {
+        Self { first: self.first + probes.start, input: self.input.of(probes) }
+    }
+}
+
+/// What some probes have recalled from some of the splits.
+pub(crate) struct Partial<'a, T> {
     /// One for each probe.
     pub states: &'a mut [State<T>],
-    /// States of a later split: `most` for each piece, or none if there is only one split.
+    /// Sums of weighted patterns: a padded row for each probe, or nothing if they are not wanted.
+    pub sums: &'a mut [T],
+}
+
+/// A task by probes: some probes against all of the patterns.
+pub(crate) struct ProbeTask<'a, T> {
+    pub batch: Batch<'a, T>,
+    pub outputs: &'a mut Outputs<'a, T>,
+    /// One for each probe.
+    pub states: &'a mut [State<T>],
+    pub scratch: ProbeScratch<'a, T>,
+}
+
+/// Scratch of a task by probes.
+pub(crate) struct ProbeScratch<'a, T> {
+    /// States of a later split, one for each probe that is recalled at a time; none if there is
+    /// only one split.
     pub later: &'a mut [State<T>],
-    /// Scratch, in equal shares for the pieces.
     pub floats: &'a mut [T],
     pub list: &'a mut [u32],
 }
 
-impl<T: Element> Divide for ProbeTask<'_, T> {
-    fn pieces(&self) -> usize {
-        self.pieces
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let share = |count: usize| count / self.pieces * pieces;
-        let at = self.input.rows() * pieces / self.pieces;
-        let (later, later_) = self.later.split_at_mut(share(self.later.len()));
-        let (floats, floats_) = self.floats.split_at_mut(share(self.floats.len()));
-        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
-        let (states, states_) = self.states.split_at_mut(at);
-        let (outputs, outputs_) = self.outputs.split_at(at);
-        let all = 0..self.input.rows();
-        let (input, input_) = (self.input.of(0..at), self.input.of(at..all.end));
-        let most = self.most;
-        (
-            Self { pieces, most, input, first: self.first, outputs, states, later, floats, list },
-            Self {
-                pieces: self.pieces - pieces,
-                most,
-                input: input_,
-                first: self.first + at,
-                outputs: outputs_,
-                states: states_,
-                later: later_,
-                floats: floats_,
-                list: list_,
-            },
-        )
-    }
-}
-
 impl<T: Element> ProbeTask<'_, T> {
-    /// Recalls the probes, `most` at a time.
-    pub fn run(self, shared: &Shared<'_, T>) {
-        let Self { most, input, first, mut outputs, mut states, later, floats, list, .. } = self;
+    /// Recalls the probes, at most `most` at a time.
+    pub fn run(self, most: usize, shared: &Shared<'_, T>) {
+        let Self { batch, outputs, states, scratch } = self;
+        let rows = batch.input.rows();
+        if rows <= most {
+            return shared.batch(batch, outputs, states, scratch);
+        }
+        let (mut outputs, mut states) = (std::mem::take(outputs), states);
+        let ProbeScratch { later, floats, list } = scratch;
         // In whole tiles, as a tile of fewer probes loads just as many patterns.
-        let tiles = input.rows().div_ceil(PROBE_TILE);
+        let tiles = rows.div_ceil(PROBE_TILE);
         for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
-            let batch = tiles.start * PROBE_TILE..input.rows().min(tiles.end * PROBE_TILE);
-            let count = batch.len();
-            let probes = (input.of(batch.clone()), first + batch.start);
-            let scratch = (&mut *floats, &mut *list);
-            if batch.end == input.rows() {
-                return shared.batch(probes, outputs, states, later, scratch);
-            }
-            let (now, rest) = outputs.split_at(count);
+            let probes = tiles.start * PROBE_TILE..rows.min(tiles.end * PROBE_TILE);
+            let (mut now, rest) = outputs.cut(probes.len());
             outputs = rest;
-            shared.batch(probes, now, take(&mut states, count), later, scratch);
+            let states = take(&mut states, probes.len());
+            let scratch =
+                ProbeScratch { later: &mut *later, floats: &mut *floats, list: &mut *list };
+            shared.batch(batch.of(probes), &mut now, states, scratch);
         }
     }
 }
@@ -313,96 +271,78 @@ impl<T: Element> Shared<'_, T> {
     /// Recalls a few probes from all of the splits, one after another.
     fn batch(
         &self,
-        (input, first): (Input<'_, T>, usize),
-        mut outputs: Outputs<'_, T>,
+        batch: Batch<'_, T>,
+        outputs: &mut Outputs<'_, T>,
         states: &mut [State<T>],
-        later: &mut [State<T>],
-        (mut floats, list): (&mut [T], &mut [u32]),
+        scratch: ProbeScratch<'_, T>,
     ) {
-        let rows = input.rows() * self.plan.stride;
-        let source = self.source(input, take(&mut floats, rows));
-        let scores = take(&mut floats, self.plan.scores::<T>(input.rows()));
-        let sum_rows = input.rows() * self.plan.value_stride;
-        let rows = if outputs.retrieved.is_some() { sum_rows } else { 0 };
+        let ProbeScratch { later, mut floats, list } = scratch;
+        let (plan, count) = (self.plan, batch.input.rows());
+        let source = self.source(batch.input, take(&mut floats, count * plan.stride));
+        let scores = take(&mut floats, plan.scores::<T>(count));
+        let rows = if outputs.retrieved.is_some() { count * plan.value_stride } else { 0 };
         let sums = take(&mut floats, rows);
-        let panels = take(&mut floats, self.plan.panels::<T>(input.rows()));
+        let panels = take(&mut floats, plan.panels::<T>(count));
         let mut per_pattern = outputs.per_pattern();
-        for (split, patterns) in self.plan.splits::<T>().enumerate() {
-            let columns = patterns.len();
-            let (part, rest) = per_pattern.split_at_col(columns);
+        for (split, patterns) in plan.splits::<T>().enumerate() {
+            let (part, rest) = per_pattern.split_at_col(patterns.len());
             per_pattern = rest;
+            let to = match split {
+                0 => Partial { states: &mut *states, sums: &mut *sums },
+                _ => Partial { states: &mut later[..count], sums: &mut floats[..rows] },
+            };
             let scratch =
                 TileScratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
-            if split == 0 {
-                self.split(patterns, (source, first), (&mut *states, &mut *sums), part, scratch);
-            } else {
-                let (later, later_sums) = (&mut later[..input.rows()], &mut floats[..rows]);
-                self.split(
-                    patterns,
-                    (source, first),
-                    (&mut *later, &mut *later_sums),
-                    part,
-                    scratch,
-                );
-                self.join((&mut *states, &mut *sums), (later, later_sums));
+            let task =
+                SplitTask { patterns, source, first: batch.first, to, per_pattern: part, scratch };
+            task.run(self);
+            if split > 0 {
+                let later = Partial { states: &mut later[..count], sums: &mut floats[..rows] };
+                self.join(Partial { states: &mut *states, sums: &mut *sums }, later);
             }
         }
-        self.finish((input, first), states, sums, outputs);
+        self.finish(batch, Partial { states, sums }, outputs);
     }
 }
 
-/// A task by splits: a few probes against some of the splits.
+/// A few probes against one split.
 pub(crate) struct SplitTask<'a, T> {
-    pub plan: Plan,
-    pub splits: Range<usize>,
+    /// The split.
+    pub patterns: Range<usize>,
     pub source: Source<'a, T>,
-    /// The columns of these splits.
+    /// Index of the first probe in the job.
+    pub first: usize,
+    /// Written.
+    pub to: Partial<'a, T>,
+    /// The columns of the split.
     pub per_pattern: PerPattern<'a, T>,
-    /// For each split in equal shares: the probes' states, their sums, and scratch.
-    pub states: &'a mut [State<T>],
-    pub sums: &'a mut [T],
-    pub scores: &'a mut [T],
-    pub list: &'a mut [u32],
-}
-
-impl<T: Element> Divide for SplitTask<'_, T> {
-    fn pieces(&self) -> usize {
-        self.splits.len()
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let Self { plan, splits, source, .. } = self;
-        let share = |count: usize| count / splits.len() * pieces;
-        let (states, states_) = self.states.split_at_mut(share(self.states.len()));
-        let (sums, sums_) = self.sums.split_at_mut(share(self.sums.len()));
-        let (scores, scores_) = self.scores.split_at_mut(share(self.scores.len()));
-        let (list, list_) = self.list.split_at_mut(share(self.list.len()));
-        let columns = plan.splits::<T>().skip(splits.start).take(pieces).map(|s| s.len()).sum();
-        let (per_pattern, per_pattern_) = self.per_pattern.split_at_col(columns);
-        let (first, second) =
-            (splits.start..splits.start + pieces, splits.start + pieces..splits.end);
-        (
-            Self { plan, splits: first, source, per_pattern, states, sums, scores, list },
-            Self {
-                plan,
-                splits: second,
-                source,
-                per_pattern: per_pattern_,
-                states: states_,
-                sums: sums_,
-                scores: scores_,
-                list: list_,
-            },
-        )
-    }
+    pub scratch: TileScratch<'a, T>,
 }
 
 impl<T: Element> SplitTask<'_, T> {
-    /// Recalls from the task's only split, which is what `divide` leaves.
+    /// Recalls from the split.
     pub fn run(self, shared: &Shared<'_, T>) {
-        let patterns = self.plan.splits::<T>().nth(self.splits.start).expect("a split of the plan");
-        let scratch = TileScratch { scores: self.scores, list: self.list, panels: &mut [] };
-        let (source, sums) = ((self.source, 0), (self.states, self.sums));
-        shared.split(patterns, source, sums, self.per_pattern, scratch);
+        let (patterns, count) = (self.patterns, self.to.states.len());
+        let scoring = shared.scoring(self.first..self.first + count, patterns.clone());
+        let kernel = Forward {
+            source: self.source.at(patterns.clone()),
+            patterns: shared.memory.subrows(patterns.clone()),
+            values: shared.values.map(|values| values.subrows(patterns.clone())),
+            scoring: scoring.as_ref(),
+            value_factors: shared.value_factors.map(|all| &all[patterns.clone()]),
+            keep: shared.keep.map(|keep| &keep[patterns.clone()]),
+            first: patterns.start,
+            block: shared.plan.block,
+            prefetches: shared.plan.prefetches::<T>(count),
+            prefetches_strips: shared.plan.prefetches_strips::<T>(),
+            probe_tile: shared.probe_tile,
+            probe_block: shared.plan.probe_block::<T>(),
+            states: self.to.states,
+            lists: None,
+            retrieved: shared.sums(self.to.sums, count),
+            per_pattern: self.per_pattern,
+            scratch: self.scratch,
+        };
+        compiled::recall(shared.level, kernel);
     }
 }

@@ -14,13 +14,14 @@
 use std::ops::Range;
 
 use crate::driver::blocking::{blocks, scores_stride};
+use crate::driver::divide::{Cut, Views, cut_fields, ranges, shares};
 use crate::driver::source::SparseRows;
 use crate::kernel::rank1;
 use crate::kernel::rank1::{FEW_PROBES, Outer, Step};
 use crate::kernel::score::{chunks, sums};
+use crate::kernel::softmax::{mask, memory_weights};
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
-use crate::separation::softmax::{mask, memory_weights};
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Kernel, Simd};
@@ -61,33 +62,25 @@ impl<'a, T: Element> Source<'a, T> {
     }
 }
 
-/// Bounds of how far an update moves each pattern.
-#[derive(Debug)]
+/// What bounds how far an update moves each pattern.
+#[derive(Debug, Clone, Copy)]
 pub struct Drift<'a> {
     /// ‖z‖ of every row of Z, rounded up.
     pub lengths: &'a [f32],
-    /// One for each pattern; written.
-    pub moved: &'a mut [f32],
     /// What L1 decay adds to each, λ₁ √D.
     pub l1: f32,
 }
 
-/// An update of some of the patterns, block by block: weights, then outer products. Weights that
-/// are not given are stored for a block at a time only, and each pattern is read and written once.
-pub struct Learn<'a, T> {
+/// What patterns learn from, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a, T> {
     /// The weights of the first rows of Z, and those of the rows after them.
     pub sources: [Option<Source<'a, T>>; 2],
     /// Which patterns take part; `None` means all.
     pub keep: Option<&'a [bool]>,
     /// Z: padded.
     pub vectors: MatRef<'a, T>,
-    /// M: padded.
-    pub patterns: MatMut<'a, T>,
-    /// The patterns' squared norms; updated with them.
-    pub norms: &'a mut [T],
-    /// ΔM, not padded; written if present.
-    pub delta: Option<MatMut<'a, T>>,
-    /// How far each pattern moves, if that is wanted.
+    /// What bounds how far each pattern moves, if that is wanted.
     pub drift: Option<Drift<'a>>,
     /// The factors of the update.
     pub step: Step<T>,
@@ -99,6 +92,44 @@ pub struct Learn<'a, T> {
     pub prefetches: bool,
     /// Whether both halves of the patterns are streamed at once.
     pub streams: bool,
+}
+
+impl<T: Element> Given<'_, T> {
+    /// The same for some of the patterns.
+    #[inline(always)]
+    pub fn of(self, patterns: Range<usize>) -> Self {
+        Self {
+            sources: self.sources.map(|source| source.map(|source| source.of(patterns.clone()))),
+            keep: self.keep.map(|keep| &keep[patterns]),
+            ..self
+        }
+    }
+}
+
+/// The patterns that learn, and what changes with them.
+pub struct Rows<'a, T> {
+    /// M: padded.
+    pub patterns: MatMut<'a, T>,
+    /// The patterns' squared norms; updated with them.
+    pub norms: &'a mut [T],
+    /// ΔM, not padded; written if present.
+    pub delta: Option<MatMut<'a, T>>,
+    /// A bound of how far each pattern moves; written if present.
+    pub moved: Option<&'a mut [f32]>,
+}
+
+impl<T: Element> Cut for Rows<'_, T> {
+    #[inline(always)]
+    fn cut(self, at: usize) -> (Self, Self) {
+        cut_fields!(self, at, { patterns, norms, delta, moved })
+    }
+}
+
+/// An update of some of the patterns, block by block: weights, then outer products. Weights that
+/// are not given are stored for a block at a time only, and each pattern is read and written once.
+pub struct Learn<'a, T> {
+    pub given: Given<'a, T>,
+    pub rows: Rows<'a, T>,
     /// Scratch for the weights of two blocks: rows `scores_stride` elements apart, one for each row
     /// of Z, with a column for each pattern.
     pub weights: &'a mut [T],
@@ -119,13 +150,14 @@ impl<T: Element> Kernel<T> for Learn<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, simd: S) {
-        let half = if self.streams { half::<T>(self.patterns.rows(), S::STREAMS) } else { None };
+        let patterns = self.rows.patterns.rows();
+        let half = if self.given.streams { half::<T>(patterns, S::STREAMS) } else { None };
         let mut streams = match half {
-            Some(half) => <[_; 2]>::from(self.split(half, (1, 2))).map(Some),
+            Some(half) => self.streams(half).map(Some),
             None => [Some(self), None],
         };
         // One block of each stream at a time.
-        let blocks = |learn: &Self| blocks::<T>(learn.patterns.rows(), learn.block);
+        let blocks = |learn: &Self| blocks::<T>(learn.rows.patterns.rows(), learn.given.block);
         let mut blocks = streams.each_ref().map(|stream| stream.as_ref().map(blocks));
         loop {
             let mut updates = [None, None];
@@ -165,24 +197,16 @@ impl DriftScratch {
 }
 
 impl Drift<'_> {
-    /// The bounds of the first `at` patterns, and those of the others.
-    fn split_at(self, at: usize) -> (Self, Self) {
-        let Self { lengths, moved, l1 } = self;
-        let (moved, moved_) = moved.split_at_mut(at);
-        (Self { lengths, moved, l1 }, Self { lengths, moved: moved_, l1 })
-    }
-
     /// |Δm| <= η Σ |w| ‖z‖ / B + λ ‖m‖ + λ₁ √D, and the roundings of the update, which are few
     /// units of what is added up.
     #[inline(always)]
     fn bound<T: Element>(
-        &mut self,
+        self,
         weights: MatRef<'_, T>,
         squared_norms: &[T],
         step: Step<T>,
-        block: Range<usize>,
+        moved: &mut [f32],
     ) {
-        let moved = &mut self.moved[block];
         moved.fill(0.0);
         for (b, &length) in self.lengths.iter().enumerate() {
             for (moved, weight) in moved.iter_mut().zip(weights.row(b)) {
@@ -205,44 +229,24 @@ impl Drift<'_> {
 }
 
 impl<'a, T: Element> Learn<'a, T> {
-    /// Splits the update after `at` patterns. The first part gets the first `share.0` of `share.1`
-    /// equal parts of the scratch, the second part gets the rest.
+    /// Two streams: the updates of the patterns before and after `half`.
     #[inline(always)]
-    pub fn split(self, at: usize, share: (usize, usize)) -> (Self, Self) {
-        let all = 0..self.patterns.rows();
-        let part = |patterns: Range<usize>| {
-            let of = |source: Source<'a, T>| source.of(patterns.clone());
-            (self.sources.map(|source| source.map(of)), self.keep.map(|keep| &keep[patterns]))
-        };
-        let ((sources, keep), (sources_, keep_)) = (part(0..at), part(at..all.end));
-        let (patterns, patterns_) = self.patterns.split_at_row(at);
-        let (norms, norms_) = self.norms.split_at_mut(at);
-        let (delta, delta_) = self.delta.map(|delta| delta.split_at_row(at)).unzip();
-        let (drift, drift_) = self.drift.map(|drift| drift.split_at(at)).unzip();
-        let of = |count: usize| count / share.1 * share.0;
-        let (weights, weights_) = self.weights.split_at_mut(of(self.weights.len()));
-        let (list, list_) = self.list.split_at_mut(of(self.list.len()));
-        let Self { vectors, step, plain, block, prefetches, streams, .. } = self;
-        let learn = |sources, keep, patterns, norms, delta, drift, weights, list| Self {
-            sources,
-            keep,
-            vectors,
-            patterns,
-            norms,
-            delta,
-            drift,
-            step,
-            plain,
-            block,
-            prefetches,
-            streams,
+    fn streams(self, half: usize) -> [Self; 2] {
+        let (given, patterns) = (self.given, self.rows.patterns.rows());
+        let (weights, list) = (self.weights.len() / 2, self.list.len() / 2);
+        let views = (
+            ranges(self.rows, move |stream| stream * half),
+            shares(self.weights, weights),
+            shares(self.list, list),
+        );
+        let (first, second) = views.divide(0, 1);
+        let learn = |patterns, (rows, weights, list)| Self {
+            given: given.of(patterns),
+            rows,
             weights,
             list,
         };
-        (
-            learn(sources, keep, patterns, norms, delta, drift, weights, list),
-            learn(sources_, keep_, patterns_, norms_, delta_, drift_, weights_, list_),
-        )
+        [learn(0..half, first.range()), learn(half..patterns, second.range())]
     }
 
     /// Computes the weights of a block of patterns and returns its update, which is still to be
@@ -253,9 +257,11 @@ impl<'a, T: Element> Learn<'a, T> {
         // tile of patterns reads a line of every row, all in one set of L1 if the stride is a
         // multiple of 4 KiB. With a mask the weights are copied too, as those of masked patterns
         // are set to 0.
-        let given = match self.sources {
+        let given = match self.given.sources {
             [Some(Source::Weights(given)), None]
-                if given.rows() <= FEW_PROBES && given.stride() >= 0 && self.keep.is_none() =>
+                if given.rows() <= FEW_PROBES
+                    && given.stride() >= 0
+                    && self.given.keep.is_none() =>
             {
                 Some(given.subcols(block.clone()))
             }
@@ -264,34 +270,35 @@ impl<'a, T: Element> Learn<'a, T> {
         let cols = block.len().next_multiple_of(T::LANES);
         if given.is_none() {
             let scratch = std::mem::take(&mut self.weights);
-            let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
+            let (rows, stride) = (self.given.vectors.rows(), scores_stride::<T>(self.given.block));
             let mut rest = MatMut::with_stride(&mut *scratch, rows, cols, stride)
                 .expect("scratch has room for these rows");
-            for source in self.sources.iter().flatten() {
+            for source in self.given.sources.iter().flatten() {
                 let (mut upper, lower) = rest.split_at_row(source.rows());
                 rest = lower;
                 self.weigh(simd, *source, block.clone(), &mut upper);
             }
             self.weights = scratch;
         }
-        let (rows, stride) = (self.vectors.rows(), scores_stride::<T>(self.block));
+        let (rows, stride) = (self.given.vectors.rows(), scores_stride::<T>(self.given.block));
         let weights = given.unwrap_or_else(|| {
             MatRef::with_stride(self.weights, rows, cols, stride)
                 .expect("scratch has room for these rows")
         });
-        if let Some(drift) = &mut self.drift {
-            drift.bound(weights, &self.norms[block.clone()], self.step, block.clone());
+        if let (Some(drift), Some(moved)) = (self.given.drift, &mut self.rows.moved) {
+            let norms = &self.rows.norms[block.clone()];
+            drift.bound(weights, norms, self.given.step, &mut moved[block.clone()]);
         }
         Outer {
             weights,
-            vectors: self.vectors,
-            patterns: self.patterns.rows_mut(block.clone()),
-            norms: &mut self.norms[block.clone()],
-            delta: self.delta.as_mut().map(|delta| delta.rows_mut(block)),
-            step: self.step,
-            plain: self.plain,
+            vectors: self.given.vectors,
+            patterns: self.rows.patterns.rows_mut(block.clone()),
+            norms: &mut self.rows.norms[block.clone()],
+            delta: self.rows.delta.as_mut().map(|delta| delta.rows_mut(block)),
+            step: self.given.step,
+            plain: self.given.plain,
             list: &mut *self.list,
-            ahead: if self.prefetches { cols } else { 0 },
+            ahead: if self.given.prefetches { cols } else { 0 },
         }
     }
 
@@ -306,7 +313,7 @@ impl<'a, T: Element> Learn<'a, T> {
     ) {
         if let Source::Probes(probes, ..) = source {
             for tile in evenly(probes.rows(), PROBE_TILE) {
-                let patterns = self.patterns.as_ref().subrows(block.clone());
+                let patterns = self.rows.patterns.as_ref().subrows(block.clone());
                 let probes = probes.subrows(tile.clone());
                 for chunk in chunks::<T>(patterns.cols() / T::LANES) {
                     sums::<Products, T, S>(
@@ -327,7 +334,7 @@ impl<'a, T: Element> Learn<'a, T> {
             if let Source::Sparse(rows, first) = source {
                 rows.write(b, first + block.start, row);
             }
-            let keep = self.keep.map(|keep| &keep[block.clone()]);
+            let keep = self.given.keep.map(|keep| &keep[block.clone()]);
             match source {
                 Source::Weights(_) | Source::Sparse(..) => mask(row, keep),
                 Source::Scores(_, states, params) | Source::Probes(_, states, params) => {

@@ -140,22 +140,18 @@ pub(crate) unsafe fn sum_rows<
 }
 
 /// retrieved[b,:] = rescale[b] retrieved[b,:] + Σ_n weights[b][n] patterns[n,:] for some probes and
-/// one chunk of d. Where rescale[b] is 0, the old contents of `retrieved` are not read.
-///
-/// `rows` are the patterns to be summed: at least all that have a weight for some probe.
+/// one chunk of d.
 ///
 /// # Safety
 /// Every index of `rows` is below `patterns.rows()`.
 #[inline(always)]
 pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     simd: S,
-    weights: MatRef<'_, T>,
-    patterns: MatRef<'_, T>,
-    (rows, ahead): (R, Ahead),
+    of: Combine<'_, T, R>,
     chunk: Range<usize>,
-    rescale: &[T],
     retrieved: &mut MatMut<'_, T>,
 ) {
+    let Combine { weights, patterns, rows, ahead, rescale } = of;
     assert!(chunk.end <= vectors_of(&patterns));
     assert_eq!(retrieved.shape(), (weights.rows(), patterns.cols()));
     assert_eq!(rescale.len(), weights.rows());
@@ -182,12 +178,17 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
     }
 }
 
-struct Combine<'a, T, R> {
-    weights: MatRef<'a, T>,
-    patterns: MatRef<'a, T>,
-    rows: R,
-    ahead: Ahead,
-    rescale: &'a [T],
+/// A sum of weighted patterns for each of some probes.
+pub(crate) struct Combine<'a, T, R> {
+    /// A row for each probe, and at least a column for each pattern.
+    pub weights: MatRef<'a, T>,
+    pub patterns: MatRef<'a, T>,
+    /// The patterns to be summed: at least all that have a weight for some probe.
+    pub rows: R,
+    /// Which patterns are prefetched.
+    pub ahead: Ahead,
+    /// For each probe, the factor of the sum so far. Where it is 0, the old contents are not read.
+    pub rescale: &'a [T],
 }
 
 impl<T: Element, R: Rows> Combine<'_, T, R> {

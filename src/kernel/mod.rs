@@ -7,6 +7,8 @@
 //! | [`packed_dot`] | dot products, for many probes and short patterns | probes x panels of patterns |
 //! | [`axpy`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x vectors of d |
 //! | [`rank1`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], with decay | patterns x vectors of d |
+//! | [`scan_tile`], [`exp_tile`] | scores become weights of the online softmax | rows of a score tile |
+//! | [`softmax`] | the softmax of whole rows | |
 //! | [`norms`] | squared norms of patterns, and of features | |
 //! | [`rows`] | scaling and adding rows | |
 //!
@@ -18,8 +20,11 @@
 pub(crate) mod axpy;
 pub(crate) mod codes;
 pub(crate) mod compiled;
+pub(crate) mod exp_tile;
 pub(crate) mod norms;
 pub(crate) mod packed_dot;
 pub(crate) mod rank1;
 pub(crate) mod rows;
+pub(crate) mod scan_tile;
 pub(crate) mod score;
+pub(crate) mod softmax;

@@ -91,18 +91,27 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
         for_tile_size!(simd, probes.rows(), S::MR, |P| unsafe {
             let mut n = 0;
             while n < cols {
-                let from = (probes, panels.as_ptr().add(n / T::LANES * panel_size), width);
+                let at = panels.as_ptr().add(n / T::LANES * panel_size);
+                let from = Panels { at, width };
                 // A tile accumulates two residues at once: 2 x P x Q sums.
                 if S::PANELS == 2 && n + T::LANES < cols {
-                    scores_of::<T, S, P, 2>(simd, from, &mut scores, n);
+                    scores_of::<T, S, P, 2>(simd, probes, from, &mut scores, n);
                     n += 2 * T::LANES;
                 } else {
-                    scores_of::<T, S, P, 1>(simd, from, &mut scores, n);
+                    scores_of::<T, S, P, 1>(simd, probes, from, &mut scores, n);
                     n += T::LANES;
                 }
             }
         });
     }
+}
+
+/// Panels of patterns, one after another.
+#[derive(Clone, Copy)]
+struct Panels<T> {
+    at: *const T,
+    /// Vectors of a pattern.
+    width: usize,
 }
 
 /// The micro-kernel: the scores of `P` probes with `Q` panels of patterns, written from column `n`
@@ -111,11 +120,12 @@ pub(crate) fn dots<T: Element, S: Simd<T>>(
 /// # Safety
 /// - There are `P` probes of `width` vectors.
 /// - There are `P` rows of scores with `Q` vectors from column `n` on.
-/// - `Q` panels of `width * LANES` vectors are readable at `panels`.
+/// - `Q` panels of `width * LANES` vectors are readable.
 #[inline(always)]
 unsafe fn scores_of<T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     simd: S,
-    (probes, panels, width): (MatRef<'_, T>, *const T, usize),
+    probes: MatRef<'_, T>,
+    Panels { at: panels, width }: Panels<T>,
     scores: &mut MatMut<'_, T>,
     n: usize,
 ) {

@@ -158,7 +158,7 @@ impl<'a, T: Element> Outer<'a, T> {
             // SAFETY: `enlist` has asserted the shapes and listed rows of `patterns` only;
             // `at + G <= width` in `for_each_strip`.
             for_each_strip!(width, P, |at, G| unsafe {
-                self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, Some(&mut squares)));
+                self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, decay, Some(&mut squares));
             });
             self.set_norm(simd, n, sum(simd, squares));
         }
@@ -180,7 +180,7 @@ impl<'a, T: Element> Outer<'a, T> {
                 // SAFETY: `one` is a row of `patterns` and the shapes are those of `enlist`, by the
                 // preconditions of `small`; `at + G <= width` in `for_each_strip`.
                 for_each_strip!(width, P, |at, G| unsafe {
-                    self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, (decay, None));
+                    self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, decay, None);
                 });
                 self.find_norm(simd, one[0] as usize);
             },
@@ -203,7 +203,7 @@ impl<'a, T: Element> Outer<'a, T> {
                 // tile has `P` of them, and `at + G <= width` in `for_each_strip`.
                 for_tile_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
                     for tile in list.chunks_exact(P) {
-                        this.piece::<S, P, G, false>(simd, tile, at * T::LANES, (decay, None));
+                        this.piece::<S, P, G, false>(simd, tile, at * T::LANES, decay, None);
                     }
                 });
             }
@@ -254,7 +254,8 @@ impl<'a, T: Element> Outer<'a, T> {
         simd: S,
         tile: &[u32],
         d: usize,
-        (decays, mut squares): (Decay, Option<&mut S::Vec>),
+        decays: Decay,
+        mut squares: Option<&mut S::Vec>,
     ) {
         let stride = self.patterns.stride();
         let rows: [usize; P] = std::array::from_fn(|i| tile[i] as usize);
@@ -340,7 +341,11 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
                 // SAFETY: `enlist` has asserted the shapes of both and listed rows of their
                 // patterns only; `chunks(1)` gives one of each. `Learn` splits one update by rows,
                 // so both have the same number of columns.
-                unsafe { side_by_side(simd, (&mut *a, of_a), (&mut *b, of_b), decay) };
+                unsafe {
+                    let a = Listed { update: &mut *a, list: of_a };
+                    let b = Listed { update: &mut *b, list: of_b };
+                    side_by_side(simd, a, b, decay);
+                };
             }
         });
         lists = lists.map(|list| &list[both..]);
@@ -362,17 +367,22 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
     }
 }
 
+/// An update, and the patterns of it that are next.
+struct Listed<'u, 'a, T> {
+    update: &'u mut Outer<'a, T>,
+    list: &'u [u32],
+}
+
 /// Updates one pattern of `a` and one of `b`, alternating by column strips.
 ///
 /// # Safety
-/// - `of_a` and `of_b` have one entry each, from the list that `enlist` returned for `a` and for
-///   `b`.
+/// - Either list has one entry, from the list that `enlist` returned for that update.
 /// - `a` and `b` have the same number of columns.
 #[inline(always)]
 unsafe fn side_by_side<T: Element, S: Simd<T>>(
     simd: S,
-    (a, of_a): (&mut Outer<'_, T>, &[u32]),
-    (b, of_b): (&mut Outer<'_, T>, &[u32]),
+    Listed { update: a, list: of_a }: Listed<'_, '_, T>,
+    Listed { update: b, list: of_b }: Listed<'_, '_, T>,
     decay: Decay,
 ) {
     const P: usize = 1;
@@ -395,8 +405,8 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     //   `side_by_side`;
     // - `at + G <= width` in `for_each_strip`, and `width` is that of both, by the same.
     for_each_strip!(width, P, |at, G| unsafe {
-        a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, (decay, Some(&mut squares_a)));
-        b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, (decay, Some(&mut squares_b)));
+        a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, decay, Some(&mut squares_a));
+        b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, decay, Some(&mut squares_b));
     });
     a.set_norm(simd, n_a, sum(simd, squares_a));
     b.set_norm(simd, n_b, sum(simd, squares_b));

@@ -236,10 +236,17 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
                     |j| self.row(panel + at * Q + j),
                 );
                 let (probes, chunk) = (&self.probes, self.chunk.clone());
-                let probes = (probes.as_ptr(), probes.forward_stride());
                 // SAFETY: `row` returns rows of the patterns, as `rows` names no others; `P` probes
                 // exist and the chunk is within all rows, by the preconditions of `panels`.
-                let mut sums = unsafe { tile::<A, T, S, P, Q>(simd, probes, rows, chunk) };
+                let mut sums = unsafe {
+                    tile::<A, T, S, P, Q>(
+                        simd,
+                        probes.as_ptr(),
+                        probes.forward_stride(),
+                        rows,
+                        chunk,
+                    )
+                };
                 for (partial_sums, sums) in partial_sums.iter_mut().zip(&mut sums) {
                     partial_sums[at].write(add_all(simd, sums, 0));
                 }
@@ -270,7 +277,8 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
 #[inline(always)]
 pub(crate) unsafe fn tile<A: Accumulate, T: Element, S: Simd<T>, const P: usize, const Q: usize>(
     simd: S,
-    (probes, stride): (*const T, usize),
+    probes: *const T,
+    stride: usize,
     patterns: [*const T; Q],
     chunk: Range<usize>,
 ) -> [[S::Vec; Q]; P] {

@@ -14,6 +14,7 @@
 
 use std::cmp::Ordering;
 
+use crate::builder::setters;
 use crate::driver::outputs::Outputs;
 use crate::error::{Error, Result};
 use crate::matrix::check::expect_shape;
@@ -29,7 +30,8 @@ use crate::similarity::Similarity;
 /// A probe is new if any of the tests that are set finds it new; with none set, nothing is.
 ///
 /// ```
-/// use hopfield_kernels::{Context, Event, Growth, MatRef, Memory, Retrieval, Usage, WhenFull};
+/// use hopfield_kernels::{
+///     Context, Event, Growth, GrowthInput, MatRef, Memory, Retrieval, Usage, WhenFull};
 ///
 /// // Two patterns at most. A probe that is far from its recall, or has a high energy, replaces the
 /// // pattern that is used least.
@@ -42,7 +44,7 @@ use crate::similarity::Similarity;
 /// let mut memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
 /// let (mut usage, mut context) = (Usage::new(), Context::new());
 /// let mut grow = |probe: &[f64]| -> Result<_, hopfield_kernels::Error> {
-///     let probe = (MatRef::new(probe, 1, 2)?, None);
+///     let probe = GrowthInput::new(MatRef::new(probe, 1, 2)?);
 ///     growth.grow(&Retrieval::new(8.0), probe, &mut memory, &mut usage, &mut context)
 /// };
 /// assert_eq!(grow(&[1.0, 0.1])?, [Event::Known(0)]);
@@ -51,15 +53,15 @@ use crate::similarity::Similarity;
 /// ```
 ///
 /// ```
-/// use hopfield_kernels::{Context, Event, Growth, MatRef, Memory, Retrieval, Usage};
+/// use hopfield_kernels::{Context, Event, Growth, GrowthInput, MatRef, Memory, Retrieval, Usage};
 ///
 /// let mut memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
 /// let (mut usage, mut context) = (Usage::new(), Context::new());
 /// let growth = Growth::new(10).vigilance(0.9);
 /// let probes = [0.99, 0.01, -1.0, 0.2, -1.0, 0.2];
-/// let probes = MatRef::new(&probes, 3, 2)?;
+/// let probes = GrowthInput::new(MatRef::new(&probes, 3, 2)?);
 /// let retrieval = Retrieval::new(8.0);
-/// let events = growth.grow(&retrieval, (probes, None), &mut memory, &mut usage, &mut context)?;
+/// let events = growth.grow(&retrieval, probes, &mut memory, &mut usage, &mut context)?;
 /// assert_eq!(events, [Event::Known(0), Event::Appended(2), Event::Known(2)]);
 /// assert_eq!(memory.pattern(2), [-1.0, 0.2]);
 /// # Ok::<(), hopfield_kernels::Error>(())
@@ -89,6 +91,28 @@ pub enum WhenFull {
     /// The two patterns of the highest cosine become one, their mean by usage, and it takes the
     /// place of the second.
     MergeNearest,
+}
+
+/// The probes that a memory grows by, and their values.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GrowthInput<'a, T> {
+    /// X (B x D).
+    pub probes: MatRef<'a, T>,
+    /// Values (B x E), of a memory that has values.
+    pub values: Option<MatRef<'a, T>>,
+}
+
+impl<'a, T: Element> GrowthInput<'a, T> {
+    /// Probes without values.
+    pub fn new(probes: MatRef<'a, T>) -> Self {
+        Self { probes, values: None }
+    }
+
+    setters! {
+        /// Sets the values.
+        with_values(values?: MatRef<'a, T>);
+    }
 }
 
 /// What became of a probe.
@@ -247,12 +271,13 @@ impl<T: Element> Growth<T> {
     pub fn grow(
         &self,
         retrieval: &Retrieval<'_, T>,
-        (probes, values): (MatRef<'_, T>, Option<MatRef<'_, T>>),
+        input: GrowthInput<'_, T>,
         memory: &mut Memory<T>,
         usage: &mut Usage,
         context: &mut Context<T>,
     ) -> Result<Vec<Event>> {
         self.check()?;
+        let GrowthInput { probes, values } = input;
         let batch = probes.rows();
         expect_shape("probes", probes.shape(), (batch, memory.dim()))?;
         let expected =
@@ -273,8 +298,8 @@ impl<T: Element> Growth<T> {
                     Found::Known(index) => events.push(Event::Known(index)),
                     Found::NotANumber => events.push(Event::NotANumber),
                     Found::New => {
-                        let probe = (rest.row(b), values.map(|values| values.row(start + b)));
-                        let event = self.store(probe, memory, usage, context)?;
+                        let value = values.map(|values| values.row(start + b));
+                        let event = self.store(rest.row(b), value, memory, usage, context)?;
                         events.push(event);
                         if event != Event::Refused {
                             // The others are to see it.
@@ -298,7 +323,7 @@ impl<T: Element> Growth<T> {
     ) -> Result<Vec<Found>> {
         let (batch, dim) = (probes.rows(), memory.dim());
         let floats = || vec![T::ZERO; batch];
-        let (mut energy, mut weight, mut best) = (floats(), floats(), vec![usize::MAX; batch]);
+        let (mut energy, mut weight, mut best) = (floats(), floats(), vec![None; batch]);
         let (mut cosine, mut retrieved) = (floats(), vec![T::ZERO; batch * dim]);
         let outputs = Outputs {
             retrieved: Some(MatMut::new(&mut retrieved, batch, dim)?),
@@ -317,9 +342,7 @@ impl<T: Element> Growth<T> {
         }
         let found = |b: usize| {
             let x = probes.row(b);
-            if best[b] == usize::MAX {
-                return Found::NotANumber;
-            }
+            let Some(best) = best[b] else { return Found::NotANumber };
             let moved: f64 = x
                 .iter()
                 .zip(&retrieved[b * dim..])
@@ -329,7 +352,7 @@ impl<T: Element> Growth<T> {
                 || self.energy.is_some_and(|most| energy[b] > most)
                 || self.residual.is_some_and(|most| moved.sqrt() > most.to_f64())
                 || self.best_weight.is_some_and(|least| weight[b] < least);
-            if is_new { Found::New } else { Found::Known(best[b]) }
+            if is_new { Found::New } else { Found::Known(best) }
         };
         Ok((0..batch).map(found).collect())
     }
@@ -337,7 +360,8 @@ impl<T: Element> Growth<T> {
     /// Stores a new probe, or refuses it.
     fn store(
         &self,
-        (probe, value): (&[T], Option<&[T]>),
+        probe: &[T],
+        value: Option<&[T]>,
         memory: &mut Memory<T>,
         usage: &mut Usage,
         context: &mut Context<T>,
@@ -361,7 +385,7 @@ impl<T: Element> Growth<T> {
             }
             WhenFull::MergeNearest => match nearest_pair(memory, context)? {
                 Some((kept, freed)) => {
-                    merge(memory, usage, (kept, freed))?;
+                    merge(memory, usage, kept, freed)?;
                     (freed, Event::Merged { kept, freed })
                 }
                 None => return Ok(Event::Refused),
@@ -437,7 +461,8 @@ fn nearest_pair<T: Element>(
 fn merge<T: Element>(
     memory: &mut Memory<T>,
     usage: &mut Usage,
-    (kept, freed): (usize, usize),
+    kept: usize,
+    freed: usize,
 ) -> Result<()> {
     let (a, b) = (usage.usage[kept], usage.usage[freed]);
     let share = if a + b > 0.0 { a / (a + b) } else { 0.5 };

@@ -17,6 +17,7 @@ mod outer_products;
 
 use std::str::FromStr;
 
+use crate::builder::setters;
 use crate::driver::blocking::Plan;
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::{grow, pad, take};
@@ -33,10 +34,10 @@ use crate::separation::state::State;
 use crate::simd::{Element, beta_of};
 use outer_products::{Batch, check_delta, clear};
 
-pub use growth::{Event, Growth, Usage, WhenFull};
+pub use growth::{Event, Growth, GrowthInput, Usage, WhenFull};
 pub use noise::Noise;
-pub use outer_products::Update;
 pub(crate) use outer_products::update;
+pub use outer_products::{OuterProducts, Update};
 
 /// The rule by which the patterns learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -87,6 +88,7 @@ impl FromStr for UpdateRule {
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Plasticity<T> {
     /// The rule.
     pub rule: UpdateRule,
@@ -114,6 +116,7 @@ impl<T: Element> Default for Plasticity<T> {
 
 /// What to learn from, if the memory weights are given.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct LearningInput<'a, T> {
     /// X (B x D).
     pub probes: MatRef<'a, T>,
@@ -125,7 +128,38 @@ pub struct LearningInput<'a, T> {
     pub delta: Option<MatMut<'a, T>>,
 }
 
+impl<'a, T: Element> LearningInput<'a, T> {
+    /// What was recalled from which probes, by which weights.
+    pub fn new(
+        probes: MatRef<'a, T>,
+        retrieved: MatRef<'a, T>,
+        memory_weights: MatRef<'a, T>,
+    ) -> Self {
+        Self { probes, retrieved, memory_weights, delta: None }
+    }
+
+    setters! {
+        /// Where to write ΔM.
+        with_delta(delta?: MatMut<'a, T>);
+    }
+}
+
 impl<T: Element> Plasticity<T> {
+    setters! {
+        /// Sets the rule.
+        with_rule(rule: UpdateRule);
+        /// Sets the rates.
+        with_update(update: Update<T>);
+        /// Sets β of the negative phase.
+        with_negative_beta(negative_beta?: T);
+        /// Sets the number of recalls of the negative phase.
+        with_negative_steps(negative_steps: usize);
+        /// Sets the number of winners of the negative phase.
+        with_negative_winners(negative_winners?: usize);
+        /// Sets the noise.
+        with_noise(noise?: Noise<T>);
+    }
+
     fn check(&self) -> Result<()> {
         self.update.check()?;
         if self.negative_steps == 0 {
@@ -154,7 +188,7 @@ impl<T: Element> Plasticity<T> {
     /// let (probes, outputs) = (MatRef::new(&[0.9, 0.2], 1, 2)?, Outputs::default());
     /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut context)?;
     ///
-    /// let rule = Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() };
+    /// let rule = Plasticity::default().with_rule(UpdateRule::Contrastive);
     /// let mut delta = [0.0; 4];
     /// let to = Some(MatMut::new(&mut delta, 2, 2)?);
     /// rule.learn(&recall, &mut memory, to, &mut context)?;
@@ -176,7 +210,7 @@ impl<T: Element> Plasticity<T> {
         self.check()?;
         recall.check(memory)?;
         check_delta(&delta, memory)?;
-        self.apply((recall, Positive::Probes), delta, memory, context)
+        self.apply(recall, Positive::Probes, delta, memory, context)
     }
 
     /// Learns from given memory weights, such as those that a recall has written. `retrieval` has
@@ -186,12 +220,7 @@ impl<T: Element> Plasticity<T> {
     /// # use hopfield_kernels::{
     /// #     LearningInput, MatRef, Memory, Plasticity, Retrieval, Context};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-    /// let input = LearningInput {
-    ///     probes: MatRef::new(&[0.9, 0.2], 1, 2)?,
-    ///     retrieved: MatRef::new(&[1.0, 0.0], 1, 2)?,
-    ///     memory_weights: MatRef::new(&[1.0, 0.0], 1, 2)?,
-    ///     delta: None,
-    /// };
+    /// let input = LearningInput::new(MatRef::new(&[0.9, 0.2], 1, 2)?, MatRef::new(&[1.0, 0.0], 1, 2)?, MatRef::new(&[1.0, 0.0], 1, 2)?);
     /// let (retrieval, mut context) = (Retrieval::new(16.0), Context::new());
     /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut context)?;
     /// assert_eq!(memory.to_rows(), [0.9, 0.2, 0.0, 1.0]);
@@ -227,7 +256,7 @@ impl<T: Element> Plasticity<T> {
         }
         recall.keep(retrieval, memory, probes, &[]);
         let positive = Positive::Weights(memory_weights);
-        let result = self.apply((&recall, positive), delta, memory, context);
+        let result = self.apply(&recall, positive, delta, memory, context);
         context.recall = recall;
         result
     }
@@ -274,7 +303,7 @@ impl<T: Element> Plasticity<T> {
             if !plan.keeps_similarities::<T>(batch) || !retrieval.is_plain() {
                 let outputs = Outputs { retrieved, ..Outputs::default() };
                 retrieval.recall(probes, memory, outputs, &mut recall, context)?;
-                return self.apply((&recall, Positive::Probes), None, memory, context);
+                return self.apply(&recall, Positive::Probes, None, memory, context);
             }
             grow!(kept, product([batch, patterns]), T::ZERO);
             let similarities = Some(MatMut::new(&mut kept, batch, patterns)?);
@@ -282,7 +311,7 @@ impl<T: Element> Plasticity<T> {
             let plain = retrieval.with_plain_similarities();
             plain.recall(probes, memory, outputs, &mut recall, context)?;
             let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
-            self.apply((&recall, scores), None, memory, context)
+            self.apply(&recall, scores, None, memory, context)
         })();
         (context.recall, context.kept) = (recall, kept);
         result
@@ -291,7 +320,8 @@ impl<T: Element> Plasticity<T> {
     /// The learning step itself; its operands have been checked.
     fn apply(
         &self,
-        (recall, positive): (&Recall<T>, Positive<'_, T>),
+        recall: &Recall<T>,
+        positive: Positive<'_, T>,
         delta: Option<MatMut<'_, T>>,
         memory: &mut Memory<T>,
         context: &mut Context<T>,
@@ -319,8 +349,13 @@ impl<T: Element> Plasticity<T> {
         if contrastive {
             // The recalls of the negative phase use the first part of Z as scratch.
             pad(retrieved, negative, plan.stride);
-            let phase = (&mut *negative, &mut *z, &mut *negative_states);
-            self.negative(&negative_phase, phase, (&mut negative_weights, memory), context)?;
+            let to = Negative {
+                rows: &mut *negative,
+                other: &mut *z,
+                states: &mut *negative_states,
+                weights: &mut negative_weights,
+            };
+            self.negative(&negative_phase, to, memory, context)?;
             pad(probes, z, plan.stride);
             z_negative.iter_mut().zip(&*negative).for_each(|(z, x)| *z = -*x);
         } else if self.rule == UpdateRule::Energy {
@@ -360,15 +395,15 @@ impl<T: Element> Plasticity<T> {
         Ok(())
     }
 
-    /// The negative phase: turns X̂ (`negative`) into X⁻ and computes its softmax states. `other`
-    /// is scratch of the size of X̂.
+    /// The negative phase: turns X̂ into X⁻ and finds what its memory weights follow from.
     fn negative(
         &self,
         phase: &Retrieval<'_, T>,
-        (negative, other, states): (&mut [T], &mut [T], &mut [State<T>]),
-        (weights, memory): (&mut OwnedRows<T>, &Memory<T>),
+        to: Negative<'_, T>,
+        memory: &Memory<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        let Negative { rows: negative, other, states, weights } = to;
         let (batch, dim) = (states.len(), memory.dim());
         let stride = negative.len() / batch;
         for _ in 1..self.negative_steps {
@@ -382,15 +417,27 @@ impl<T: Element> Plasticity<T> {
         if let Some(k) = self.negative_winners {
             let winners = phase.with_separation(Separation::HardTopK(k));
             // Fewer than k patterns may take part.
-            return winners.weights(from, memory, (weights, k as f64), context);
+            return winners.weights(from, memory, weights, k as f64, context);
         }
         if !phase.is_plain() {
-            return phase.weights(from, memory, (weights, 1.0), context);
+            return phase.weights(from, memory, weights, 1.0, context);
         }
         phase.run(from, memory, Outputs::default(), context)?;
         states.copy_from_slice(&context.memory.states[..batch]);
         Ok(())
     }
+}
+
+/// What the negative phase writes.
+struct Negative<'a, T> {
+    /// X̂, which becomes X⁻.
+    rows: &'a mut [T],
+    /// Scratch of the same size.
+    other: &'a mut [T],
+    /// The softmax state of each row, for weights that follow from it ...
+    states: &'a mut [State<T>],
+    /// ... and the weights that do not.
+    weights: &'a mut OwnedRows<T>,
 }
 
 /// The source of the memory weights of the positive phase.

@@ -1,5 +1,6 @@
 //! Noise of perturbative learning: M ← M + σ ξ, with the same bits for any number of threads.
 
+use crate::builder::setters;
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::simd::Element;
@@ -12,16 +13,17 @@ use crate::simd::Element;
 /// ```
 /// use hopfield_kernels::{Memory, Noise};
 ///
-/// let noise = Noise { sigma: 0.1, seed: 7, step: 0 };
+/// let noise = Noise::new(0.1, 7);
 /// let (mut a, mut b) = (Memory::<f64>::zeros(2, 3)?, Memory::<f64>::zeros(2, 3)?);
 /// noise.add(&mut a);
 /// noise.add(&mut b);
 /// assert_eq!(a.to_rows(), b.to_rows());
-/// Noise { step: 1, ..noise }.add(&mut b);
+/// noise.with_step(1).add(&mut b);
 /// assert_ne!(a.to_rows(), b.to_rows());
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Noise<T> {
     /// σ, 0 or more.
     pub sigma: T,
@@ -32,6 +34,16 @@ pub struct Noise<T> {
 }
 
 impl<T: Element> Noise<T> {
+    /// Of this deviation, at step 0 of a sequence.
+    pub fn new(sigma: T, seed: u64) -> Self {
+        Self { sigma, seed, step: 0 }
+    }
+
+    setters! {
+        /// Sets the step.
+        with_step(step: u64);
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         if self.sigma >= T::ZERO && self.sigma.is_finite() {
             return Ok(());

@@ -1,10 +1,11 @@
 //! Batches of outer products, M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M): their rates, their operands,
 //! and their division into tasks of some of the patterns each.
 
+use crate::builder::setters;
 use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
-use crate::driver::parallel::{Divide, for_each_piece};
+use crate::driver::divide::{for_each_task, ranges, shares};
 use crate::driver::scratch::pad;
-use crate::driver::update::{Drift, Learn, Source};
+use crate::driver::update::{Drift, Given, Learn, Rows, Source};
 use crate::error::{Error, Result};
 use crate::kernel::norms::Finite;
 use crate::kernel::rank1::Step;
@@ -17,8 +18,42 @@ use crate::separation::active::list_len;
 use crate::simd::Element;
 use crate::{driver, kernel};
 
+/// The operands of a batch of outer products.
+///
+/// ```
+/// use hopfield_kernels::{MatRef, OuterProducts};
+///
+/// let weights = MatRef::new(&[1.0, 0.0], 1, 2)?;
+/// let products = OuterProducts::new(weights, MatRef::new(&[10.0, 20.0], 1, 2)?);
+/// assert!(products.delta.is_none());
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OuterProducts<'a, T> {
+    /// P (B x N).
+    pub weights: MatRef<'a, T>,
+    /// Z (B x D).
+    pub vectors: MatRef<'a, T>,
+    /// Where to write ΔM = Pᵀ Z / B (N x D), if wanted.
+    pub delta: Option<MatMut<'a, T>>,
+}
+
+impl<'a, T: Element> OuterProducts<'a, T> {
+    /// Of the rows of P and Z.
+    pub fn new(weights: MatRef<'a, T>, vectors: MatRef<'a, T>) -> Self {
+        Self { weights, vectors, delta: None }
+    }
+
+    setters! {
+        /// Where to write ΔM.
+        with_delta(delta?: MatMut<'a, T>);
+    }
+}
+
 /// The rates of a learning step: M ← M + η ΔM - λ M - λ₁ sign(M).
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Update<T> {
     /// η, the learning rate.
     pub eta: T,
@@ -36,6 +71,15 @@ impl<T: Element> Default for Update<T> {
 }
 
 impl<T: Element> Update<T> {
+    setters! {
+        /// Sets η.
+        with_eta(eta: T);
+        /// Sets λ.
+        with_reg_lambda(reg_lambda: T);
+        /// Sets λ₁.
+        with_l1_lambda(l1_lambda: T);
+    }
+
     /// An error unless all rates are finite.
     pub(crate) fn check(&self) -> Result<()> {
         let named =
@@ -53,13 +97,12 @@ impl<T: Element> Update<T> {
 /// M ← M + η Pᵀ Z / B - λ M - λ₁ sign(M), where P (`weights`) and Z (`vectors`) are given.
 pub(crate) fn update<T: Element>(
     memory: &mut Memory<T>,
-    weights: MatRef<'_, T>,
-    vectors: MatRef<'_, T>,
+    products: OuterProducts<'_, T>,
     factors: Update<T>,
-    delta: Option<MatMut<'_, T>>,
     context: &mut Context<T>,
 ) -> Result<()> {
     factors.check()?;
+    let OuterProducts { weights, vectors, delta } = products;
     let (batch, patterns, dim) = (weights.rows(), memory.patterns(), memory.dim());
     expect_shape("weights", weights.shape(), (batch, patterns))?;
     expect_shape("vectors", vectors.shape(), (batch, dim))?;
@@ -130,29 +173,34 @@ impl<T: Element> Batch<'_, T> {
             decay: factors.reg_lambda,
             l1: factors.l1_lambda,
         };
-        let learn = Learn {
+        let prefetches = plan.prefetches::<T>(rows);
+        let keep = self.keep;
+        let moving = Drift { lengths: &drift.lengths, l1: l1 as f32 };
+        let given = Given {
             sources,
-            keep: self.keep,
+            keep,
             vectors,
-            patterns,
-            norms,
-            delta,
-            drift: has_codes.then_some(Drift {
-                lengths: &drift.lengths,
-                moved: &mut drift.moved,
-                l1: l1 as f32,
-            }),
+            drift: has_codes.then_some(moving),
             step,
             plain,
             block,
-            prefetches: plan.prefetches::<T>(rows),
+            prefetches,
             streams,
-            // `reserve` has made room for this, so it fits into `usize`.
-            weights: &mut context.memory.floats[..weights as usize],
-            list: &mut context.memory.list[..pieces * 2 * list_len(block)],
         };
-        for_each_piece(LearnTask { pieces, learn }, threads, &|task| {
-            driver::compiled::learn(level, task.learn)
+        let moved = has_codes.then_some(&mut drift.moved[..]);
+        let count = patterns.rows();
+        let first = move |task| first_pattern::<T>(task, pieces, count);
+        let list = 2 * list_len(block);
+        // `reserve` has made room for this, so it fits into `usize`.
+        let floats = &mut context.memory.floats[..weights as usize];
+        let views = (
+            ranges(Rows { patterns, norms, delta, moved }, first),
+            shares(floats, weights as usize / pieces),
+            shares(&mut context.memory.list[..pieces * list], list),
+        );
+        for_each_task(pieces, threads, views, |task, (rows, weights, list)| {
+            let given = given.of(first(task)..first(task + 1));
+            driver::compiled::learn(level, Learn { given, rows, weights, list });
         });
         if has_codes {
             memory.drift(&drift.moved);
@@ -162,24 +210,9 @@ impl<T: Element> Batch<'_, T> {
     }
 }
 
-/// The learning step of some of the patterns.
-struct LearnTask<'a, T> {
-    /// The number of tasks into which this is divided.
-    pieces: usize,
-    learn: Learn<'a, T>,
-}
-
-impl<T: Element> Divide for LearnTask<'_, T> {
-    fn pieces(&self) -> usize {
-        self.pieces
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let rows = self.learn.patterns.rows();
-        let at = rows.div_ceil(T::LANES) * pieces / self.pieces * T::LANES;
-        let (first, second) = self.learn.split(at.min(rows), (pieces, self.pieces));
-        (Self { pieces, learn: first }, Self { pieces: self.pieces - pieces, learn: second })
-    }
+/// The first of the patterns of a task. Tasks have whole vectors of patterns, but for the last one.
+fn first_pattern<T: Element>(task: usize, tasks: usize, patterns: usize) -> usize {
+    (patterns.div_ceil(T::LANES) * task / tasks * T::LANES).min(patterns)
 }
 
 /// An error unless ΔM is N x D.

@@ -8,6 +8,12 @@
 //! number of columns, so that no row begins outside the slice.
 
 pub(crate) mod check;
+#[cfg(any(feature = "faer", feature = "nalgebra", feature = "ndarray"))]
+mod foreign;
+#[cfg(feature = "faer")]
+mod from_faer;
+#[cfg(feature = "nalgebra")]
+mod from_nalgebra;
 #[cfg(feature = "ndarray")]
 mod from_ndarray;
 pub(crate) mod ranges;
@@ -156,7 +162,7 @@ impl<'a, T> MatRef<'a, T> {
     ///   initialised elements;
     /// - all of them are in one allocation;
     /// - nothing writes to them.
-    #[cfg(feature = "ndarray")]
+    #[cfg(any(feature = "faer", feature = "nalgebra", feature = "ndarray"))]
     unsafe fn from_raw(ptr: *const T, rows: usize, cols: usize, stride: isize) -> Self {
         Self { ptr, rows, cols, stride, life: PhantomData }
     }
@@ -322,7 +328,7 @@ impl<'a, T> MatMut<'a, T> {
     /// - all of them are in one allocation;
     /// - nothing else reads or writes them;
     /// - rows do not overlap.
-    #[cfg(feature = "ndarray")]
+    #[cfg(any(feature = "faer", feature = "nalgebra", feature = "ndarray"))]
     unsafe fn from_raw(ptr: *mut T, rows: usize, cols: usize, stride: usize) -> Self {
         Self { ptr, rows, cols, stride, life: PhantomData }
     }

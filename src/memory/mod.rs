@@ -255,7 +255,7 @@ impl<T: Element> Memory<T> {
     /// let memory = memory.with_values(MatRef::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3)?)?;
     /// let mut retrieved = [0.0; 3];
     /// let to = Some(MatMut::new(&mut retrieved, 1, 3)?);
-    /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
+    /// let outputs = Outputs::new().with_retrieved(to);
     /// let probes = MatRef::new(&[0.0, 1.0], 1, 2)?;
     /// Retrieval::new(40.0).run(probes, &memory, outputs, &mut Context::new())?;
     /// assert_eq!(retrieved, [4.0, 5.0, 6.0]);

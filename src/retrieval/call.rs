@@ -18,7 +18,7 @@ use crate::retrieval::factors::Factors;
 use crate::retrieval::peaked::Gathered;
 use crate::retrieval::statistics;
 use crate::retrieval::strategy::Screening;
-use crate::retrieval::update::{ProbeUpdate, complete, projection_weights, to_sphere};
+use crate::retrieval::update::{ProbeUpdate, Projected, complete, projection_weights, to_sphere};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::separation::rows::Reach;
@@ -71,7 +71,8 @@ impl<'a, T: Element> Call<'a, T> {
     /// Recalls, and writes what is asked for.
     pub fn run(
         &self,
-        (outputs, statistics): (Outputs<'_, T>, Statistics<'_, T>),
+        outputs: Outputs<'_, T>,
+        statistics: Statistics<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -125,14 +126,18 @@ impl<'a, T: Element> Call<'a, T> {
         'a: 'f,
     {
         let retrieval = self.retrieval;
-        let shape = (self.probes.rows(), self.memory.patterns());
         let exact = matches!(retrieval.separation, Separation::Epanechnikov(_));
         Scoring {
             bias: retrieval.bias,
             biases: retrieval.biases,
             masks: retrieval.masks,
             bias_scale: T::from_f64(1.0 / retrieval.total_beta()),
-            ..factors.scoring(retrieval.similarity, exact, shape)
+            ..factors.scoring(
+                retrieval.similarity,
+                exact,
+                self.probes.rows(),
+                self.memory.patterns(),
+            )
         }
     }
 
@@ -304,7 +309,8 @@ impl<'a, T: Element> Call<'a, T> {
         match readout {
             true => readouts(supports, memory, retrieved),
             false => {
-                complete(update, (supports, projected), self.probes, memory, retrieved);
+                let of = Projected { supports, weights: projected };
+                complete(update, of, self.probes, memory, retrieved);
             }
         }
         Ok(())
@@ -339,7 +345,7 @@ impl<'a, T: Element> Call<'a, T> {
                 }
             }
             if let Some(best) = &mut outputs.best {
-                best[b] = fact.best.unwrap_or(usize::MAX);
+                best[b] = fact.best;
             }
             if let Some(support) = &mut outputs.support {
                 support[b] = supports.range(b).len();

@@ -52,7 +52,8 @@ impl<T: Element> Factors<T> {
         &self,
         similarity: Similarity,
         exact: bool,
-        (probes, patterns): (usize, usize),
+        probes: usize,
+        patterns: usize,
     ) -> Scoring<'_, T> {
         let dot = Scoring::DOT;
         let squares = |shape| Scoring { sums: Sums::SquaredDifferences, shape, ..dot };

@@ -63,11 +63,7 @@ use crate::similarity::scoring::Scoring;
 /// Retrieval::new(16.0).run(
 ///     MatRef::new(&probes, 1, 2)?,
 ///     &memory,
-///     Outputs {
-///         retrieved: Some(MatMut::new(&mut retrieved, 1, 2)?),
-///         best: Some(&mut best),
-///         ..Outputs::default()
-///     },
+///     Outputs::new().with_retrieved(MatMut::new(&mut retrieved, 1, 2)?).with_best(&mut best),
 ///     &mut context,
 /// )?;
 /// assert_eq!(best, [0]);
@@ -89,7 +85,7 @@ pub struct Retrieval<'k, T> {
     /// Whether the update is wanted even where the patterns have values.
     updates: bool,
     screening: Screening,
-    hints: Option<&'k [usize]>,
+    hints: Option<&'k [Option<usize>]>,
 }
 
 impl<'k, T: Element> Retrieval<'k, T> {
@@ -200,7 +196,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Self { screening, ..self }
     }
 
-    /// Names a pattern for each of the B probes that is likely to be the best one, such as that of
+    /// Names a pattern for each of the B probes that is likely to be the best one, such as `best` of
     /// the last recall: screening by codes then lists less. A hint changes no bit of a result, and
     /// one that is not below N is none.
     ///
@@ -212,12 +208,12 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// let (mut context, mut best) = (Context::new(), [0]);
     /// let outputs = Outputs { best: Some(&mut best), ..Outputs::default() };
     /// let probes = MatRef::new(memory.pattern(7), 1, 64)?;
-    /// Retrieval::new(8.0).with_hints(&[7]).run(probes, &memory, outputs, &mut context)?;
+    /// Retrieval::new(8.0).with_hints(&[Some(7)]).run(probes, &memory, outputs, &mut context)?;
     /// assert_eq!(best, [7]);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     #[must_use]
-    pub fn with_hints(self, hints: &'k [usize]) -> Self {
+    pub fn with_hints(self, hints: &'k [Option<usize>]) -> Self {
         Self { hints: Some(hints), ..self }
     }
 
@@ -309,7 +305,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
             return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
         let mut work = context.work.take().unwrap_or_default();
-        let result = call.run((outputs, statistics), &mut work, context);
+        let result = call.run(outputs, statistics, &mut work, context);
         context.work = Some(work);
         result
     }
@@ -322,7 +318,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
     /// let (mut retrieved, mut recall, mut context) = ([0.0; 2], Recall::new(), Context::new());
     /// let to = Some(MatMut::new(&mut retrieved, 1, 2)?);
-    /// let outputs = Outputs { retrieved: to, ..Outputs::default() };
+    /// let outputs = Outputs::new().with_retrieved(to);
     /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
     /// Retrieval::new(16.0).recall(probes, &memory, outputs, &mut recall, &mut context)?;
     ///
@@ -363,7 +359,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         if self.is_plain() {
             recall.keep(self, memory, probes, &context.memory.states[..probes.rows()]);
         } else {
-            self.weights(probes, memory, (recall.weights_mut(), 1.0), context)?;
+            self.weights(probes, memory, recall.weights_mut(), 1.0, context)?;
             recall.keep(self, memory, probes, &[]);
         }
         Ok(())
@@ -374,7 +370,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
         &self,
         probes: MatRef<'_, T>,
         memory: &Memory<T>,
-        (to, factor): (&mut OwnedRows<T>, f64),
+        to: &mut OwnedRows<T>,
+        factor: f64,
         context: &mut Context<T>,
     ) -> Result<()> {
         let mut work = context.work.take().unwrap_or_default();

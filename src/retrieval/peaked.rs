@@ -18,11 +18,12 @@ pub(crate) struct Gathered<T> {
     probes: Vec<T>,
     biases: Vec<T>,
     masks: Vec<bool>,
-    hints: Vec<usize>,
+    hints: Vec<Option<usize>>,
     factors: Factors<T>,
     matrices: [Vec<T>; 3],
     floats: [Vec<T>; 4],
-    counts: [Vec<usize>; 2],
+    best: Vec<Option<usize>>,
+    support: Vec<usize>,
     /// Of all probes.
     states: Vec<State<T>>,
 }
@@ -38,7 +39,8 @@ impl<T> Default for Gathered<T> {
             factors: Factors::default(),
             matrices: Default::default(),
             floats: Default::default(),
-            counts: Default::default(),
+            best: Vec::new(),
+            support: Vec::new(),
             states: Vec::new(),
         }
     }
@@ -143,8 +145,7 @@ impl<T: Element> Call<'_, T> {
 
     /// Copies the rows of the probes that have been chosen, and makes room for their outputs.
     fn gather(&self, gathered: &mut Gathered<T>, outputs: &Outputs<'_, T>) {
-        let Gathered { which, probes, biases, masks, hints, matrices, floats, counts, .. } =
-            gathered;
+        let Gathered { which, probes, biases, masks, hints, matrices, floats, .. } = gathered;
         probes.clear();
         which.iter().for_each(|&b| probes.extend_from_slice(self.probes.row(b)));
         biases.clear();
@@ -160,7 +161,8 @@ impl<T: Element> Call<'_, T> {
             matrix.resize(which.len() * cols.as_ref().map_or(0, MatMut::cols), T::ZERO);
         }
         floats.iter_mut().for_each(|vector| vector.resize(which.len(), T::ZERO));
-        counts.iter_mut().for_each(|vector| vector.resize(which.len(), 0));
+        gathered.best.resize(which.len(), None);
+        gathered.support.resize(which.len(), 0);
     }
 
     /// Recalls the probes that have been gathered.
@@ -172,8 +174,8 @@ impl<T: Element> Call<'_, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let Gathered { which, probes, biases, masks, hints, matrices, floats, counts, .. } =
-            gathered;
+        let Gathered { which, probes, biases, masks, hints, matrices, floats, .. } = gathered;
+        let (best, support) = (&mut gathered.best, &mut gathered.support);
         let (count, patterns) = (which.len(), self.memory.patterns());
         let given = self.retrieval;
         let retrieval = Retrieval {
@@ -192,7 +194,6 @@ impl<T: Element> Call<'_, T> {
             cols.map(|cols| MatMut::new(elements, count, cols)).transpose()
         };
         let [lse, energy, entropy, best_weight] = floats;
-        let [best, support] = counts;
         let some = Outputs {
             retrieved: matrix(retrieved, &outputs.retrieved)?,
             similarities: matrix(similarities, &outputs.similarities)?,
@@ -229,9 +230,11 @@ impl<T: Element> Gathered<T> {
             let Some(to) = to else { continue };
             self.which.iter().zip(from).for_each(|(&b, &x)| to[b] = x);
         }
-        for (from, to) in self.counts.iter().zip([&mut outputs.best, &mut outputs.support]) {
-            let Some(to) = to else { continue };
-            self.which.iter().zip(from).for_each(|(&b, &x)| to[b] = x);
+        if let Some(to) = &mut outputs.best {
+            self.which.iter().zip(&self.best).for_each(|(&b, &best)| to[b] = best);
+        }
+        if let Some(to) = &mut outputs.support {
+            self.which.iter().zip(&self.support).for_each(|(&b, &support)| to[b] = support);
         }
     }
 }

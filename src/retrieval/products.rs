@@ -18,7 +18,8 @@ use crate::simd::Element;
 pub(crate) fn top_k<T: Element>(
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
-    (mut indices, mut scores): (MatMut<'_, usize>, MatMut<'_, T>),
+    mut indices: MatMut<'_, Option<usize>>,
+    mut scores: MatMut<'_, T>,
     context: &mut Context<T>,
 ) -> Result<()> {
     let (batch, patterns, k) = (probes.rows(), memory.patterns(), indices.cols());
@@ -45,10 +46,10 @@ pub(crate) fn top_k<T: Element>(
         // Stable: of equals the first comes first.
         found.sort_by(|(_, a), (_, b)| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
         let (indices, scores) = (indices.row_mut(b), scores.row_mut(b));
-        indices.fill(usize::MAX);
+        indices.fill(None);
         scores.fill(T::NAN);
         for ((to, score), (n, s)) in indices.iter_mut().zip(scores).zip(found) {
-            (*to, *score) = (n as usize, s);
+            (*to, *score) = (Some(n as usize), s);
         }
     }
     context.work = Some(work);

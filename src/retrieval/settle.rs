@@ -101,8 +101,8 @@ pub struct Settled<T> {
     energies: Vec<T>,
     /// The best pattern of each probe that moves, as hints for the next step, where codes make use
     /// of them.
-    best: Vec<usize>,
-    hints: Vec<usize>,
+    best: Vec<Option<usize>>,
+    hints: Vec<Option<usize>>,
     rows: Rows<T>,
 }
 
@@ -322,11 +322,11 @@ impl<T: Element> Retrieval<'_, T> {
         let energy = if settled.trace.is_some() { Some(energies) } else { None };
         let probes = MatRef::new(&settled.states, batch, dim)?;
         let hinted = memory.codes().is_some();
-        settled.best.resize(if hinted { batch } else { 0 }, usize::MAX);
+        settled.best.resize(if hinted { batch } else { 0 }, None);
         if settled.hints.is_empty() {
             settled.hints.extend_from_slice(self.hints.unwrap_or_default());
         }
-        settled.hints.resize(settled.hints.len().max(settled.best.len()), usize::MAX);
+        settled.hints.resize(settled.hints.len().max(settled.best.len()), None);
         let best = hinted.then_some(&mut settled.best[..]);
         let outputs = Outputs { retrieved, energy, best, ..Outputs::default() };
         let moving = settled.rows.gather(self, &settled.moving)?.unwrap_or(*self);

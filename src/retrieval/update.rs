@@ -78,7 +78,7 @@ pub(crate) fn projection_weights<T: Element>(
                     projected[start..].fill(T::ZERO);
                 }
             }
-            ProbeUpdate::Weiszfeld => weiszfeld(probe, (indices, weights), memory, projected),
+            ProbeUpdate::Weiszfeld => weiszfeld(probe, indices, weights, memory, projected),
             // The medians are written in place of a sum.
             ProbeUpdate::Median => projected.extend(weights.iter().map(|_| T::ZERO)),
         }
@@ -88,7 +88,8 @@ pub(crate) fn projection_weights<T: Element>(
 /// The weights p / ‖x - m‖ of Weiszfeld's algorithm, of sum 1; zeros where some x = m.
 fn weiszfeld<T: Element>(
     probe: &[T],
-    (indices, weights): (&[u32], &[f64]),
+    indices: &[u32],
+    weights: &[f64],
     memory: &Memory<T>,
     projected: &mut Vec<T>,
 ) {
@@ -106,10 +107,17 @@ fn distance<T: Element>(x: &[T], m: &[T]) -> f64 {
     x.iter().zip(m).map(square).sum::<f64>().sqrt()
 }
 
+/// Supports, and the weights by which their patterns have been summed.
+#[derive(Clone, Copy)]
+pub(crate) struct Projected<'a, T> {
+    pub supports: &'a Supports<T>,
+    pub weights: &'a [T],
+}
+
 /// Completes what has been summed: medians, the sphere, exact copies, and probes that stay.
 pub(crate) fn complete<T: Element>(
     update: ProbeUpdate,
-    (supports, projected): (&Supports<T>, &[T]),
+    Projected { supports, weights: projected }: Projected<'_, T>,
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     retrieved: &mut MatMut<'_, T>,

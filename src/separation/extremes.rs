@@ -6,6 +6,12 @@ use crate::simd::reduce::reduce;
 use crate::simd::tail::{for_each_partial_vector, kept, load, partial_vectors};
 use crate::simd::{Element, Simd};
 
+/// A running maximum and minimum for each lane.
+pub(crate) struct Extremes<'a, V> {
+    pub high: &'a mut V,
+    pub low: &'a mut V,
+}
+
 /// Updates the running maximum and minimum of each lane with the unmasked scores of a section.
 #[inline(always)]
 pub(crate) fn extremes<T: Element, S: Simd<T>>(
@@ -13,7 +19,7 @@ pub(crate) fn extremes<T: Element, S: Simd<T>>(
     row: &[T],
     section: Range<usize>,
     keep: Option<&[bool]>,
-    (high, low): (&mut S::Vec, &mut S::Vec),
+    Extremes { high, low }: Extremes<'_, S::Vec>,
 ) {
     let (lowest, highest) = (simd.splat(T::NEG_INFINITY), simd.splat(-T::NEG_INFINITY));
     for_each_partial_vector::<T>(
@@ -52,7 +58,8 @@ pub(crate) fn lowest_of<T: Element, S: Simd<T>>(simd: S, lanes: S::Vec) -> T {
 #[inline(always)]
 pub(crate) fn extremes_of_row<T: Element, S: Simd<T>>(simd: S, row: &[T]) -> (T, T) {
     let (mut high, mut low) = (simd.splat(T::NEG_INFINITY), simd.splat(-T::NEG_INFINITY));
-    extremes(simd, row, 0..row.len(), None, (&mut high, &mut low));
+    let all = Extremes { high: &mut high, low: &mut low };
+    extremes(simd, row, 0..row.len(), None, all);
     (highest_of(simd, high), lowest_of(simd, low))
 }
 

@@ -1,4 +1,5 @@
-//! The online softmax of one block of patterns: scores become weights, one segment at a time.
+//! The online softmax of one block of patterns: scores become weights, one segment at a time. Its
+//! loops over a whole score tile are kernels: `kernel::scan_tile` and `kernel::exp_tile`.
 //!
 //! This is the streaming softmax (Milakov & Gimelshein 2018, arXiv 1805.02867) with a lazily
 //! updated running maximum, the *shift*. Weights need not be relative to the highest score so far;
@@ -29,44 +30,38 @@
 //!    The shift changes at most once per RESCALE_THRESHOLD bits of the range of the scores, so a
 //!    segment is nearly always a whole block.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::matrix::MatMut;
-use crate::matrix::ranges::evenly;
-use crate::separation::active::ActiveColumns;
-use crate::separation::exp_tile::{Cuts, exp_tile_rows};
-use crate::separation::extremes::{extremes, highest_of, lowest_of, position};
+use crate::separation::extremes::{Extremes, extremes, highest_of};
 use crate::separation::shape::{MAX_BLOCK, SECTION};
 use crate::separation::state::{RESCALE_THRESHOLD, SoftmaxParams, State};
 use crate::simd::exp2::exp2_one;
-use crate::simd::reduce::{fold_all, sum};
-use crate::simd::tail::{for_each_partial_vector, partial_vectors};
-use crate::simd::tile::for_tile_size;
+use crate::simd::reduce::sum;
+use crate::simd::tail::{for_each_partial_vector, load_vector, partial_vectors};
 use crate::simd::{Element, Simd};
 
 /// The online softmax of one probe over one block of patterns: what is kept between segments.
 pub(crate) struct OnlineSoftmax<'k, T, G> {
-    params: SoftmaxParams<T>,
+    pub params: SoftmaxParams<T>,
     /// The shift changes when a score exceeds it by more than this many bits.
     rescale_threshold: T,
     /// Whether scores are scanned. No weight depends on the extremes of a bounded probe's scores.
-    scans: bool,
+    pub scans: bool,
     /// Which of the block's patterns are not masked; `None` if all are.
-    keep: Option<&'k [bool]>,
+    pub keep: Option<&'k [bool]>,
     /// The row max before the block, and the row max including the sections that are done.
     before: T,
     row_max: T,
     /// The highest and the lowest score of the block, and the highest of each section; NaN until
     /// scanned.
-    high: T,
-    low: T,
-    highs: [T; MAX_BLOCK / SECTION],
+    pub high: T,
+    pub low: T,
+    pub highs: [T; MAX_BLOCK / SECTION],
     /// The next pattern at which the shift may change.
     next: usize,
     /// The block's share of the state's sums, in lanes.
-    row_sum: G,
-    entropy_sum: G,
+    pub row_sum: G,
+    pub entropy_sum: G,
 }
 
 impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
@@ -95,83 +90,6 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
         }
     }
 
-    /// Scans the block's scores, once all are computed and before weights overwrite them: finds the
-    /// extremes, and updates the row max and the best pattern. `first` is the index of the block's
-    /// first pattern.
-    #[inline(always)]
-    pub fn scan<S: Simd<T, Vec = G>>(
-        &mut self,
-        simd: S,
-        row: &[T],
-        first: usize,
-        state: &mut State<T>,
-    ) {
-        if !self.scans {
-            (self.high, self.low) = (state.shift, state.shift);
-            return;
-        }
-        let keep = self.keep;
-        let lowest = simd.splat(T::NEG_INFINITY);
-        // Only sections that exist are initialised: filling all sixteen costs short blocks 1%.
-        let mut highs = [const { MaybeUninit::uninit() }; MAX_BLOCK / SECTION];
-        let (mut all, mut low) = (lowest, simd.splat(-T::NEG_INFINITY));
-        for (start, to) in (0..row.len()).step_by(SECTION).zip(&mut highs) {
-            let mut high = lowest;
-            if keep.is_none() && start + SECTION <= row.len() {
-                // Most sections are complete. Each gets its own chain of minima, because a single
-                // chain through all of them is bound by latency.
-                let mut section_low = simd.splat(-T::NEG_INFINITY);
-                for at in (start..start + SECTION).step_by(T::LANES) {
-                    // SAFETY: `start + SECTION <= row.len()` is checked above, and `SECTION` is a
-                    // multiple of `LANES`.
-                    let scores = unsafe { simd.load(row.as_ptr().add(at)) };
-                    high = simd.max(high, scores);
-                    section_low = simd.min(section_low, scores);
-                }
-                low = simd.min(low, section_low);
-            } else {
-                let section = start..row.len().min(start + SECTION);
-                extremes(simd, row, section, keep, (&mut high, &mut low));
-            }
-            all = simd.max(all, high);
-            to.write(high);
-        }
-        (self.high, self.low) = (highest_of(simd, all), lowest_of(simd, low));
-        let rises = self.high > state.row_max;
-        // Dense weights need no maxima per section, except to find the best pattern of a new row
-        // max.
-        if !rises && self.is_dense(state) {
-            return;
-        }
-        for to in &mut highs[row.len().div_ceil(SECTION)..] {
-            to.write(lowest);
-        }
-        // Not `highs.map(..)`, which copies and is a call compiled without the level's features.
-        // SAFETY: the first loop wrote the sections of the row, the second one the others.
-        let highs = unsafe { &mut *(&raw mut highs).cast::<[G; MAX_BLOCK / SECTION]>() };
-        // Reduces `LANES` sections at a time.
-        for (highs, to) in
-            highs.chunks_exact_mut(T::LANES).zip(self.highs.chunks_exact_mut(T::LANES))
-        {
-            let highest = fold_all(
-                simd,
-                highs,
-                0,
-                #[inline(always)]
-                |a, b| simd.max(a, b),
-            );
-            // SAFETY: `chunks_exact_mut(LANES)` yields `LANES` elements.
-            unsafe { simd.store(to.as_mut_ptr(), simd.unfold(highest)) };
-        }
-        if rises {
-            let reaches = self.highs.iter().position(|&high| high == self.high);
-            let start = reaches.unwrap_or(0) * SECTION;
-            let section = start..row.len().min(start + SECTION);
-            let best = position(simd, row, section, keep, self.high);
-            (state.row_max, state.best) = (self.high, best.map_or(usize::MAX, |n| first + n));
-        }
-    }
-
     /// Scans one section: finds its highest score.
     #[inline(always)]
     pub fn scan_section<S: Simd<T, Vec = G>>(&mut self, simd: S, row: &[T], section: Range<usize>) {
@@ -180,7 +98,8 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
         }
         let mut high = simd.splat(T::NEG_INFINITY);
         let at = section.start / SECTION;
-        extremes(simd, row, section, self.keep, (&mut high, &mut simd.splat(T::ZERO)));
+        let mut low = simd.splat(T::ZERO);
+        extremes(simd, row, section, self.keep, Extremes { high: &mut high, low: &mut low });
         self.highs[at] = highest_of(simd, high);
     }
 
@@ -233,17 +152,17 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
         rescale
     }
 
-    /// Starts the segment at pattern `from` of a scanned block: moves the shift if it changes
+    /// Starts the segment at the first pattern of the rest of a scanned block: moves the shift if it changes
     /// there. Returns the factor for the projection, and the pattern at which this probe's segment
     /// ends.
     ///
-    /// `row` is padded to whole vectors; its first `count` elements are scores.
+    /// `row` is padded to whole vectors; the range ends with the last of its scores.
     #[inline(always)]
     pub fn segment<S: Simd<T, Vec = G>>(
         &mut self,
         simd: S,
         row: &[T],
-        (from, count): (usize, usize),
+        Range { start: from, end: count }: Range<usize>,
         state: &mut State<T>,
     ) -> (T, usize) {
         let mut rescale = T::ONE;
@@ -273,9 +192,7 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
         }
         let (shift, scale) = (simd.splat(state.shift), simd.splat(self.params.scale));
         for part in partial_vectors::<T>(range.clone()) {
-            // SAFETY: `range.end`, rounded up to whole vectors, is within the row, by the assertion
-            // above.
-            let scores = unsafe { simd.load(row.as_ptr().add(part.at)) };
+            let scores = load_vector(simd, row, part.at);
             let mut rises =
                 self.exceeding(simd, simd.mul(simd.sub(scores, shift), scale)) & part.bits();
             while rises != 0 {
@@ -291,7 +208,7 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
 
     /// For each section, the cutoff: lower scores have weight 0.
     #[inline(always)]
-    fn cutoffs(&self, state: &State<T>) -> [T; MAX_BLOCK / SECTION] {
+    pub fn cutoffs(&self, state: &State<T>) -> [T; MAX_BLOCK / SECTION] {
         let mut cutoffs = [T::ZERO; MAX_BLOCK / SECTION];
         let mut row_max = self.before;
         for (cutoff, &high) in cutoffs.iter_mut().zip(&self.highs) {
@@ -301,73 +218,13 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
         cutoffs
     }
 
-    /// Turns a segment of several probes' scores into weights, in place. Records the active
-    /// patterns, unless the caller knows that all of them are (`dense`).
-    #[inline(always)]
-    pub fn exp_tile_rows<S: Simd<T, Vec = G>>(
-        simd: S,
-        separations: &mut [Self],
-        states: &[State<T>],
-        scores: &mut MatMut<'_, T>,
-        range: Range<usize>,
-        (dense, active): (bool, &mut ActiveColumns),
-    ) {
-        let Some(&Self { params: SoftmaxParams { entropy_sum, scale, .. }, keep, .. }) =
-            separations.first()
-        else {
-            return;
-        };
-        assert!(separations.len() == scores.rows() && states.len() == scores.rows());
-        assert!(range.end.next_multiple_of(T::LANES) <= scores.cols());
-        for tile in evenly(scores.rows(), S::MR) {
-            let (separations, states) = (&mut separations[tile.clone()], &states[tile.clone()]);
-            let rows = (scores.rows_mut(tile.clone()).as_mut_ptr(), scores.stride());
-            let (range, bits) = (range.clone(), active.of(tile.clone()));
-            for_tile_size!(simd, tile.len(), S::MR, |P| {
-                let of = (std::array::from_fn(|b| states[b].shift), scale);
-                let sums =
-                    std::array::from_fn(|b| (separations[b].row_sum, separations[b].entropy_sum));
-                let mut cutoffs = [[T::ZERO; MAX_BLOCK / SECTION]; P];
-                if !dense {
-                    for b in 0..P {
-                        cutoffs[b] = separations[b].cutoffs(&states[b]);
-                    }
-                }
-                let cuts = Cuts { keep, cutoffs: &cutoffs, bits };
-                // SAFETY:
-                // - `P` is `tile.len()`, and `rows` are the `tile.len()` rows of the tile.
-                // - `range.end`, rounded up to whole vectors, is within their columns, by the
-                //   assertion above.
-                let sums: [(G, G); P] = unsafe {
-                    match (dense, entropy_sum) {
-                        (true, false) => exp_tile_rows::<T, S, P, false, false>(
-                            simd, rows, range, of, cuts, sums,
-                        ),
-                        (true, true) => {
-                            exp_tile_rows::<T, S, P, false, true>(simd, rows, range, of, cuts, sums)
-                        }
-                        (false, false) => {
-                            exp_tile_rows::<T, S, P, true, false>(simd, rows, range, of, cuts, sums)
-                        }
-                        (false, true) => {
-                            exp_tile_rows::<T, S, P, true, true>(simd, rows, range, of, cuts, sums)
-                        }
-                    }
-                };
-                for (separation, sums) in separations.iter_mut().zip(sums) {
-                    (separation.row_sum, separation.entropy_sum) = sums;
-                }
-            });
-        }
-    }
-
     /// The cutoff: lower scores have weight 0.
     #[inline(always)]
     pub fn cutoff(&self, state: &State<T>) -> T {
         state.cutoff(self.row_max, self.params)
     }
 
-    /// Adds given weights to the row sum, in the order of [`exp_tile_rows`](Self::exp_tile_rows).
+    /// Adds given weights to the row sum, in the order of `kernel::exp_tile`.
     #[inline(always)]
     pub fn add<S: Simd<T, Vec = G>>(&mut self, simd: S, weights: &[T], range: Range<usize>) {
         assert!(range.end.next_multiple_of(T::LANES) <= weights.len());
@@ -375,9 +232,7 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
             range,
             #[inline(always)]
             |part| {
-                // SAFETY: `range.end`, rounded up to whole vectors, is within the weights, by the
-                // assertion above.
-                let weights = unsafe { simd.load(weights.as_ptr().add(part.at)) };
+                let weights = load_vector(simd, weights, part.at);
                 let whole = part.is_full::<T>();
                 let weights = if whole { weights } else { part.only(simd, weights) };
                 self.row_sum = simd.add(self.row_sum, weights);

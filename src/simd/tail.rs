@@ -83,6 +83,17 @@ pub(crate) fn for_each_partial_vector<T: Element>(
     }
 }
 
+/// Loads the vector of a row that begins at element `at`.
+///
+/// # Panics
+/// If the row ends before the vector does.
+#[inline(always)]
+pub(crate) fn load_vector<T: Element, S: Simd<T>>(simd: S, row: &[T], at: usize) -> S::Vec {
+    let vector = &row[at..at + T::LANES];
+    // SAFETY: the slice has `LANES` elements.
+    unsafe { simd.load(vector.as_ptr()) }
+}
+
 /// Loads the lanes of `part` before `part.end`; the others are zero.
 #[inline(always)]
 pub(crate) fn load<T: Element, S: Simd<T>>(simd: S, row: &[T], part: &PartialVector) -> S::Vec {

@@ -3,7 +3,7 @@
 use super::table::Table;
 use super::{HopfieldSynapse, Recalled, Semantics};
 use crate::error::{Error, Result};
-use crate::learning::{Event, Growth, Usage};
+use crate::learning::{Event, Growth, GrowthInput, Usage};
 use crate::simd::Element;
 
 impl<T: Element> HopfieldSynapse<T> {
@@ -38,7 +38,7 @@ impl<T: Element> HopfieldSynapse<T> {
         }
         let retrieval = self.retrieval(self.rates().beta)?;
         let before = self.memory.patterns();
-        let inputs = (self.inputs.view(), None);
+        let inputs = GrowthInput::new(self.inputs.view());
         let events = growth.grow(&retrieval, inputs, &mut self.memory, usage, &mut self.context)?;
         let stored = |event: &Event| !matches!(event, Event::Known(_) | Event::Refused);
         if events.iter().any(stored) {

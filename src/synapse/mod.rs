@@ -20,8 +20,8 @@ pub use settings::{Record, Semantics};
 
 use crate::driver::outputs::Outputs;
 use crate::error::{Error, Result};
-use crate::functions::outer_product_update_with;
-use crate::learning::{LearningInput, Plasticity, Update};
+use crate::functions::outer_product_update;
+use crate::learning::{LearningInput, OuterProducts, Plasticity, Update};
 use crate::matrix::MatRef;
 use crate::matrix::check::expect_shape;
 use crate::memory::Memory;
@@ -407,12 +407,11 @@ impl<T: Element> HopfieldSynapse<T> {
         let nothing = vec![T::ZERO; dim.max(patterns)];
         let factors = Update { eta: T::ZERO, ..self.rates().update() };
         self.d_weights.clear(self.d_weights.rows());
-        outer_product_update_with(
+        let weights = MatRef::new(&nothing, 1, patterns)?;
+        outer_product_update(
             &mut self.memory,
-            MatRef::new(&nothing, 1, patterns)?,
-            MatRef::new(&nothing, 1, dim)?,
+            OuterProducts::new(weights, MatRef::new(&nothing, 1, dim)?),
             factors,
-            None,
             &mut self.context,
         )
     }

@@ -24,11 +24,9 @@ fn ratios(separation: Separation, beta: f64, random: &mut Random) -> [f64; 2] {
     let mut worst = [0.0_f64; 2];
     for level in levels::all() {
         let (mut retrieved, mut weights) = (vec![0.0_f32; b * d], vec![0.0_f32; b * n]);
-        let outputs = Outputs {
-            retrieved: Some(MatMut::new(&mut retrieved, b, d).unwrap()),
-            memory_weights: Some(MatMut::new(&mut weights, b, n).unwrap()),
-            ..Outputs::default()
-        };
+        let outputs = Outputs::new()
+            .with_retrieved(MatMut::new(&mut retrieved, b, d).unwrap())
+            .with_memory_weights(MatMut::new(&mut weights, b, n).unwrap());
         let probes = MatRef::new(&problem.probes, b, d).unwrap();
         let mut context = Context::new().with_level(level);
         retrieval(beta, (separation, Similarity::Dot))

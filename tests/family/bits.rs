@@ -23,18 +23,16 @@ fn bits<T: Real>(
     let (mut retrieved, mut weights) = (vec![T::NAN; batch * dim], vec![T::NAN; batch * count]);
     let floats = || vec![T::NAN; batch];
     let (mut lse, mut energy, mut entropy, mut weight) = (floats(), floats(), floats(), floats());
-    let (mut best, mut support) = (vec![0; batch], vec![0; batch]);
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut retrieved, batch, dim).unwrap()),
-        memory_weights: Some(MatMut::new(&mut weights, batch, count).unwrap()),
-        lse: Some(&mut lse),
-        energy: Some(&mut energy),
-        entropy: Some(&mut entropy),
-        best_weight: Some(&mut weight),
-        best: Some(&mut best),
-        support: Some(&mut support),
-        ..Outputs::default()
-    };
+    let (mut best, mut support) = (vec![None; batch], vec![0; batch]);
+    let outputs = Outputs::new()
+        .with_retrieved(MatMut::new(&mut retrieved, batch, dim).unwrap())
+        .with_memory_weights(MatMut::new(&mut weights, batch, count).unwrap())
+        .with_lse(&mut lse)
+        .with_energy(&mut energy)
+        .with_entropy(&mut entropy)
+        .with_best_weight(&mut weight)
+        .with_best(&mut best)
+        .with_support(&mut support);
     retrieval(beta, member)
         .run(MatRef::new(probes, batch, dim).unwrap(), memory, outputs, context)
         .unwrap();
@@ -43,7 +41,8 @@ fn bits<T: Real>(
             let rows = retrieved[b * dim..][..dim].iter().chain(&weights[b * count..][..count]);
             let numbers = [lse[b], energy[b], entropy[b], weight[b]];
             let bits: Vec<u64> = rows.chain(&numbers).map(|x| x.bits()).collect();
-            [bits, vec![best[b] as u64, support[b] as u64]].concat()
+            let best = best[b].map_or(u64::MAX, |best| best as u64);
+            [bits, vec![best, support[b] as u64]].concat()
         })
         .collect()
 }

@@ -14,11 +14,9 @@ fn retrieved<T: Element>(
 ) -> Vec<T> {
     let batch = probes.len() / memory.dim();
     let (mut to, mut energy) = (vec![T::NAN; probes.len()], vec![T::NAN; batch]);
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut to, batch, memory.dim()).unwrap()),
-        energy: Some(&mut energy),
-        ..Outputs::default()
-    };
+    let outputs = Outputs::new()
+        .with_retrieved(MatMut::new(&mut to, batch, memory.dim()).unwrap())
+        .with_energy(&mut energy);
     let probes = MatRef::new(probes, batch, memory.dim()).unwrap();
     how.run(probes, memory, outputs, context).unwrap();
     to.extend(energy);

@@ -39,14 +39,13 @@ impl<T: Element> Room<T> {
 
     fn gradients(&mut self, values: bool) -> Gradients<'_, T> {
         let [b, d, n, e] = self.shape;
-        Gradients {
-            probes: Some(MatMut::new(&mut self.probes, b, d).unwrap()),
-            patterns: Some(MatMut::new(&mut self.patterns, n, d).unwrap()),
-            values: values.then(|| MatMut::new(&mut self.values, n, e).unwrap()),
-            bias: Some(&mut self.bias),
-            biases: Some(MatMut::new(&mut self.biases, b, n).unwrap()),
-            beta: Some(&mut self.beta),
-        }
+        Gradients::new()
+            .with_probes(MatMut::new(&mut self.probes, b, d).unwrap())
+            .with_patterns(MatMut::new(&mut self.patterns, n, d).unwrap())
+            .with_values(values.then(|| MatMut::new(&mut self.values, n, e).unwrap()))
+            .with_bias(&mut self.bias)
+            .with_biases(MatMut::new(&mut self.biases, b, n).unwrap())
+            .with_beta(&mut self.beta)
     }
 }
 
@@ -71,11 +70,8 @@ fn check_recalls<T: Element>(tolerance: f64) {
         for result in list(value, "results") {
             let how = problem.retrieval(separation(result["sep"].as_str().unwrap(), f64::NAN));
             let mut room = Room::new([b, d, n, e]);
-            let upstream = Upstream {
-                retrieved: Some(MatRef::new(&g, b, e).unwrap()),
-                lse: Some(&g_lse),
-                ..Upstream::default()
-            };
+            let upstream =
+                Upstream::new().with_retrieved(MatRef::new(&g, b, e).unwrap()).with_lse(&g_lse);
             let gradients = room.gradients(problem.values.is_some());
             let mut context = Context::new();
             how.backward(problem.probes(), &memory, upstream, gradients, &mut context).unwrap();
@@ -144,12 +140,11 @@ fn iterated_and_settled_recalls_and_their_gradients_are_those_of_the_fixtures() 
         let (unrolled, implicit) = (&value["unrolled"], &value["implicit"]);
         let g = numbers(&unrolled["g"]);
         let mut room = Room::new(shape);
-        let upstream =
-            Upstream { retrieved: Some(MatRef::new(&g, b, d).unwrap()), ..Upstream::default() };
+        let upstream = Upstream::new().with_retrieved(MatRef::new(&g, b, d).unwrap());
         let rows = MatRef::new(&probes, b, d).unwrap();
         let steps = count(&unrolled["steps"]);
-        how.backward_steps(steps, rows, &memory, (upstream, room.gradients(false)), &mut context)
-            .unwrap();
+        let through = upstream.with_steps(steps);
+        how.backward(rows, &memory, through, room.gradients(false), &mut context).unwrap();
         compare(unrolled, &room, 1e-11);
 
         let mut settled = probes.clone();
@@ -157,8 +152,7 @@ fn iterated_and_settled_recalls_and_their_gradients_are_those_of_the_fixtures() 
         how.settle(&memory, &mut settled, stop, &mut Settled::new(), &mut context).unwrap();
         assert!(distance(&settled, &numbers(&implicit["x"])) <= 1e-12);
         let g = numbers(&implicit["g"]);
-        let upstream =
-            Upstream { retrieved: Some(MatRef::new(&g, b, d).unwrap()), ..Upstream::default() };
+        let upstream = Upstream::new().with_retrieved(MatRef::new(&g, b, d).unwrap());
         let mut room = Room::new(shape);
         let gradients = room.gradients(false);
         let rows = MatRef::new(&settled, b, d).unwrap();
@@ -209,12 +203,10 @@ fn gradients_are_those_of_differences() {
                     };
                     let (mut retrieved, mut lse) = (vec![0.0; b * width], vec![0.0; b]);
                     let mut energies = vec![0.0; b];
-                    let outputs = Outputs {
-                        retrieved: Some(MatMut::new(&mut retrieved, b, width).unwrap()),
-                        lse: Some(&mut lse),
-                        energy: Some(&mut energies),
-                        ..Outputs::default()
-                    };
+                    let outputs = Outputs::new()
+                        .with_retrieved(MatMut::new(&mut retrieved, b, width).unwrap())
+                        .with_lse(&mut lse)
+                        .with_energy(&mut energies);
                     Retrieval::new(beta)
                         .with_separation(separation)
                         .with_similarity(similarity)
@@ -239,11 +231,11 @@ fn gradients_are_those_of_differences() {
                     false => memory,
                 };
                 let mut room = Room::new([b, d, n, e]);
-                let upstream = Upstream {
-                    retrieved: Some(MatRef::new(&g, b, width).unwrap()),
-                    lse: has_energy.then_some(&r[..]),
-                    energy: has_energy.then_some(&energy[..]),
-                };
+                let mut upstream =
+                    Upstream::new().with_retrieved(MatRef::new(&g, b, width).unwrap());
+                if has_energy {
+                    upstream = upstream.with_lse(&r).with_energy(&energy);
+                }
                 Retrieval::new(beta)
                     .with_separation(separation)
                     .with_similarity(similarity)
@@ -314,11 +306,7 @@ fn fused_gradients_are_plain_sums_with_the_same_bits_everywhere() {
         .with_mask(&keep)
         .with_masks(MatRef::new(&masks, b, n).unwrap());
     let probes = MatRef::new(&problem.probes, b, d).unwrap();
-    let upstream = Upstream {
-        retrieved: Some(MatRef::new(&g, b, e).unwrap()),
-        lse: Some(&r),
-        ..Upstream::default()
-    };
+    let upstream = Upstream::new().with_retrieved(MatRef::new(&g, b, e).unwrap()).with_lse(&r);
     let run = |context: &mut Context<f64>| {
         let mut room = Room::new([b, d, n, e]);
         how.backward(probes, &memory, upstream, room.gradients(true), context).unwrap();
@@ -414,11 +402,10 @@ fn gradients_of_several_steps_are_those_of_differences() {
             .with_separation(separation)
             .with_biases(MatRef::new(&biases, b, n).unwrap());
         let mut room = Room::new([b, d, n, d]);
-        let upstream =
-            Upstream { retrieved: Some(MatRef::new(&g, b, d).unwrap()), ..Upstream::default() };
+        let upstream = Upstream::new().with_retrieved(MatRef::new(&g, b, d).unwrap());
         let probes = MatRef::new(&problem.probes, b, d).unwrap();
-        let gradients = (upstream, room.gradients(false));
-        how.backward_steps(3, probes, &memory, gradients, &mut Context::new()).unwrap();
+        let (upstream, gradients) = (upstream.with_steps(3), room.gradients(false));
+        how.backward(probes, &memory, upstream, gradients, &mut Context::new()).unwrap();
         let step = 1e-6;
         let moved = |of: &[f64], at: usize, by: f64| {
             let mut of = of.to_vec();

@@ -154,8 +154,7 @@ proptest! {
 fn retrieved(how: &Retrieval<'_, f64>, probe: &[f64], memory: &Memory<f64>) -> Vec<f64> {
     let width = memory.value_dim().unwrap_or(memory.dim());
     let mut to = vec![0.0; width];
-    let outputs =
-        Outputs { retrieved: Some(MatMut::new(&mut to, 1, width).unwrap()), ..Outputs::default() };
+    let outputs = Outputs::new().with_retrieved(MatMut::new(&mut to, 1, width).unwrap());
     let probes = MatRef::new(probe, 1, probe.len()).unwrap();
     how.run(probes, memory, outputs, &mut Context::new()).unwrap();
     to

@@ -1,8 +1,8 @@
 //! Learning from any recall, growth, and heads, against plain sums.
 
 use hopfield_kernels::{
-    Context, Event, Growth, Heads, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval,
-    Separation, Similarity, UpdateRule, Usage, WhenFull,
+    Context, Event, Growth, GrowthInput, Heads, MatMut, MatRef, Memory, Outputs, Plasticity,
+    Recall, Retrieval, Separation, Similarity, UpdateRule, Usage, WhenFull,
 };
 
 use crate::members::{Problem, Random, all, retrieval};
@@ -24,11 +24,9 @@ fn weights_of(how: &Retrieval<'_, f64>, x: &[f64], memory: &Memory<f64>) -> (Vec
     let (d, n) = (memory.dim(), memory.patterns());
     let b = x.len() / d;
     let (mut retrieved, mut weights) = (vec![0.0; b * d], vec![0.0; b * n]);
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut retrieved, b, d).unwrap()),
-        memory_weights: Some(MatMut::new(&mut weights, b, n).unwrap()),
-        ..Outputs::default()
-    };
+    let outputs = Outputs::new()
+        .with_retrieved(MatMut::new(&mut retrieved, b, d).unwrap())
+        .with_memory_weights(MatMut::new(&mut weights, b, n).unwrap());
     how.run(MatRef::new(x, b, d).unwrap(), memory, outputs, &mut Context::new()).unwrap();
     (retrieved, weights)
 }
@@ -40,16 +38,14 @@ fn rules_learn_from_every_member() {
     let bias: Vec<f64> = random.numbers(n);
     let masks: Vec<bool> = (0..b * n).map(|at| at % 6 != 1).collect();
     let rules = [
-        Plasticity { rule: UpdateRule::Delta, ..Plasticity::default() },
-        Plasticity { rule: UpdateRule::Energy, ..Plasticity::default() },
-        Plasticity { rule: UpdateRule::Contrastive, ..Plasticity::default() },
-        Plasticity { rule: UpdateRule::Contrastive, negative_steps: 3, ..Plasticity::default() },
-        Plasticity {
-            rule: UpdateRule::Contrastive,
-            negative_beta: Some(0.9),
-            negative_winners: Some(3),
-            ..Plasticity::default()
-        },
+        Plasticity::default().with_rule(UpdateRule::Delta),
+        Plasticity::default().with_rule(UpdateRule::Energy),
+        Plasticity::default().with_rule(UpdateRule::Contrastive),
+        Plasticity::default().with_rule(UpdateRule::Contrastive).with_negative_steps(3),
+        Plasticity::default()
+            .with_rule(UpdateRule::Contrastive)
+            .with_negative_beta(0.9)
+            .with_negative_winners(3),
     ];
     for member in all() {
         let problem = Problem::<f64>::new(shape, &mut random);
@@ -116,7 +112,7 @@ fn the_energy_rule_lowers_the_energy_of_what_was_recalled() {
     // Without the constant, which the longest pattern moves.
     let lse = |memory: &Memory<f64>| -> f64 {
         let mut lse = [0.0; 4];
-        let outputs = Outputs { lse: Some(&mut lse), ..Outputs::default() };
+        let outputs = Outputs::new().with_lse(&mut lse);
         let probes = MatRef::new(&problem.probes, 4, 6).unwrap();
         how.run(probes, memory, outputs, &mut Context::new()).unwrap();
         lse.iter().sum()
@@ -125,7 +121,7 @@ fn the_energy_rule_lowers_the_energy_of_what_was_recalled() {
     let (mut recall, mut context) = (Recall::new(), Context::new());
     let probes = MatRef::new(&problem.probes, 4, 6).unwrap();
     how.recall(probes, &memory, Outputs::default(), &mut recall, &mut context).unwrap();
-    let mut rule = Plasticity { rule: UpdateRule::Energy, ..Plasticity::default() };
+    let mut rule = Plasticity::default().with_rule(UpdateRule::Energy);
     rule.update.eta = 1e-3;
     rule.learn(&recall, &mut memory, None, &mut context).unwrap();
     assert!(lse(&memory) > before, "a higher log-sum-exp is a lower energy");
@@ -137,7 +133,7 @@ fn two_like_new_probes_give_one_pattern_and_a_full_memory_does_as_it_is_told() {
     let how = Retrieval::new(20.0_f64);
     let start = || Memory::from([[1.0, 0.0, 0.0], [0.99, 0.1, 0.0], [0.0, 1.0, 0.0]]);
     let new = [0.0, 0.0, 1.0, 0.0, 0.01, 1.0, 1.0, 0.02, 0.0];
-    let probes = (MatRef::new(&new, 3, 3).unwrap(), None);
+    let probes = GrowthInput::new(MatRef::new(&new, 3, 3).unwrap());
 
     let (mut memory, mut usage) = (start(), Usage::new());
     let growth = Growth::new(8).vigilance(0.9);
@@ -165,7 +161,7 @@ fn two_like_new_probes_give_one_pattern_and_a_full_memory_does_as_it_is_told() {
     // What is used least goes: the first two patterns have been used.
     let (mut memory, mut usage) = (start(), Usage::new());
     let used = [1.0, 0.0, 0.0, 0.99, 0.1, 0.0];
-    let used = (MatRef::new(&used, 2, 3).unwrap(), None);
+    let used = GrowthInput::new(MatRef::new(&used, 2, 3).unwrap());
     let growth = full.when_full(WhenFull::ReplaceLeastUsed);
     growth.grow(&how, used, &mut memory, &mut usage, &mut context).unwrap();
     let events = growth.grow(&how, probes, &mut memory, &mut usage, &mut context).unwrap();
@@ -177,7 +173,7 @@ fn two_like_new_probes_give_one_pattern_and_a_full_memory_does_as_it_is_told() {
     let wrong = Growth::new(9).vigilance(f64::NAN);
     assert!(wrong.grow(&how, probes, &mut memory, &mut usage, &mut context).is_err());
     let values = MatRef::new(&new, 3, 3).unwrap();
-    let too_many = (probes.0, Some(values));
+    let too_many = probes.with_values(values);
     assert!(growth.grow(&how, too_many, &mut memory, &mut usage, &mut context).is_err());
     assert_eq!((memory.to_rows(), usage), (version, Usage::new()));
 }
@@ -186,9 +182,9 @@ fn two_like_new_probes_give_one_pattern_and_a_full_memory_does_as_it_is_told() {
 fn every_test_of_novelty_finds_what_it_is_for() {
     let mut context = Context::new();
     let probe = [0.0, 0.0, 2.0];
-    let probes = (MatRef::new(&probe, 1, 3).unwrap(), None);
+    let probes = GrowthInput::new(MatRef::new(&probe, 1, 3).unwrap());
     let known = [1.0, 0.0, 0.0];
-    let known = (MatRef::new(&known, 1, 3).unwrap(), None);
+    let known = GrowthInput::new(MatRef::new(&known, 1, 3).unwrap());
     let how = Retrieval::new(20.0_f64);
     let growths = [
         Growth::new(9).vigilance(0.5),

@@ -79,12 +79,10 @@ fn check<T: Element>(tolerance: f64) {
             let what = format!("{} {}, {separation:?}", T::NAME, value["name"]);
             let mut retrieved = vec![T::NAN; b * e];
             let (mut weights, mut lse) = (vec![T::NAN; b * n], vec![T::NAN; b]);
-            let outputs = Outputs {
-                retrieved: Some(MatMut::new(&mut retrieved, b, e).unwrap()),
-                memory_weights: Some(MatMut::new(&mut weights, b, n).unwrap()),
-                lse: Some(&mut lse),
-                ..Outputs::default()
-            };
+            let outputs = Outputs::new()
+                .with_retrieved(MatMut::new(&mut retrieved, b, e).unwrap())
+                .with_memory_weights(MatMut::new(&mut weights, b, n).unwrap())
+                .with_lse(&mut lse);
             let how = problem.retrieval(separation);
             how.run(problem.probes(), &memory, outputs, &mut Context::new()).unwrap();
             let pairs = [("retrieved", &retrieved), ("weights", &weights), ("potential", &lse)];
@@ -135,10 +133,8 @@ fn similarities_are_as_they_are_defined() {
             for kind in Similarity::ALL {
                 for separation in [Separation::Softmax, Separation::Sparsemax] {
                     let mut got = vec![T::NAN; b * n];
-                    let outputs = Outputs {
-                        similarities: Some(MatMut::new(&mut got, b, n).unwrap()),
-                        ..Outputs::default()
-                    };
+                    let outputs =
+                        Outputs::new().with_similarities(MatMut::new(&mut got, b, n).unwrap());
                     Retrieval::new(T::ONE)
                         .with_similarity(kind)
                         .with_separation(separation)

@@ -16,16 +16,14 @@ fn statistics_are_those_of_the_weights() {
             let (mut weights, mut similarities) = (vec![0.0; b * n], vec![0.0; b * n]);
             let (mut second, mut sum_p2, mut spread) = (vec![0.0; b], vec![0.0; b], vec![0.0; b]);
             let (mut k90, mut usage) = (vec![0; b], vec![0.0; n]);
-            let outputs = Outputs {
-                memory_weights: Some(MatMut::new(&mut weights, b, n).unwrap()),
-                similarities: Some(MatMut::new(&mut similarities, b, n).unwrap()),
-                second: Some(&mut second),
-                sum_p2: Some(&mut sum_p2),
-                spread: Some(&mut spread),
-                k90: Some(&mut k90),
-                usage: Some(&mut usage),
-                ..Outputs::default()
-            };
+            let outputs = Outputs::new()
+                .with_memory_weights(MatMut::new(&mut weights, b, n).unwrap())
+                .with_similarities(MatMut::new(&mut similarities, b, n).unwrap())
+                .with_second(&mut second)
+                .with_sum_p2(&mut sum_p2)
+                .with_spread(&mut spread)
+                .with_k90(&mut k90)
+                .with_usage(&mut usage);
             let how = retrieval(1.5, (separation, similarity)).with_mask(&keep);
             let probes = MatRef::new(&problem.probes, b, d).unwrap();
             how.run(probes, &memory, outputs, &mut Context::new()).unwrap();
@@ -80,27 +78,26 @@ fn certificates_hold() {
         let beta = 8.0_f64.powf(random.number() + 0.5);
         let how = retrieval(beta, (Separation::Softmax, Similarity::Dot));
         let mut retrieved = vec![0.0; d];
-        let (mut weight, mut best, mut second) = ([0.0], [0], [0.0]);
+        let (mut weight, mut best, mut second) = ([0.0], [None], [0.0]);
         let (mut spread, mut similarities) = ([0.0], vec![0.0; n]);
-        let outputs = Outputs {
-            retrieved: Some(MatMut::new(&mut retrieved, 1, d).unwrap()),
-            best_weight: Some(&mut weight),
-            best: Some(&mut best),
-            second: Some(&mut second),
-            spread: Some(&mut spread),
-            similarities: Some(MatMut::new(&mut similarities, 1, n).unwrap()),
-            ..Outputs::default()
-        };
+        let outputs = Outputs::new()
+            .with_retrieved(MatMut::new(&mut retrieved, 1, d).unwrap())
+            .with_best_weight(&mut weight)
+            .with_best(&mut best)
+            .with_second(&mut second)
+            .with_spread(&mut spread)
+            .with_similarities(MatMut::new(&mut similarities, 1, n).unwrap());
         let probes = MatRef::new(&problem.probes, 1, d).unwrap();
         how.run(probes, &memory, outputs, &mut context).unwrap();
         let max_norm = memory.max_squared_norm().sqrt();
-        let pattern = memory.pattern(best[0]);
+        let best = best[0].unwrap();
+        let pattern = memory.pattern(best);
         let off = |a: &[f64], b: &[f64]| -> f64 {
             a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
         };
         let error = off(&retrieved, pattern);
         assert!(error <= theory::weight_bound(weight[0], max_norm) + 1e-12);
-        let gap = similarities[best[0]] - second[0];
+        let gap = similarities[best] - second[0];
         assert!(error <= theory::gap_bound(beta, n, max_norm, gap) + 1e-12);
         near += usize::from(theory::weight_bound(weight[0], max_norm) < 0.5);
         // The Jacobian, by differences along a random direction.
@@ -153,7 +150,7 @@ fn well_separated_patterns_are_fixed_points_in_their_spheres() {
                 x.iter().zip(pattern).map(|(x, m)| (x - m) * (x - m)).sum::<f64>().sqrt()
             };
             assert!(off(&probe) <= radius, "recall maps the sphere into itself");
-            let bound = theory::retrieval_error(beta, n, 1.0, (gap, radius));
+            let bound = theory::retrieval_error(beta, n, 1.0, gap, radius);
             assert!(off(&probe) <= bound + 1e-12);
         }
     }

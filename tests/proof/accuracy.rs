@@ -50,11 +50,10 @@ impl Table {
             highest = exact.iter().fold(highest, |highest, (_, it)| highest.max(it.lse.to_f64()));
             let scores = kind.matrix::<T>((2, patterns, 1), &mut random);
             let weights: Matrix<T> = kind.matrix((batch, patterns, 0), &mut random);
-            let factors = Update {
-                eta: T::from_f64(0.3),
-                reg_lambda: T::from_f64(if at % 2 == 0 { 0.0 } else { 0.01 }),
-                l1_lambda: T::from_f64(if at % 3 == 0 { 0.0 } else { 0.001 }),
-            };
+            let factors = Update::default()
+                .with_eta(T::from_f64(0.3))
+                .with_reg_lambda(T::from_f64(if at % 2 == 0 { 0.0 } else { 0.01 }))
+                .with_l1_lambda(T::from_f64(if at % 3 == 0 { 0.0 } else { 0.001 }));
             let what = format!("{kind:?} {shape:?} β = {beta}");
             for level in levels::all() {
                 let context = &mut levels::serial(level);
@@ -68,7 +67,7 @@ impl Table {
                         (UpdateRule::Contrastive, ["contrastive rule", "contrastive, delta M"]),
                     ] {
                         let update = factors;
-                        let rule = Plasticity { rule, update, ..Plasticity::default() };
+                        let rule = Plasticity::default().with_rule(rule).with_update(update);
                         let [delta, dropped, update, norms] =
                             checks::learn(&case, rule, false, level, context);
                         ratios.extend([(names[0], update.1), (names[1], delta.1), dropped, norms]);

@@ -1,6 +1,8 @@
 //! The same bits for any threads, batch, position in it and level with fused multiply-add.
 
-use hopfield_kernels::{Element, Level, Memory, Outputs, Update, outer_product_update_with};
+use hopfield_kernels::{
+    Element, Level, Memory, OuterProducts, Outputs, Update, outer_product_update,
+};
 
 use crate::hashes::hashes;
 use testkit::data::{Kind, Matrix, Random, Real};
@@ -128,17 +130,18 @@ fn the_other_outputs_change_nothing() {
         for lonely in 0..9 {
             let mut one = case.run(&mut serial(level));
             let all = one.outputs();
-            let outputs = match lonely {
-                0 => Outputs { retrieved: all.retrieved, ..Outputs::default() },
-                1 => Outputs { similarities: all.similarities, ..Outputs::default() },
-                2 => Outputs { memory_weights: all.memory_weights, ..Outputs::default() },
-                3 => Outputs { lse: all.lse, ..Outputs::default() },
-                4 => Outputs { energy: all.energy, ..Outputs::default() },
-                5 => Outputs { entropy: all.entropy, ..Outputs::default() },
-                6 => Outputs { best: all.best, ..Outputs::default() },
-                7 => Outputs { best_weight: all.best_weight, ..Outputs::default() },
-                _ => Outputs { support: all.support, ..Outputs::default() },
-            };
+            let mut outputs = Outputs::new();
+            match lonely {
+                0 => outputs.retrieved = all.retrieved,
+                1 => outputs.similarities = all.similarities,
+                2 => outputs.memory_weights = all.memory_weights,
+                3 => outputs.lse = all.lse,
+                4 => outputs.energy = all.energy,
+                5 => outputs.entropy = all.entropy,
+                6 => outputs.best = all.best,
+                7 => outputs.best_weight = all.best_weight,
+                _ => outputs.support = all.support,
+            }
             case.retrieval()
                 .run(case.probes.view(), &case.memory, outputs, &mut serial(level))
                 .unwrap();
@@ -169,22 +172,20 @@ fn the_other_patterns_change_nothing_in_an_update() {
             };
             let weights = Matrix::from_fn((batch, patterns, 0), weight);
             for (decay, keeps) in [(0.0, false), (0.0, true), (0.01, false)] {
-                let update = Update {
-                    eta: T::from_f64(0.3),
-                    reg_lambda: T::from_f64(decay),
-                    l1_lambda: T::from_f64(decay / 7.0),
-                };
+                let update = Update::default()
+                    .with_eta(T::from_f64(0.3))
+                    .with_reg_lambda(T::from_f64(decay))
+                    .with_l1_lambda(T::from_f64(decay / 7.0));
                 let mut learned = |rows: std::ops::Range<usize>| {
                     let few = start.select(&rows.clone().collect::<Vec<_>>());
                     let mut memory = Memory::from_rows(few.view()).unwrap();
                     let mut delta = Matrix::<T>::unwritten(rows.len(), dim, 0);
-                    outer_product_update_with(
+                    outer_product_update(
                         &mut memory,
-                        weights.view().subcols(rows),
-                        vectors.view(),
+                        OuterProducts::new(weights.view().subcols(rows), vectors.view())
+                            .with_delta(keeps.then(|| delta.view_mut())),
                         update,
-                        keeps.then(|| delta.view_mut()),
-                        context,
+                        &mut *context,
                     )
                     .unwrap();
                     (memory, delta)

@@ -64,11 +64,9 @@ fn nothing_is_bounded_among_patterns_that_are_not_finite() {
                 let memory = Memory::from_rows(MatRef::new(&patterns, 2, 2).unwrap()).unwrap();
                 let mut sum = [T::ZERO; 2];
                 let mut lse = [T::ZERO];
-                let outputs = Outputs {
-                    retrieved: Some(MatMut::new(&mut sum, 1, 2).unwrap()),
-                    lse: Some(&mut lse),
-                    ..Outputs::default()
-                };
+                let outputs = Outputs::new()
+                    .with_retrieved(MatMut::new(&mut sum, 1, 2).unwrap())
+                    .with_lse(&mut lse);
                 let probe = [T::ZERO; 2];
                 Retrieval::new(T::ONE)
                     .run(MatRef::new(&probe, 1, 2).unwrap(), &memory, outputs, &mut serial(level))

@@ -24,9 +24,9 @@ mod special;
 mod zero;
 
 use hopfield_kernels::{
-    Context, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval,
-    Update, UpdateRule, combine, combine_with, energy, outer_product_update,
-    outer_product_update_with, similarities, softmax, softmax_into,
+    Context, LearningInput, Level, MatMut, MatRef, Memory, OuterProducts, Outputs, Plasticity,
+    Recall, Retrieval, Update, UpdateRule, combine, energy, outer_product_update, similarities,
+    softmax, softmax_into,
 };
 
 use testkit::data::{Kind, Matrix, Real};
@@ -52,13 +52,13 @@ fn extreme_betas() {
         for beta in [f32::MAX, 1e38, f32::MIN_POSITIVE, f32::from_bits(1)] {
             let mut row = [1.0_f32, 1.0, -1.0, 0.5];
             let weights = MatMut::new(&mut row, 1, 4).unwrap();
-            hopfield_kernels::softmax_with(weights, beta, context).unwrap();
+            hopfield_kernels::softmax(weights, beta, &mut *context).unwrap();
             let expected = if beta > 1.0 { [0.5, 0.5, 0.0, 0.0] } else { [0.25; 4] };
             assert_eq!(row, expected, "{level}, β = {beta:e}");
         }
         let mut row = [1.0_f64, 1.0, -1.0, 0.5];
         let weights = MatMut::new(&mut row, 1, 4).unwrap();
-        hopfield_kernels::softmax_with(weights, f64::MAX, &mut serial(level)).unwrap();
+        hopfield_kernels::softmax(weights, f64::MAX, &mut serial(level)).unwrap();
         assert_eq!(row, [0.5, 0.5, 0.0, 0.0], "{level}, β = {:e}", f64::MAX);
     }
 }
@@ -74,15 +74,16 @@ fn no_probes() {
         let mut told = Told::unwritten((0, 3, 2), 0);
         let retrieval = Retrieval::new(1.0);
         retrieval.run(empty(3), &memory, told.outputs(), context).unwrap();
-        similarities(empty(3), &memory, MatMut::new(&mut nowhere, 0, 2).unwrap()).unwrap();
-        combine(empty(2), &memory, MatMut::new(&mut nowhere, 0, 3).unwrap()).unwrap();
-        softmax(MatMut::new(&mut nowhere, 0, 9).unwrap(), 1.0).unwrap();
-        softmax(MatMut::new(&mut nowhere, 9, 0).unwrap(), 1.0).unwrap();
-        softmax_into(empty(0), 1.0, MatMut::new(&mut nowhere, 0, 0).unwrap()).unwrap();
-        energy(empty(3), &memory, 1.0, &mut []).unwrap();
+        similarities(empty(3), &memory, MatMut::new(&mut nowhere, 0, 2).unwrap(), None).unwrap();
+        combine(empty(2), &memory, MatMut::new(&mut nowhere, 0, 3).unwrap(), None).unwrap();
+        softmax(MatMut::new(&mut nowhere, 0, 9).unwrap(), 1.0, None).unwrap();
+        softmax(MatMut::new(&mut nowhere, 9, 0).unwrap(), 1.0, None).unwrap();
+        softmax_into(empty(0), 1.0, MatMut::new(&mut nowhere, 0, 0).unwrap(), None).unwrap();
+        energy(empty(3), &memory, 1.0, &mut [], None).unwrap();
         // Not even decay: nothing is done but that outputs are written.
-        let update = Update { reg_lambda: 0.5, ..Update::default() };
-        outer_product_update(&mut memory, empty(2), empty(3), update).unwrap();
+        let update = Update::default().with_reg_lambda(0.5);
+        outer_product_update(&mut memory, OuterProducts::new(empty(2), empty(3)), update, None)
+            .unwrap();
         let cleared = |work: &mut dyn FnMut(MatMut<'_, f32>)| {
             let mut delta = [777.0; 6];
             work(MatMut::new(&mut delta, 2, 3).unwrap());
@@ -90,10 +91,16 @@ fn no_probes() {
         };
         cleared(&mut |delta| {
             let (p, z) = (empty(2), empty(3));
-            outer_product_update_with(&mut memory, p, z, update, Some(delta), context).unwrap();
+            outer_product_update(
+                &mut memory,
+                OuterProducts::new(p, z).with_delta(delta),
+                update,
+                &mut *context,
+            )
+            .unwrap();
         });
         for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
-            let learns = Plasticity { rule, update, ..Plasticity::default() };
+            let learns = Plasticity::default().with_rule(rule).with_update(update);
             let to = MatMut::new(&mut nowhere, 0, 3).unwrap();
             learns.recall_and_learn(&retrieval, empty(3), to, &mut memory, context).unwrap();
             let mut recall = Recall::new();
@@ -104,7 +111,7 @@ fn no_probes() {
             cleared(&mut |delta| {
                 let (probes, retrieved, memory_weights) = (empty(3), empty(3), empty(2));
                 let delta = Some(delta);
-                let input = LearningInput { probes, retrieved, memory_weights, delta };
+                let input = LearningInput::new(probes, retrieved, memory_weights).with_delta(delta);
                 learns.learn_from(&retrieval, input, &mut memory, context).unwrap();
             });
         }
@@ -125,7 +132,7 @@ fn assert_poisoned<T: Real>(told: &Told<T>, b: usize, keeps: impl Fn(usize) -> b
         all.into_iter().all(|x| x.to_f64().is_nan()),
         "{what}: probe {b} has a number: {told:?}"
     );
-    assert_eq!(told.best[b], usize::MAX, "{what}");
+    assert_eq!(told.best[b], None, "{what}");
 }
 
 /// A bad probe at every place of batches of all sizes.
@@ -247,7 +254,7 @@ fn the_first_of_equal_patterns_is_the_best() {
             case.patterns.row_mut(n).iter_mut().zip(&probe).for_each(|(x, probe)| *x = 9.0 * probe);
         }
         case.memory = Memory::from_rows(case.patterns.view()).unwrap();
-        assert_eq!(case.run(&mut serial(level)).best[0], 100, "{level}");
+        assert_eq!(case.run(&mut serial(level)).best[0], Some(100), "{level}");
     }
 }
 
@@ -265,7 +272,7 @@ fn given_weights_are_added_up_over_all_splits() {
     for level in levels::all() {
         let check = |context: &mut Context<f32>| {
             let mut retrieved = zeros(3, dim);
-            combine_with(weights.view(), &memory, retrieved.view_mut(), context).unwrap();
+            combine(weights.view(), &memory, retrieved.view_mut(), &mut *context).unwrap();
             for d in 0..dim {
                 let sums = [0, 1, 2].map(|b| retrieved.row(b)[d]);
                 assert_eq!(sums, [(patterns * d) as f32, d as f32 / 2.0, 0.0], "{level}: {d}");

@@ -5,7 +5,7 @@
 //! but for an exact factor. That reaches down to where weights are dropped; what lies below serves
 //! only to rescale, and shows in a recall whose second block has a higher peak than its first.
 
-use hopfield_kernels::{Context, Level, MatMut, MatRef, Memory, Outputs, Retrieval, softmax_with};
+use hopfield_kernels::{Context, Level, MatMut, MatRef, Memory, Outputs, Retrieval, softmax};
 
 use testkit::data::Real;
 use testkit::double::Double;
@@ -39,7 +39,7 @@ fn worst<T: Real>(exponents: &[T], context: &mut Context<T>) -> f64 {
         let fine = T::from_f64((fillers.fract() - coarse.to_f64().exp2()).max(1e-6).log2());
         row.extend([coarse, fine]);
         let cols = row.len();
-        softmax_with(MatMut::new(&mut row, 1, cols).unwrap(), beta, context).unwrap();
+        softmax(MatMut::new(&mut row, 1, cols).unwrap(), beta, &mut *context).unwrap();
         let unit = row[0].to_f64();
         if unit * mass == 1.0 {
             let weights = row[1..].iter().map(|w| T::from_f64(w.to_f64() / unit));
@@ -62,10 +62,8 @@ fn worst_rescale<T: Real>(exponents: &[T], context: &mut Context<T>) -> f64 {
     let beta = T::from_f64(std::f64::consts::LN_2);
     let probes: Vec<_> = exponents.iter().flat_map(|&t| [t, T::ZERO]).collect();
     let mut retrieved = vec![T::NAN; probes.len()];
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut retrieved, exponents.len(), 2).unwrap()),
-        ..Outputs::default()
-    };
+    let outputs =
+        Outputs::new().with_retrieved(MatMut::new(&mut retrieved, exponents.len(), 2).unwrap());
     let probes = MatRef::new(&probes, exponents.len(), 2).unwrap();
     Retrieval::new(beta).with_mask(&keep).run(probes, &memory, outputs, context).unwrap();
     // Below the cut the mass is 1, and the second feature the factor itself.
@@ -148,11 +146,11 @@ fn beta_of_ln_2_is_a_scale_of_one() {
     for level in levels::all() {
         let mut row = [0.0_f32, -1.0, -2.0, -2.0];
         let beta = std::f32::consts::LN_2;
-        softmax_with(MatMut::new(&mut row, 1, 4).unwrap(), beta, &mut serial(level)).unwrap();
+        softmax(MatMut::new(&mut row, 1, 4).unwrap(), beta, &mut serial(level)).unwrap();
         assert_eq!(row, [0.5, 0.25, 0.125, 0.125]);
         let mut row = [0.0_f64, -1.0, -2.0, -2.0];
         let beta = std::f64::consts::LN_2;
-        softmax_with(MatMut::new(&mut row, 1, 4).unwrap(), beta, &mut serial(level)).unwrap();
+        softmax(MatMut::new(&mut row, 1, 4).unwrap(), beta, &mut serial(level)).unwrap();
         assert_eq!(row, [0.5, 0.25, 0.125, 0.125]);
     }
 }

@@ -2,8 +2,8 @@
 //! committed.
 
 use hopfield_kernels::{
-    Context, Memory, Plasticity, Update, UpdateRule, combine_with, energy_with,
-    outer_product_update_with, similarities_with, softmax_with,
+    Context, Memory, OuterProducts, Plasticity, Update, UpdateRule, combine, outer_product_update,
+    similarities, softmax,
 };
 
 use testkit::data::{Matrix, Real};
@@ -43,12 +43,13 @@ pub fn hashes<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
 fn recall<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
     let batch = case.probes.rows;
     let told = case.run(context);
-    let places = told.best.iter().chain(&told.support).map(|&place| place as u64);
+    let best = told.best.iter().map(|best| best.map_or(u64::MAX, |best| best as u64));
+    let places = best.chain(told.support.iter().map(|&support| support as u64));
     let logarithms = [&told.lse[..], &told.entropy, &told.energy].concat();
     let rounded = logarithms.iter().map(|x| (x.to_f64() as f32).to_bits().into());
     let mut energy = vec![T::CANARY; batch];
     let (probes, beta) = (case.probes.view(), case.how.beta);
-    energy_with(probes, &case.memory, beta, &mut energy, context).unwrap();
+    hopfield_kernels::energy(probes, &case.memory, beta, &mut energy, &mut *context).unwrap();
     vec![
         ("recall", hash(told.retrieved.bits())),
         ("recall-similarities", hash(told.similarities.bits())),
@@ -64,11 +65,11 @@ fn recall<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
 fn products<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
     let (batch, dim, patterns) = (case.probes.rows, case.patterns.cols, case.patterns.rows);
     let mut scores = Matrix::unwritten(batch, patterns, 0);
-    similarities_with(case.probes.view(), &case.memory, scores.view_mut(), context).unwrap();
+    similarities(case.probes.view(), &case.memory, scores.view_mut(), &mut *context).unwrap();
     let similarities = hash(scores.bits());
-    softmax_with(scores.view_mut(), case.how.beta, context).unwrap();
+    softmax(scores.view_mut(), case.how.beta, &mut *context).unwrap();
     let mut sums = Matrix::unwritten(batch, dim, 0);
-    combine_with(scores.view(), &case.memory, sums.view_mut(), context).unwrap();
+    combine(scores.view(), &case.memory, sums.view_mut(), &mut *context).unwrap();
     vec![
         ("similarities", similarities),
         ("softmax", hash(scores.bits())),
@@ -81,16 +82,21 @@ fn products<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
 /// An update with given weights, and both rules: from a recall, and with it.
 fn learning<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
     let (batch, dim, patterns) = (case.probes.rows, case.patterns.cols, case.patterns.rows);
-    let update = Update {
-        eta: T::from_f64(0.1),
-        reg_lambda: T::from_f64(0.01),
-        l1_lambda: T::from_f64(0.001),
-    };
+    let update = Update::default()
+        .with_eta(T::from_f64(0.1))
+        .with_reg_lambda(T::from_f64(0.01))
+        .with_l1_lambda(T::from_f64(0.001));
     let mut weights = Matrix::unwritten(batch, patterns, 0);
-    similarities_with(case.probes.view(), &case.memory, weights.view_mut(), context).unwrap();
+    similarities(case.probes.view(), &case.memory, weights.view_mut(), &mut *context).unwrap();
     let mut memory = case.memory.clone();
     let vectors = case.probes.view();
-    outer_product_update_with(&mut memory, weights.view(), vectors, update, None, context).unwrap();
+    outer_product_update(
+        &mut memory,
+        OuterProducts::new(weights.view(), vectors),
+        update,
+        &mut *context,
+    )
+    .unwrap();
     let mut hashes = vec![("update", hash_of_memory(&memory))];
     for (rule, [learned, delta, at_once]) in [
         (UpdateRule::Delta, ["delta-rule", "delta-rule-change", "recall-and-delta-rule"]),
@@ -99,7 +105,7 @@ fn learning<T: Real>(case: &Case<T>, context: &mut Context<T>) -> Vec<Hash> {
             ["contrastive-rule", "contrastive-rule-change", "recall-and-contrastive-rule"],
         ),
     ] {
-        let plasticity = Plasticity { rule, update, ..Plasticity::default() };
+        let plasticity = Plasticity::default().with_rule(rule).with_update(update);
         let recall = case.recall(context);
         let (mut memory, mut change) = (case.memory.clone(), Matrix::unwritten(patterns, dim, 0));
         plasticity.learn(&recall, &mut memory, Some(change.view_mut()), context).unwrap();

@@ -25,7 +25,7 @@ fn what_is_unbounded_has_no_bound_that_is_not_a_number() {
         assert_eq!(bounds.retrieved, [f64::INFINITY; 2], "the second feature of all patterns is 0");
         let numbers = [bounds.lse, bounds.energy, bounds.entropy];
         assert!(numbers.iter().chain(&bounds.weights).all(|bound| !bound.is_nan()), "{bounds:?}");
-        let update = Update { eta: 0.0_f32, reg_lambda: 0.0, l1_lambda: 0.0 };
+        let update = Update::default().with_eta(0.0_f32).with_reg_lambda(0.0).with_l1_lambda(0.0);
         assert_eq!(arithmetic.updated(0.0_f32, 0.0, f64::INFINITY, update), f64::INFINITY);
     }
 }

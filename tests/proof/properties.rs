@@ -55,10 +55,11 @@ fn case<T: Real>() -> impl Strategy<Value = Case<T>> {
 
 fn factors<T: Real>() -> impl Strategy<Value = Update<T>> {
     let decay = || prop_oneof![Just(0.0), 1e-4..0.5];
-    (-1.0..1.0, decay(), decay()).prop_map(|(eta, reg_lambda, l1_lambda)| Update {
-        eta: T::from_f64(eta),
-        reg_lambda: T::from_f64(reg_lambda),
-        l1_lambda: T::from_f64(l1_lambda),
+    (-1.0..1.0, decay(), decay()).prop_map(|(eta, reg_lambda, l1_lambda)| {
+        Update::default()
+            .with_eta(T::from_f64(eta))
+            .with_reg_lambda(T::from_f64(reg_lambda))
+            .with_l1_lambda(T::from_f64(l1_lambda))
     })
 }
 
@@ -66,12 +67,12 @@ fn plasticity<T: Real>() -> impl Strategy<Value = Plasticity<T>> {
     let rule = select(vec![UpdateRule::Delta, UpdateRule::Contrastive]);
     let negative_beta = proptest::option::of((0.1..10.0).prop_map(T::from_f64));
     (rule, factors(), negative_beta, 1_usize..=3).prop_map(
-        |(rule, update, negative_beta, negative_steps)| Plasticity {
-            rule,
-            update,
-            negative_beta,
-            negative_steps,
-            ..Plasticity::default()
+        |(rule, update, negative_beta, negative_steps)| {
+            Plasticity::default()
+                .with_rule(rule)
+                .with_update(update)
+                .with_negative_beta(negative_beta)
+                .with_negative_steps(negative_steps)
         },
     )
 }

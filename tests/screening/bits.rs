@@ -97,7 +97,7 @@ fn masks_biases_values_and_hints_change_nothing_about_that() {
         let problem = Problem::<f32>::new(kind, shape, 4);
         let plain = problem.memory().with_values(MatRef::new(&values, count, 5).unwrap()).unwrap();
         let coded = plain.clone().with_codes(Codes::Eight).unwrap();
-        let hints: Vec<usize> = vec![0, count - 1, count, usize::MAX, 17, 300];
+        let hints = [Some(0), Some(count - 1), Some(count), Some(usize::MAX), None, Some(300)];
         for similarity in [Similarity::Dot, Similarity::Cosine, Similarity::NegHalfSquaredL2] {
             for separation in [Separation::Softmax, Separation::Entmax(1.5), Separation::TopK(4)] {
                 let base = Retrieval::new(4.0)

@@ -106,7 +106,7 @@ pub fn told<T: Real>(
     let mut weights = vec![T::CANARY; batch * memory.patterns()];
     let floats = || vec![T::CANARY; batch];
     let (mut lse, mut energy, mut entropy, mut weight) = (floats(), floats(), floats(), floats());
-    let (mut best, mut support) = (vec![1 << 40; batch], vec![1 << 40; batch]);
+    let (mut best, mut support) = (vec![Some(1 << 40); batch], vec![1 << 40; batch]);
     let outputs = Outputs {
         retrieved: Some(MatMut::new(&mut retrieved, batch, width).unwrap()),
         memory_weights: Some(MatMut::new(&mut weights, batch, memory.patterns()).unwrap()),
@@ -126,7 +126,7 @@ pub fn told<T: Real>(
             let rows = rows.chain(&weights[b * memory.patterns()..][..memory.patterns()]);
             let numbers = [lse[b], energy[b], entropy[b], weight[b]];
             let bits: Vec<u64> = rows.chain(&numbers).map(bits).collect();
-            [bits, vec![best[b] as u64, support[b] as u64]].concat()
+            [bits, vec![best[b].map_or(u64::MAX, |best| best as u64), support[b] as u64]].concat()
         })
         .collect()
 }

@@ -84,7 +84,7 @@ fn borrowed_patterns_without_norms_are_streamed() {
 fn hints_are_checked() {
     let problem = Problem::<f32>::new(Kind::Near, (3, 8, 20), 1);
     let mut probes = problem.probes.clone();
-    let refused = Retrieval::new(1.0).with_hints(&[1, 2]).apply(&problem.memory(), &mut probes);
+    let refused = Retrieval::new(1.0).with_hints(&[Some(1), None]).apply(&problem.memory(), &mut probes);
     assert_eq!(refused.unwrap_err().to_string(), "hints: expected 3 elements, got 2");
     assert_eq!(probes, problem.probes);
 }
@@ -97,7 +97,7 @@ fn a_good_hint_saves_work() {
     let best = 29_999;
     let probe = MatRef::new(memory.pattern(best), 1, 64).unwrap();
     let mut listed = [0; 2];
-    for (listed, hints) in listed.iter_mut().zip([[usize::MAX], [best]]) {
+    for (listed, hints) in listed.iter_mut().zip([[None], [Some(best)]]) {
         let mut context = Context::new();
         let retrieval = Retrieval::new(20.0).with_screening(Screening::Always).with_hints(&hints);
         told(&retrieval, probe, &memory, &mut context);

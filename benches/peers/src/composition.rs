@@ -43,7 +43,7 @@ impl<'d, T: Scalar> Composition<'d, T> {
         let rows = batch.div_ceil(self.setting.threads);
         let softmax = |rows: &mut [T]| {
             let rows = MatMut::new(rows, rows.len() / patterns, patterns);
-            softmax(rows.expect("whole rows"), beta).expect("beta has been checked");
+            softmax(rows.expect("whole rows"), beta, None).expect("beta has been checked");
         };
         if self.setting.threads == 1 {
             return softmax(&mut self.weights);

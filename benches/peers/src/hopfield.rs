@@ -1,7 +1,8 @@
 //! This crate.
 
 use hopfield_kernels::{
-    LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval, Update, Context,
+    Context, LearningInput, MatMut, MatRef, Memory, Outputs, Parallelism, Plasticity, Retrieval,
+    Update,
 };
 
 use crate::{Data, Peer, Result, Scalar, Setting, Shape};
@@ -30,14 +31,14 @@ impl<'d, T: Scalar> Hopfield<'d, T> {
         let parallelism =
             if setting.threads == 1 { Parallelism::Serial } else { Parallelism::Rayon };
         let context = Context::new().with_parallelism(parallelism);
-        let update = Update { eta: T::from_f64(setting.eta), ..Update::default() };
+        let update = Update::default().with_eta(T::from_f64(setting.eta));
         Ok(Self {
             probes: MatRef::new(&data.probes, batch, dim)?,
             memory: Memory::from_rows(MatRef::new(&data.patterns, patterns, dim)?)?,
             retrieved: vec![T::ZERO; batch * dim],
             weights: Vec::new(),
             retrieval: Retrieval::new(T::from_f64(setting.beta)),
-            plasticity: Plasticity { update, ..Plasticity::default() },
+            plasticity: Plasticity::default().with_update(update),
             context: match setting.level {
                 Some(level) => context.with_level(level),
                 None => context,
@@ -55,30 +56,27 @@ fn matrix<T>(slice: &mut [T], rows: usize) -> MatMut<'_, T> {
 impl<T: Scalar> Peer<T> for Hopfield<'_, T> {
     fn recall(&mut self) {
         let retrieved = Some(matrix(&mut self.retrieved, self.probes.rows()));
-        let outputs = Outputs { retrieved, ..Outputs::default() };
+        let outputs = Outputs::new().with_retrieved(retrieved);
         self.retrieval.run(self.probes, &self.memory, outputs, &mut self.context).expect(FITS);
     }
 
     fn associate(&mut self) {
         let batch = self.probes.rows();
         self.weights.resize(batch * self.memory.patterns(), T::ZERO);
-        let outputs = Outputs {
-            retrieved: Some(matrix(&mut self.retrieved, batch)),
-            memory_weights: Some(matrix(&mut self.weights, batch)),
-            ..Outputs::default()
-        };
+        let outputs = Outputs::new()
+            .with_retrieved(matrix(&mut self.retrieved, batch))
+            .with_memory_weights(matrix(&mut self.weights, batch));
         self.retrieval.run(self.probes, &self.memory, outputs, &mut self.context).expect(FITS);
     }
 
     fn evolve(&mut self) {
         let batch = self.probes.rows();
         let weights = MatRef::new(&self.weights, batch, self.memory.patterns());
-        let input = LearningInput {
-            probes: self.probes,
-            retrieved: MatRef::new(&self.retrieved, batch, self.memory.dim()).expect(FITS),
-            memory_weights: weights.expect("`associate` has been called"),
-            delta: None,
-        };
+        let input = LearningInput::new(
+            self.probes,
+            MatRef::new(&self.retrieved, batch, self.memory.dim()).expect(FITS),
+            weights.expect("`associate` has been called"),
+        );
         self.plasticity
             .learn_from(&self.retrieval, input, &mut self.memory, &mut self.context)
             .expect(FITS);

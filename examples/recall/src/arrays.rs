@@ -177,7 +177,7 @@ impl<'k, T: Element> Steps<'k, T> {
         let batch = probes.len() / memory.dim();
         let width = values.len() / batch;
         let retrieved = Some(MatMut::new(values, batch, width)?);
-        let outputs = Outputs { retrieved, ..Outputs::default() };
+        let outputs = Outputs::new().with_retrieved(retrieved);
         let probes = MatRef::new(probes, batch, memory.dim())?;
         self.retrieval.run(probes, memory, outputs, &mut self.context)?;
         Ok(())

@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use hopfield_kernels::{
-    Context, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, retrieve_with,
-};
+use hopfield_kernels::{Context, MatMut, MatRef, Memory, Plasticity, Retrieval, Update, retrieve};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_distr::{Distribution, Normal};
@@ -51,8 +49,8 @@ pub fn run() -> Result<()> {
     let clock = Instant::now();
     for epoch in 1..=EPOCHS {
         let eta = ETA * (1.0 - (epoch - 1) as f32 / EPOCHS as f32);
-        let update = Update { eta, ..Update::default() };
-        let plasticity = Plasticity { update, ..Plasticity::default() };
+        let update = Update::default().with_eta(eta);
+        let plasticity = Plasticity::default().with_update(update);
         order.shuffle(&mut random);
         for batch in order.chunks(BATCH) {
             let probes: Vec<f32> =
@@ -77,7 +75,7 @@ fn error(images: &[f32], memory: &Memory<f32>, context: &mut Context<f32>) -> Re
     let count = images.len() / PIXELS;
     let mut retrieved = vec![0.0; images.len()];
     let out = MatMut::new(&mut retrieved, count, PIXELS)?;
-    retrieve_with(MatRef::new(images, count, PIXELS)?, memory, BETA, out, context)?;
+    retrieve(MatRef::new(images, count, PIXELS)?, memory, BETA, out, &mut *context)?;
     let pairs = images.chunks_exact(PIXELS).zip(retrieved.chunks_exact(PIXELS));
     Ok(pairs.map(|(x, retrieved)| distance(x, retrieved).powi(2)).sum::<f64>() / count as f64)
 }

@@ -52,7 +52,7 @@ pub fn run(path: &Path, weighing: &Weighing) -> Result<()> {
     let height = ROWS * (TILE + GAP) + GAP + MARK;
     let mut page = RgbImage::from_pixel(width as u32, height as u32, PAGE);
     for (column, recalled) in probes.chunks_exact(PIXELS).enumerate() {
-        let recalled = digits.image(recalled, best[column]);
+        let recalled = digits.image(recalled, best[column].unwrap_or(column));
         let gutter = if column >= COLUMNS / 2 { GUTTER } else { 0 };
         let left = GAP + column * (TILE + GAP) + gutter;
         for (row, image) in
@@ -60,7 +60,7 @@ pub fn run(path: &Path, weighing: &Weighing) -> Result<()> {
         {
             draw(&mut page, (left, GAP + row * (TILE + GAP)), image);
         }
-        let mark = if best[column] == column { RIGHT } else { WRONG };
+        let mark = if best[column] == Some(column) { RIGHT } else { WRONG };
         fill(&mut page, (left, ROWS * (TILE + GAP)), (TILE, MARK), mark);
     }
     files::write(path, |file| Ok(page.write_to(file, ImageFormat::Png)?))?;

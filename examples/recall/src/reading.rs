@@ -7,7 +7,7 @@ pub struct Reading<T> {
     /// Their energies.
     pub energy: Vec<T>,
     /// The pattern most similar to each.
-    pub best: Vec<usize>,
+    pub best: Vec<Option<usize>>,
 }
 
 impl<T: Element> Reading<T> {
@@ -19,9 +19,8 @@ impl<T: Element> Reading<T> {
         context: &mut Context<T>,
     ) -> Result<Self> {
         let batch = probes.len() / memory.dim();
-        let (mut energy, mut best) = (vec![T::NAN; batch], vec![usize::MAX; batch]);
-        let outputs =
-            Outputs { energy: Some(&mut energy), best: Some(&mut best), ..Outputs::default() };
+        let (mut energy, mut best) = (vec![T::NAN; batch], vec![None; batch]);
+        let outputs = Outputs::new().with_energy(&mut energy).with_best(&mut best);
         let probes = MatRef::new(probes, batch, memory.dim())?;
         retrieval.run(probes, memory, outputs, context)?;
         Ok(Self { energy, best })

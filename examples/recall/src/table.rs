@@ -113,7 +113,8 @@ impl Trial {
         let steps = settled.steps();
         let after = Reading::of(&retrieval, memory, &recalled, &mut context)?;
 
-        let right = after.best.iter().zip(&sources).filter(|(best, source)| best == source);
+        let right =
+            after.best.iter().zip(&sources).filter(|(best, source)| **best == Some(**source));
         let ends = recalled.chunks_exact(PIXELS).zip(&sources);
         let distances = ends.map(|(end, &source)| distance(end, memory.pattern(source)));
         let count = sources.len() as f64;

@@ -113,7 +113,7 @@ fn values_are_read_out_in_the_last_step() {
             retrieval.apply(&memory, states.as_slice_mut().unwrap()).unwrap();
         }
         let retrieved = MatMut::new(expected.as_slice_mut().unwrap(), 2, 2).unwrap();
-        let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
+        let outputs = Outputs::new().with_retrieved(retrieved);
         retrieval.run(matrix(&states), &memory, outputs, &mut Context::new()).unwrap();
         let options = format!("--values V.npy --separation sparsemax --beta 3 --steps {steps}");
         assert_eq!(files.recalled(&options), expected, "{steps} steps");

@@ -37,7 +37,7 @@ impl Readout {
         let batch = probes.len() / dim;
         let mut sums = vec![0.0; batch * (dim + 1)];
         let retrieved = Some(MatMut::new(&mut sums, batch, dim + 1)?);
-        let outputs = Outputs { retrieved, ..Outputs::default() };
+        let outputs = Outputs::new().with_retrieved(retrieved);
         retrieval.run(MatRef::new(probes, batch, dim)?, &self.memory, outputs, context)?;
         let means =
             sums.chunks_exact(dim + 1).flat_map(|row| row[..dim].iter().map(|x| x / row[dim]));
@@ -84,10 +84,8 @@ mod tests {
                 Retrieval::new(2.0).with_separation(separation).with_similarity(similarity);
             let mut weights = [0.0; 3];
             let memory = Memory::from_slice(&patterns, 2).unwrap();
-            let outputs = Outputs {
-                memory_weights: Some(MatMut::new(&mut weights, 1, 3).unwrap()),
-                ..Outputs::default()
-            };
+            let outputs =
+                Outputs::new().with_memory_weights(MatMut::new(&mut weights, 1, 3).unwrap());
             let mut context = Context::new();
             let rows = MatRef::new(&probe, 1, 2).unwrap();
             retrieval.run(rows, &memory, outputs, &mut context).unwrap();

@@ -1,46 +1,20 @@
 //! The division of learning into tasks, kept similarities, and two streams of patterns.
 
-use std::sync::Mutex;
-
 use super::*;
 use crate::{Plasticity, Retrieval};
 
-/// The number of patterns of each task, when 100 patterns, 7 vectors of `f32`, become `pieces`
-/// tasks.
-fn shares(pieces: usize) -> Vec<usize> {
-    let mut memory = Memory::<f32>::zeros(100, 3).expect("a small memory");
-    let (patterns, norms) = memory.padded_mut();
-    let cols = patterns.cols();
-    let learn = Learn {
-        sources: [None, None],
-        keep: None,
-        vectors: MatRef::new(&[], 0, cols).expect("no vectors"),
-        patterns,
-        norms,
-        delta: None,
-        drift: None,
-        step: Step { share: 1.0, rate: 1.0, decay: 0.0, l1: 0.0 },
-        plain: true,
-        block: 16,
-        prefetches: false,
-        streams: false,
-        weights: &mut [],
-        list: &mut [],
-    };
-    let shares = Mutex::new(Vec::new());
-    for_each_piece(LearnTask { pieces, learn }, 1, &|task: LearnTask<'_, f32>| {
-        assert_eq!(task.pieces(), 1);
-        shares.lock().expect("one thread").push(task.learn.patterns.rows());
-    });
-    shares.into_inner().expect("one thread")
+/// The number of patterns of each task, when 100 patterns, 7 vectors of `f32`, become some tasks.
+fn patterns_of(tasks: usize) -> Vec<usize> {
+    let first = |task| first_pattern::<f32>(task, tasks, 100);
+    (0..tasks).map(|task| first(task + 1) - first(task)).collect()
 }
 
 #[test]
 fn tasks_have_equal_shares_of_whole_vectors() {
-    assert_eq!(shares(1), [100]);
-    assert_eq!(shares(2), [48, 52]);
-    assert_eq!(shares(3), [32, 32, 36]);
-    assert_eq!(shares(7), [16, 16, 16, 16, 16, 16, 4]);
+    assert_eq!(patterns_of(1), [100]);
+    assert_eq!(patterns_of(2), [48, 52]);
+    assert_eq!(patterns_of(3), [32, 32, 36]);
+    assert_eq!(patterns_of(7), [16, 16, 16, 16, 16, 16, 4]);
 }
 
 /// Learns once from probes of ones, starting with patterns of zeros.

@@ -17,6 +17,7 @@ mod similarity;
 mod steps;
 mod update;
 
+use crate::builder::setters;
 use crate::driver::sparse::Kind;
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
@@ -27,10 +28,12 @@ use crate::retrieval::update::ProbeUpdate;
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
-use update::{Gradient, Support};
+use similarity::Pair;
+use update::{Gradient, ProbeGradients, Support, Updated};
 
 /// The gradients of a loss with respect to the outputs of a recall. By default none are given.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Upstream<'a, T> {
     /// dL/dX̂ (B x D, or B x E if the memory has values).
     pub retrieved: Option<MatRef<'a, T>>,
@@ -38,17 +41,38 @@ pub struct Upstream<'a, T> {
     pub lse: Option<&'a [T]>,
     /// dL/dE (B).
     pub energy: Option<&'a [T]>,
+    /// After how many recalls the outputs are, 1 or more: all but the last are updates of the probes.
+    pub steps: usize,
 }
 
 impl<T> Default for Upstream<'_, T> {
     fn default() -> Self {
-        Self { retrieved: None, lse: None, energy: None }
+        Self { retrieved: None, lse: None, energy: None, steps: 1 }
+    }
+}
+
+impl<'a, T: Element> Upstream<'a, T> {
+    /// All are 0, after one recall.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        /// Sets dL/dX̂.
+        with_retrieved(retrieved?: MatRef<'a, T>);
+        /// Sets dL/dlse.
+        with_lse(lse!: &'a [T]);
+        /// Sets dL/dE.
+        with_energy(energy!: &'a [T]);
+        /// Sets the number of recalls.
+        with_steps(steps: usize);
     }
 }
 
 /// Where the gradients of a loss with respect to the operands of a recall are written. By default
 /// none are.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Gradients<'a, T> {
     /// dL/dX (B x D).
     pub probes: Option<MatMut<'a, T>>,
@@ -68,6 +92,28 @@ pub struct Gradients<'a, T> {
 impl<T> Default for Gradients<'_, T> {
     fn default() -> Self {
         Self { probes: None, patterns: None, values: None, bias: None, biases: None, beta: None }
+    }
+}
+
+impl<'a, T: Element> Gradients<'a, T> {
+    /// None is written.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        /// Where to write dL/dX.
+        with_probes(probes?: MatMut<'a, T>);
+        /// Where to write dL/dM.
+        with_patterns(patterns?: MatMut<'a, T>);
+        /// Where to write dL/dV.
+        with_values(values?: MatMut<'a, T>);
+        /// Where to write dL/db, summed over the probes.
+        with_bias(bias!: &'a mut [T]);
+        /// Where to write dL/db for each probe.
+        with_biases(biases?: MatMut<'a, T>);
+        /// Where to write dL/dβ.
+        with_beta(beta?: &'a mut T);
     }
 }
 
@@ -94,29 +140,33 @@ impl<T: Element> Retrieval<'_, T> {
     /// it. A probe whose patterns are all masked has gradients of zero; one that is not finite
     /// makes what it contributes to NaN.
     ///
+    /// Through several steps ([`Upstream::steps`]) the probes of every step are computed again and
+    /// kept, which takes `steps` B D elements.
+    ///
     /// ```
     /// use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Retrieval, Upstream};
     ///
     /// let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
     /// let probe = MatRef::new(&[0.5, 0.5], 1, 2)?;
-    /// let upstream = Upstream {
-    ///     retrieved: Some(MatRef::new(&[1.0, 0.0], 1, 2)?),
-    ///     ..Upstream::default()
-    /// };
+    /// let upstream = Upstream::new().with_retrieved(MatRef::new(&[1.0, 0.0], 1, 2)?);
     /// let mut dx = [0.0; 2];
-    /// let gradients = Gradients {
-    ///     probes: Some(MatMut::new(&mut dx, 1, 2)?),
-    ///     ..Gradients::default()
-    /// };
+    /// let gradients = Gradients::new().with_probes(MatMut::new(&mut dx, 1, 2)?);
     /// Retrieval::new(4.0).backward(probe, &memory, upstream, gradients, &mut Context::new())?;
     /// // β (diag p - p pᵀ) g, with both weights one half.
     /// assert_eq!(dx, [1.0, -1.0]);
+    ///
+    /// // The probe is a fixed point, and J = [[1, -1], [-1, 1]].
+    /// let gradients = Gradients::new().with_probes(MatMut::new(&mut dx, 1, 2)?);
+    /// let through_two = upstream.with_steps(2);
+    /// Retrieval::new(4.0).backward(probe, &memory, through_two, gradients, &mut Context::new())?;
+    /// assert_eq!(dx, [2.0, -2.0]);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`] as
-    /// for [`run`](Self::run), and for a gain that is not 1. Nothing has been written then.
+    /// for [`run`](Self::run), and for a gain that is not 1 or no step. Nothing has been written
+    /// then.
     pub fn backward(
         &self,
         probes: MatRef<'_, T>,
@@ -127,6 +177,9 @@ impl<T: Element> Retrieval<'_, T> {
     ) -> Result<()> {
         self.check_backward(probes, memory, &upstream, &gradients)?;
         context.level()?;
+        if upstream.steps != 1 {
+            return self.backward_steps(probes, memory, upstream, gradients, context);
+        }
         let mut sums = Sums::new(gradients, probes.rows(), memory);
         let mut work = context.work.take().unwrap_or_default();
         let call = Call { retrieval: self, probes, memory };
@@ -149,6 +202,10 @@ impl<T: Element> Retrieval<'_, T> {
         if self.gain != T::ONE {
             let (name, expected) = ("gain", "1 where gradients are wanted");
             return Err(Error::Parameter { name, expected, found: self.gain.to_f64() });
+        }
+        if upstream.steps == 0 {
+            let (name, expected) = ("steps", "at least 1");
+            return Err(Error::Parameter { name, expected, found: 0.0 });
         }
         let retrieved = self.value_dim(memory).unwrap_or(dim);
         if let Some(g) = upstream.retrieved {
@@ -270,7 +327,10 @@ impl<T: Element> Call<'_, T> {
         }
         let mut dp = vec![0.0; weights.len()];
         if let Some(g) = &g {
-            self.pull_retrieved((x, g), (indices, weights), (&mut dp, &mut dx), sums);
+            let rows = self.values().unwrap_or(memory.as_mat());
+            let support = Support { indices, weights, rows };
+            let to = ProbeGradients { dp: &mut dp, dx: &mut dx };
+            self.pull_retrieved(Updated { x, support, g }, to, sums);
         }
         let theta: Vec<f64> = supports.scores[range].iter().map(|s| beta * s.to_f64()).collect();
         pull(separation, &theta, weights, &mut dp);
@@ -279,27 +339,19 @@ impl<T: Element> Call<'_, T> {
             incline(separation, &theta, weights, &mut slope);
             dp.iter_mut().zip(&slope).for_each(|(dt, slope)| *dt += r * slope);
         }
-        self.pull_scores(b, (indices, &dp), &mut dx, sums);
+        self.pull_scores(b, indices, &dp, &mut dx, sums);
         if energy != 0.0 {
-            self.pull_energy((b, energy, fact.potential), &mut dx, sums);
+            self.pull_energy(b, energy, fact.potential, &mut dx, sums);
         }
         sums.probes[b * dim..][..dim].copy_from_slice(&dx);
     }
 
     /// From dL/dX̂ to dL/dp, and what the update has besides weights.
-    fn pull_retrieved(
-        &self,
-        (x, g): (&[T], &[f64]),
-        (indices, weights): (&[u32], &[f64]),
-        (dp, dx): (&mut Vec<f64>, &mut [f64]),
-        sums: &mut Sums<'_, T>,
-    ) {
-        let (retrieval, memory) = (self.retrieval, self.memory);
-        let values = memory.values().filter(|_| !retrieval.updates);
-        let support = Support { indices, weights, rows: values.unwrap_or(memory.as_mat()) };
-        if indices.is_empty() && values.is_none() {
+    fn pull_retrieved(&self, of: Updated<'_, T>, to: ProbeGradients<'_>, sums: &mut Sums<'_, T>) {
+        let (retrieval, values) = (self.retrieval, self.values());
+        if of.support.indices.is_empty() && values.is_none() {
             // The probe stays where it is.
-            dx.iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
+            to.dx.iter_mut().zip(of.g).for_each(|(dx, g)| *dx += g);
             return;
         }
         let (update, rows) = match values {
@@ -309,14 +361,20 @@ impl<T: Element> Call<'_, T> {
                 (update, &mut sums.patterns)
             }
         };
-        update::pull(update, (x, support), g, (dp, dx), &mut Gradient::of(rows));
+        update::pull(update, of, to, &mut Gradient::of(rows));
+    }
+
+    /// What is retrieved, if that is not the patterns themselves.
+    fn values(&self) -> Option<MatRef<'_, T>> {
+        self.memory.values().filter(|_| !self.retrieval.updates)
     }
 
     /// From dL/dt to the gradients of bias, β, probe and patterns.
     fn pull_scores(
         &self,
         b: usize,
-        (indices, dt): (&[u32], &[f64]),
+        indices: &[u32],
+        dt: &[f64],
         dx: &mut [f64],
         sums: &mut Sums<'_, T>,
     ) {
@@ -333,14 +391,16 @@ impl<T: Element> Call<'_, T> {
             }
             sums.beta += dt * similarity::similarity(retrieval.similarity, x, m);
             let dm = patterns.row(n);
-            similarity::pull(retrieval.similarity, (x, m), beta * dt, dx, dm);
+            similarity::pull(retrieval.similarity, Pair { x, m }, beta * dt, dx, dm);
         }
     }
 
     /// The parts of the energy besides G: ½ x·x, the constant, and the factor 1/β of G.
     fn pull_energy(
         &self,
-        (b, energy, potential): (usize, f64, f64),
+        b: usize,
+        energy: f64,
+        potential: f64,
         dx: &mut [f64],
         sums: &mut Sums<'_, T>,
     ) {

@@ -55,13 +55,20 @@ pub(super) fn similarity<T: Element>(similarity: Similarity, x: &[T], m: &[T]) -
     }
 }
 
+/// A probe and a pattern.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'a, T> {
+    pub x: &'a [T],
+    pub m: &'a [T],
+}
+
 /// Given ds = dL/ds, adds dL/dx to `dx` and, where it is wanted, dL/dm to `dm`.
 ///
 /// Where a similarity has a kink (x = m under `NegL2`, equal features under `NegL1`) its gradient
 /// counts as 0, as does that of a cosine with a vector of zeros.
 pub(super) fn pull<T: Element>(
     similarity: Similarity,
-    (x, m): (&[T], &[T]),
+    Pair { x, m }: Pair<'_, T>,
     ds: f64,
     dx: &mut [f64],
     dm: Option<&mut [T]>,
@@ -86,14 +93,14 @@ pub(super) fn pull<T: Element>(
                 add_to(dm, -ds * s / (mm * mm), m);
             }
         }
-        _ => pull_distance(similarity, (x, m), ds, dx, dm),
+        _ => pull_distance(similarity, Pair { x, m }, ds, dx, dm),
     }
 }
 
 /// The same of a distance: its gradient is a factor of x - m, or of the signs of that.
 fn pull_distance<T: Element>(
     kind: Similarity,
-    (x, m): (&[T], &[T]),
+    Pair { x, m }: Pair<'_, T>,
     ds: f64,
     dx: &mut [f64],
     mut dm: Option<&mut [T]>,

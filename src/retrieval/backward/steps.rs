@@ -20,42 +20,16 @@ use crate::similarity::Similarity;
 const MOST_PRODUCTS: usize = 1000;
 
 impl<T: Element> Retrieval<'_, T> {
-    /// The vector-Jacobian product of `steps` recalls: `steps - 1` updates of the probes and then
-    /// the recall whose outputs `upstream` is of. The probes of every step are computed again and
-    /// kept, which takes `steps` B D elements.
-    ///
-    /// ```
-    /// use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Retrieval, Upstream};
-    ///
-    /// let memory = Memory::from([[1.0_f64, 0.0], [0.0, 1.0]]);
-    /// let (probe, g, mut dx) = ([0.5, 0.5], [1.0, 0.0], [0.0; 2]);
-    /// let upstream =
-    ///     Upstream { retrieved: Some(MatRef::new(&g, 1, 2)?), ..Upstream::default() };
-    /// let gradients =
-    ///     Gradients { probes: Some(MatMut::new(&mut dx, 1, 2)?), ..Gradients::default() };
-    /// let (retrieval, mut context) = (Retrieval::new(4.0), Context::new());
-    /// let probe = MatRef::new(&probe, 1, 2)?;
-    /// retrieval.backward_steps(2, probe, &memory, (upstream, gradients), &mut context)?;
-    /// // The probe is a fixed point, and J = [[1, -1], [-1, 1]].
-    /// assert_eq!(dx, [2.0, -2.0]);
-    /// # Ok::<(), hopfield_kernels::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`backward`](Self::backward), and [`Error::Parameter`] without a step.
-    pub fn backward_steps(
+    /// The vector-Jacobian product of several recalls, whose operands have been checked.
+    pub(super) fn backward_steps(
         &self,
-        steps: usize,
         probes: MatRef<'_, T>,
         memory: &Memory<T>,
-        (upstream, gradients): (Upstream<'_, T>, Gradients<'_, T>),
+        upstream: Upstream<'_, T>,
+        gradients: Gradients<'_, T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        if steps == 0 {
-            let (name, expected) = ("steps", "at least 1");
-            return Err(Error::Parameter { name, expected, found: 0.0 });
-        }
-        self.check_backward(probes, memory, &upstream, &gradients)?;
+        let steps = upstream.steps;
         let (batch, dim) = (probes.rows(), memory.dim());
         let mut states: Vec<T> = probes.iter().flatten().copied().collect();
         for step in 1..steps {
@@ -104,9 +78,9 @@ impl<T: Element> Retrieval<'_, T> {
     /// let memory = Memory::from([[1.0_f64, 0.0], [-1.0, 0.0]]);
     /// let (settled, g, mut dm) = ([0.0, 0.0], [0.0, 1.0], [0.0; 4]);
     /// let upstream =
-    ///     Upstream { retrieved: Some(MatRef::new(&g, 1, 2)?), ..Upstream::default() };
+    ///     Upstream::new().with_retrieved(MatRef::new(&g, 1, 2)?);
     /// let gradients =
-    ///     Gradients { patterns: Some(MatMut::new(&mut dm, 2, 2)?), ..Gradients::default() };
+    ///     Gradients::new().with_patterns(MatMut::new(&mut dm, 2, 2)?);
     /// let settled = MatRef::new(&settled, 1, 2)?;
     /// Retrieval::new(0.5)
     ///     .backward_settled(settled, &memory, upstream, gradients, &mut Context::new())?;
@@ -115,7 +89,7 @@ impl<T: Element> Retrieval<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// As for [`backward`](Self::backward).
+    /// As for [`backward`](Self::backward), and [`Error::Parameter`] for more than one step.
     pub fn backward_settled(
         &self,
         probes: MatRef<'_, T>,
@@ -125,6 +99,10 @@ impl<T: Element> Retrieval<'_, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         self.check_backward(probes, memory, &upstream, &gradients)?;
+        if upstream.steps != 1 {
+            let (name, expected) = ("steps", "1 at a fixed point");
+            return Err(Error::Parameter { name, expected, found: upstream.steps as f64 });
+        }
         let (batch, dim) = (probes.rows(), memory.dim());
         let mut sums = Sums::new(gradients, batch, memory);
         let mut work = context.work.take().unwrap_or_default();

@@ -29,6 +29,24 @@ impl<'a, T: Element> Support<'a, T> {
     }
 }
 
+/// An update of one probe, and the gradient of what it gives.
+#[derive(Clone, Copy)]
+pub(super) struct Updated<'a, T> {
+    /// The probe.
+    pub x: &'a [T],
+    pub support: Support<'a, T>,
+    /// dL/dT(x)
+    pub g: &'a [f64],
+}
+
+/// Where the gradients of one probe are written.
+pub(super) struct ProbeGradients<'a> {
+    /// dL/dp: overwritten.
+    pub dp: &'a mut Vec<f64>,
+    /// dL/dx: added to.
+    pub dx: &'a mut [f64],
+}
+
 /// Rows to which gradients are added; none if they are not wanted.
 pub(super) struct Gradient<'a, T> {
     rows: Option<MatMut<'a, T>>,
@@ -52,32 +70,27 @@ impl<'a, T: Element> Gradient<'a, T> {
     }
 }
 
-/// Given g = dL/dT(x), writes dL/dp to `dp`, adds dL/dx as far as x is in the update itself to
-/// `dx`, and dL/dm to `dm`.
+/// Writes dL/dp, adds dL/dx as far as x is in the update itself, and dL/dm to `dm`.
 pub(super) fn pull<T: Element>(
     update: ProbeUpdate,
-    (x, support): (&[T], Support<'_, T>),
-    g: &[f64],
-    (dp, dx): (&mut Vec<f64>, &mut [f64]),
+    of: Updated<'_, T>,
+    to: ProbeGradients<'_>,
     dm: &mut Gradient<'_, T>,
 ) {
-    dp.clear();
+    to.dp.clear();
     match update {
-        ProbeUpdate::Sum => pull_sum(support, g, dp, dm),
-        ProbeUpdate::Mean => pull_mean(support, g, dp, dm),
-        ProbeUpdate::Sphere | ProbeUpdate::UnitSphere => {
-            let unit = update == ProbeUpdate::UnitSphere;
-            pull_sphere(unit, (x, support), g, (dp, dx), dm);
-        }
-        ProbeUpdate::Weiszfeld => pull_weiszfeld((x, support), g, (dp, dx), dm),
-        ProbeUpdate::Median => pull_medians((x, support), g, (dp, dx), dm),
+        ProbeUpdate::Sum => pull_sum(of, to.dp, dm),
+        ProbeUpdate::Mean => pull_mean(of, to.dp, dm),
+        ProbeUpdate::Sphere => pull_sphere(false, of, to, dm),
+        ProbeUpdate::UnitSphere => pull_sphere(true, of, to, dm),
+        ProbeUpdate::Weiszfeld => pull_weiszfeld(of, to, dm),
+        ProbeUpdate::Median => pull_medians(of, to, dm),
     }
 }
 
 /// y = Σ p m
 fn pull_sum<T: Element>(
-    support: Support<'_, T>,
-    g: &[f64],
+    Updated { support, g, .. }: Updated<'_, T>,
     dp: &mut Vec<f64>,
     dm: &mut Gradient<'_, T>,
 ) {
@@ -89,8 +102,7 @@ fn pull_sum<T: Element>(
 
 /// y = Σ p m / Σ p
 fn pull_mean<T: Element>(
-    support: Support<'_, T>,
-    g: &[f64],
+    Updated { support, g, .. }: Updated<'_, T>,
     dp: &mut Vec<f64>,
     dm: &mut Gradient<'_, T>,
 ) {
@@ -105,9 +117,8 @@ fn pull_mean<T: Element>(
 /// y = u / ‖u‖ with u = Σ p m, or Σ p m / ‖m‖; x where that is 0.
 fn pull_sphere<T: Element>(
     unit: bool,
-    (_, support): (&[T], Support<'_, T>),
-    g: &[f64],
-    (dp, dx): (&mut Vec<f64>, &mut [f64]),
+    Updated { support, g, .. }: Updated<'_, T>,
+    ProbeGradients { dp, dx }: ProbeGradients<'_>,
     dm: &mut Gradient<'_, T>,
 ) {
     let norm_of = |m: &[T]| if unit { dot(m, m).sqrt() } else { 1.0 };
@@ -136,9 +147,8 @@ fn pull_sphere<T: Element>(
 
 /// y = Σ w m / Σ w with w = p / ‖x - m‖; x where some x = m.
 fn pull_weiszfeld<T: Element>(
-    (x, support): (&[T], Support<'_, T>),
-    g: &[f64],
-    (dp, dx): (&mut Vec<f64>, &mut [f64]),
+    Updated { x, support, g }: Updated<'_, T>,
+    ProbeGradients { dp, dx }: ProbeGradients<'_>,
     dm: &mut Gradient<'_, T>,
 ) {
     let distance = |m: &[T]| {
@@ -168,9 +178,8 @@ fn pull_weiszfeld<T: Element>(
 
 /// Every feature is that of one pattern, or the probe's own: weights have no influence.
 fn pull_medians<T: Element>(
-    (x, support): (&[T], Support<'_, T>),
-    g: &[f64],
-    (dp, dx): (&mut Vec<f64>, &mut [f64]),
+    Updated { x, support, g }: Updated<'_, T>,
+    ProbeGradients { dp, dx }: ProbeGradients<'_>,
     dm: &mut Gradient<'_, T>,
 ) {
     dp.resize(support.indices.len(), 0.0);

@@ -4,9 +4,9 @@
 use std::fmt::Debug;
 
 use hopfield_kernels::{
-    Context, Error, LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall,
-    Result, Retrieval, Settled, Stop, Update, UpdateRule, combine, energy, outer_product_update,
-    outer_product_update_with, retrieve, similarities, softmax, softmax_into,
+    Context, Error, LearningInput, Level, MatMut, MatRef, Memory, OuterProducts, Outputs,
+    Plasticity, Recall, Result, Retrieval, Settled, Stop, Update, UpdateRule, combine, energy,
+    outer_product_update, retrieve, similarities, softmax, softmax_into,
 };
 
 use super::{small, zeros};
@@ -37,7 +37,7 @@ fn shapes_of_products_that_do_not_fit() {
         ((4, 3), (3, 2), ["similarities", "4 x 2", "3 x 2"]),
     ] {
         let (input, mut out) = (zeros(input.0, input.1), Matrix::unwritten(output.0, output.1, 0));
-        assert_refused(similarities(input.view(), &memory, out.view_mut()), &says);
+        assert_refused(similarities(input.view(), &memory, out.view_mut(), None), &says);
         assert_unwritten(&out);
     }
     for (input, output, says) in [
@@ -46,7 +46,7 @@ fn shapes_of_products_that_do_not_fit() {
         ((4, 2), (5, 3), ["retrieved", "4 x 3", "5 x 3"]),
     ] {
         let (input, mut out) = (zeros(input.0, input.1), Matrix::unwritten(output.0, output.1, 0));
-        assert_refused(combine(input.view(), &memory, out.view_mut()), &says);
+        assert_refused(combine(input.view(), &memory, out.view_mut(), None), &says);
         assert_unwritten(&out);
     }
     for (input, output, says) in [
@@ -54,15 +54,15 @@ fn shapes_of_products_that_do_not_fit() {
         ((4, 3), (4, 4), ["retrieved", "4 x 3", "4 x 4"]),
     ] {
         let (input, mut out) = (zeros(input.0, input.1), Matrix::unwritten(output.0, output.1, 0));
-        assert_refused(retrieve(input.view(), &memory, 1.0, out.view_mut()), &says);
+        assert_refused(retrieve(input.view(), &memory, 1.0, out.view_mut(), None), &says);
         assert_unwritten(&out);
     }
     let mut out = Matrix::unwritten(4, 3, 0);
-    let refused = softmax_into(zeros(4, 2).view(), 1.0, out.view_mut());
+    let refused = softmax_into(zeros(4, 2).view(), 1.0, out.view_mut(), None);
     assert_refused(refused, &["out", "4 x 2", "4 x 3"]);
     assert_unwritten(&out);
     let mut out = [f32::CANARY; 5];
-    let refused = energy(zeros(4, 3).view(), &memory, 1.0, &mut out);
+    let refused = energy(zeros(4, 3).view(), &memory, 1.0, &mut out, None);
     assert_refused(refused, &["energy", "4", "5"]);
     assert!(out.iter().all(|x| x.bits() == f32::CANARY.bits()));
 }
@@ -103,7 +103,7 @@ fn outputs_that_do_not_fit() {
         assert!((0..4).all(|b| fits.bits(b) == untouched.bits(b)), "{wrong}: written after all");
     }
     let mut out = Matrix::unwritten(4, 3, 0);
-    let outputs = Outputs { retrieved: Some(out.view_mut()), ..Outputs::default() };
+    let outputs = Outputs::new().with_retrieved(out.view_mut());
     let retrieval = Retrieval::new(1.0).with_mask(&[true; 3]);
     let refused = retrieval.run(probes.view(), &memory, outputs, &mut Context::new());
     assert_refused(refused, &["mask", "2", "3"]);
@@ -115,7 +115,7 @@ fn updates_that_do_not_fit() {
     let before = small();
     let mut memory = before.clone();
     let context = &mut Context::new();
-    let factors = Update { reg_lambda: 0.5, ..Update::default() };
+    let factors = Update::default().with_reg_lambda(0.5);
     for (weights, vectors, delta, says) in [
         ((4, 3), (4, 3), (2, 3), ["weights", "4 x 2", "4 x 3"]),
         ((4, 2), (4, 2), (2, 3), ["vectors", "4 x 3", "4 x 2"]),
@@ -125,12 +125,17 @@ fn updates_that_do_not_fit() {
         let (weights, vectors) = (zeros(weights.0, weights.1), zeros(vectors.0, vectors.1));
         let mut delta = Matrix::unwritten(delta.0, delta.1, 0);
         let (p, z, to) = (weights.view(), vectors.view(), Some(delta.view_mut()));
-        let refused = outer_product_update_with(&mut memory, p, z, factors, to, context);
+        let refused = outer_product_update(
+            &mut memory,
+            OuterProducts::new(p, z).with_delta(to),
+            factors,
+            &mut *context,
+        );
         assert_refused(refused, &says);
         assert_unwritten(&delta);
     }
     let retrieval = Retrieval::new(1.0);
-    let learns = Plasticity { update: factors, ..Plasticity::default() };
+    let learns = Plasticity::default().with_update(factors);
     for (probes, retrieved, weights, delta, says) in [
         ((4, 2), (4, 3), (4, 2), (2, 3), ["probes", "4 x 3", "4 x 2"]),
         ((4, 3), (4, 2), (4, 2), (2, 3), ["retrieved", "4 x 3", "4 x 2"]),
@@ -141,12 +146,8 @@ fn updates_that_do_not_fit() {
         let [probes, retrieved, weights] =
             [probes, retrieved, weights].map(|(rows, cols)| zeros(rows, cols));
         let mut delta = Matrix::unwritten(delta.0, delta.1, 0);
-        let input = LearningInput {
-            probes: probes.view(),
-            retrieved: retrieved.view(),
-            memory_weights: weights.view(),
-            delta: Some(delta.view_mut()),
-        };
+        let input = LearningInput::new(probes.view(), retrieved.view(), weights.view())
+            .with_delta(delta.view_mut());
         assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), &says);
         assert_unwritten(&delta);
     }
@@ -164,24 +165,16 @@ fn updates_that_do_not_fit() {
 fn masks_that_do_not_fit_where_something_is_learned() {
     let before = small();
     let (probes, weights) = (zeros(4, 3), zeros(4, 2));
-    let learns = Plasticity {
-        update: Update { reg_lambda: 0.5, ..Update::default() },
-        ..Plasticity::default()
-    };
+    let learns = Plasticity::default().with_update(Update::default().with_reg_lambda(0.5));
     for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
-        let learns = Plasticity { rule, ..learns };
+        let learns = learns.with_rule(rule);
         for length in [0, 1, 3, 1000] {
             let mask = vec![true; length];
             let retrieval = Retrieval::new(1.0).with_mask(&mask);
             let says = ["mask", "expected 2", &format!("got {length}")];
             let mut memory = before.clone();
             let (x, mut delta) = (probes.view(), Matrix::unwritten(2, 3, 0));
-            let input = LearningInput {
-                probes: x,
-                retrieved: x,
-                memory_weights: weights.view(),
-                delta: Some(delta.view_mut()),
-            };
+            let input = LearningInput::new(x, x, weights.view()).with_delta(delta.view_mut());
             let context = &mut Context::new();
             assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), &says);
             assert_unwritten(&delta);
@@ -220,7 +213,7 @@ fn assert_no_recall(
 #[test]
 fn learning_from_what_is_no_recall_of_this_memory() {
     for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
-        let rule = Plasticity { rule, ..Plasticity::default() };
+        let rule = Plasticity::default().with_rule(rule);
         let case = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 1);
         let other = Case::<f32>::random((3, 5, 7), Kind::Uniform, 2.0, 2);
         let context = &mut Context::new();
@@ -252,7 +245,13 @@ fn learning_from_what_is_no_recall_of_this_memory() {
             },
             &|memory| {
                 let (p, z) = (zeros(1, 7), zeros(1, 5));
-                outer_product_update(memory, p.view(), z.view(), Update::default()).unwrap();
+                outer_product_update(
+                    memory,
+                    OuterProducts::new(p.view(), z.view()),
+                    Update::default(),
+                    None,
+                )
+                .unwrap();
             },
         ];
         for change in changes {
@@ -283,13 +282,9 @@ fn learning_from_given_weights_with_a_new_context() {
         let told = case.run(context);
         let learned = |context: &mut Context<f32>| {
             let mut memory = case.memory.clone();
-            let input = LearningInput {
-                probes: case.probes.view(),
-                retrieved: told.retrieved.view(),
-                memory_weights: told.weights.view(),
-                delta: None,
-            };
-            let learns = Plasticity { rule, ..Plasticity::default() };
+            let input =
+                LearningInput::new(case.probes.view(), told.retrieved.view(), told.weights.view());
+            let learns = Plasticity::default().with_rule(rule);
             learns.learn_from(&case.retrieval(), input, &mut memory, context).unwrap();
             memory.to_rows()
         };
@@ -340,19 +335,22 @@ fn parameters_outside_their_domain() {
     let context = &mut Context::new();
     for beta in [0.0, -0.0, -1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut out = Matrix::unwritten(1, 2, 0);
-        assert_refused(softmax(out.view_mut(), beta), &["beta", "above 0"]);
-        assert_refused(softmax_into(zeros(1, 2).view(), beta, out.view_mut()), &["beta"]);
+        assert_refused(softmax(out.view_mut(), beta, None), &["beta", "above 0"]);
+        assert_refused(softmax_into(zeros(1, 2).view(), beta, out.view_mut(), None), &["beta"]);
         assert_unwritten(&out);
         let mut out = Matrix::unwritten(1, 3, 0);
-        assert_refused(retrieve(zeros(1, 3).view(), &memory, beta, out.view_mut()), &["beta"]);
+        assert_refused(
+            retrieve(zeros(1, 3).view(), &memory, beta, out.view_mut(), None),
+            &["beta"],
+        );
         assert_unwritten(&out);
-        assert_refused(energy(zeros(1, 3).view(), &memory, beta, &mut [0.0]), &["beta"]);
+        assert_refused(energy(zeros(1, 3).view(), &memory, beta, &mut [0.0], None), &["beta"]);
         for (retrieval, name) in
             [(Retrieval::new(beta), "beta"), (Retrieval::new(1.0).with_gain(beta), "gain")]
         {
             let says = &[name, "above 0"];
             let (x, mut probe) = (zeros(1, 3), [1.0, 2.0, 3.0]);
-            let outputs = Outputs { retrieved: Some(out.view_mut()), ..Outputs::default() };
+            let outputs = Outputs::new().with_retrieved(out.view_mut());
             assert_refused(retrieval.run(x.view(), &memory, outputs, context), says);
             let (outputs, recall) = (Outputs::default(), &mut Recall::new());
             assert_refused(retrieval.recall(x.view(), &memory, outputs, recall, context), says);
@@ -362,12 +360,7 @@ fn parameters_outside_their_domain() {
             assert_refused(refused, says);
             assert_eq!(probe, [1.0, 2.0, 3.0]);
             let weights = zeros(1, 2);
-            let input = LearningInput {
-                probes: x.view(),
-                retrieved: x.view(),
-                memory_weights: weights.view(),
-                delta: None,
-            };
+            let input = LearningInput::new(x.view(), x.view(), weights.view());
             let learns = Plasticity::default();
             assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), says);
             assert_unwritten(&out);
@@ -376,19 +369,24 @@ fn parameters_outside_their_domain() {
     let mut learns = Vec::new();
     for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for (name, update) in [
-            ("eta", Update { eta: wrong, ..Update::default() }),
-            ("reg_lambda", Update { reg_lambda: wrong, ..Update::default() }),
-            ("l1_lambda", Update { l1_lambda: wrong, ..Update::default() }),
+            ("eta", Update::default().with_eta(wrong)),
+            ("reg_lambda", Update::default().with_reg_lambda(wrong)),
+            ("l1_lambda", Update::default().with_l1_lambda(wrong)),
         ] {
             let (p, z) = (zeros(1, 2), zeros(1, 3));
-            let refused = outer_product_update(&mut memory, p.view(), z.view(), update);
+            let refused = outer_product_update(
+                &mut memory,
+                OuterProducts::new(p.view(), z.view()),
+                update,
+                None,
+            );
             assert_refused(refused, &[name, "finite"]);
-            learns.push((name, Plasticity { update, ..Plasticity::default() }));
+            learns.push((name, Plasticity::default().with_update(update)));
         }
         let negative_beta = Some(wrong);
-        learns.push(("beta", Plasticity { negative_beta, ..Plasticity::default() }));
+        learns.push(("beta", Plasticity::default().with_negative_beta(negative_beta)));
     }
-    learns.push(("negative_steps", Plasticity { negative_steps: 0, ..Plasticity::default() }));
+    learns.push(("negative_steps", Plasticity::default().with_negative_steps(0)));
     for (name, learns) in learns {
         let retrieval = Retrieval::new(1.0);
         let (probes, weights, mut out) = (zeros(1, 3), zeros(1, 2), Matrix::unwritten(1, 3, 0));
@@ -397,7 +395,7 @@ fn parameters_outside_their_domain() {
         assert_refused(refused, &[name]);
         assert_unwritten(&out);
         let memory_weights = weights.view();
-        let input = LearningInput { probes: x, retrieved: x, memory_weights, delta: None };
+        let input = LearningInput::new(x, x, memory_weights);
         assert_refused(learns.learn_from(&retrieval, input, &mut memory, context), &[name]);
         let mut recall = Recall::new();
         retrieval.recall(x, &memory, Outputs::default(), &mut recall, context).unwrap();

@@ -15,13 +15,13 @@ fn softmax_of_rows_that_are_not_finite() {
             let rows = Kind::Uniform.matrix::<T>((3, cols, 2), &mut Random(cols as u64));
             let mut clean = rows.clone();
             let beta = T::from_f64(2.0);
-            hopfield_kernels::softmax_with(clean.view_mut(), beta, &mut serial(level)).unwrap();
+            hopfield_kernels::softmax(clean.view_mut(), beta, &mut serial(level)).unwrap();
             for at in 0..cols {
                 for poison in [T::NAN, T::from_f64(f64::INFINITY)] {
                     let mut rows = rows.clone();
                     rows.row_mut(1)[at] = poison;
                     let context = &mut serial(level);
-                    hopfield_kernels::softmax_with(rows.view_mut(), beta, context).unwrap();
+                    hopfield_kernels::softmax(rows.view_mut(), beta, &mut *context).unwrap();
                     assert!(
                         rows.row(1).iter().all(|x| x.to_f64().is_nan()),
                         "{level}: {poison} at {at}"
@@ -49,11 +49,11 @@ fn softmax_of_rows_with_scores_of_minus_infinity() {
                 let others = row.row(0).iter().enumerate().filter(|(n, _)| *n != at);
                 let mut others: Vec<_> = others.map(|(_, &score)| score).collect();
                 let view = MatMut::new(&mut others, 1, cols - 1).unwrap();
-                hopfield_kernels::softmax_with(view, beta, &mut serial(level)).unwrap();
+                hopfield_kernels::softmax(view, beta, &mut serial(level)).unwrap();
                 let mut masked = row.clone();
                 masked.row_mut(0)[at] = T::NEG_INFINITY;
                 let context = &mut serial(level);
-                hopfield_kernels::softmax_with(masked.view_mut(), beta, context).unwrap();
+                hopfield_kernels::softmax(masked.view_mut(), beta, &mut *context).unwrap();
                 let weights = masked.row(0);
                 assert_eq!(weights[at].bits(), T::ZERO.bits(), "{level}: {at} of {cols}");
                 let rest = weights.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, w)| w);
@@ -69,7 +69,7 @@ fn softmax_of_rows_with_scores_of_minus_infinity() {
                 ] {
                     let mut row = Matrix::from_fn((1, cols, 0), |_, _| T::NEG_INFINITY);
                     row.row_mut(0)[at] = other;
-                    hopfield_kernels::softmax_with(row.view_mut(), beta, context).unwrap();
+                    hopfield_kernels::softmax(row.view_mut(), beta, &mut *context).unwrap();
                     let same = |x: &T| match expected.is_nan() {
                         true => x.is_nan(),
                         false => x.bits() == expected.bits(),
@@ -82,7 +82,7 @@ fn softmax_of_rows_with_scores_of_minus_infinity() {
         let mut row = [T::NEG_INFINITY, T::ONE];
         let view = MatMut::new(&mut row, 1, 2).unwrap();
         let least = T::from_f64(T::LEAST_NORMAL);
-        hopfield_kernels::softmax_with(view, least, &mut serial(level)).unwrap();
+        hopfield_kernels::softmax(view, least, &mut serial(level)).unwrap();
         assert_eq!(row, [T::ZERO, T::ONE], "{level}");
     }
     for level in levels::all() {
@@ -108,7 +108,7 @@ fn a_weight_of_zero_in_combine() {
                 });
             let mut sums = Matrix::unwritten(batch, 9, 0);
             let (w, to) = (weights.view(), sums.view_mut());
-            hopfield_kernels::combine_with(w, &memory, to, &mut serial(level)).unwrap();
+            hopfield_kernels::combine(w, &memory, to, &mut serial(level)).unwrap();
             assert!(sums.row(batch - 1).iter().all(|x| x.is_nan()));
             for b in 0..batch - 1 {
                 assert!(sums.row(b).iter().all(|x| x.is_finite()), "{level}: {b} of {batch}");

@@ -2,8 +2,8 @@
 //! on whichever path; nor does a rate of 0. A masked pattern does not learn.
 
 use hopfield_kernels::{
-    LearningInput, Level, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Update,
-    UpdateRule, outer_product_update_with,
+    LearningInput, Level, MatMut, MatRef, Memory, OuterProducts, Outputs, Plasticity, Recall,
+    Retrieval, Update, UpdateRule, outer_product_update,
 };
 
 use testkit::data::{Kind, Matrix, Random, Real};
@@ -21,12 +21,17 @@ fn an_infinite_vector_that_has_no_weight() {
                         .unwrap();
                 let weights = MatRef::new(&[0.0, 1.0], 1, 2).unwrap();
                 let vectors = MatRef::new(&[f32::INFINITY, 1.0], 1, 2).unwrap();
-                let factors = Update { reg_lambda: decay, ..Update::default() };
+                let factors = Update::default().with_reg_lambda(decay);
                 let mut delta = [f32::NAN; 4];
                 let to = asks.then(|| MatMut::new(&mut delta, 2, 2).unwrap());
                 let context = &mut serial(level);
-                outer_product_update_with(&mut memory, weights, vectors, factors, to, context)
-                    .unwrap();
+                outer_product_update(
+                    &mut memory,
+                    OuterProducts::new(weights, vectors).with_delta(to),
+                    factors,
+                    context,
+                )
+                .unwrap();
                 let expected = [kept[0], kept[1], f32::INFINITY, learned];
                 assert_eq!(memory.to_rows(), expected, "{level}: {decay} {asks}");
                 if asks {
@@ -46,8 +51,8 @@ fn a_masked_pattern_beside_a_probe_that_is_not_a_number() {
                     let rows = [1.0_f32, 2.0, 3.0, 4.0];
                     let mut memory = Memory::from_rows(MatRef::new(&rows, 2, 2).unwrap()).unwrap();
                     let probes = MatRef::new(&[0.5, f32::NAN, 0.1, 0.2], 2, 2).unwrap();
-                    let update = Update { reg_lambda, ..Update::default() };
-                    let learns = Plasticity { rule, update, ..Plasticity::default() };
+                    let update = Update::default().with_reg_lambda(reg_lambda);
+                    let learns = Plasticity::default().with_rule(rule).with_update(update);
                     let (mut recall, context) = (Recall::new(), &mut serial(level));
                     Retrieval::new(1.0)
                         .with_mask(&[true, false])
@@ -74,7 +79,8 @@ fn expected<T: Real>(
 ) -> Memory<T> {
     let mut memory = Memory::from_rows(patterns.view()).unwrap();
     let (p, z) = (weights.view(), vectors.view());
-    outer_product_update_with(&mut memory, p, z, factors, None, &mut serial(level)).unwrap();
+    outer_product_update(&mut memory, OuterProducts::new(p, z), factors, &mut serial(level))
+        .unwrap();
     memory
 }
 
@@ -97,7 +103,10 @@ fn a_bad_vector_spoils_the_patterns_that_weigh_it<T: Real>((batch, dim, count): 
     let half = T::from_f64(0.5);
     for level in levels::all() {
         for (reg_lambda, l1_lambda) in [(T::ZERO, T::ZERO), (half, T::ZERO), (T::ZERO, half)] {
-            let factors = Update { eta: half, reg_lambda, l1_lambda };
+            let factors = Update::default()
+                .with_eta(half)
+                .with_reg_lambda(reg_lambda)
+                .with_l1_lambda(l1_lambda);
             let expected = expected(&patterns, (&weights, &clean), factors, level);
             for asks in [false, true] {
                 let mut memory = Memory::from_rows(patterns.view()).unwrap();
@@ -105,7 +114,13 @@ fn a_bad_vector_spoils_the_patterns_that_weigh_it<T: Real>((batch, dim, count): 
                 let (p, z) = (weights.view(), vectors.view());
                 let to = asks.then(|| delta.view_mut());
                 let context = &mut levels::threaded(level);
-                outer_product_update_with(&mut memory, p, z, factors, to, context).unwrap();
+                outer_product_update(
+                    &mut memory,
+                    OuterProducts::new(p, z).with_delta(to),
+                    factors,
+                    context,
+                )
+                .unwrap();
                 for n in 0..count {
                     let what = format!("{level}, {batch} x {dim} x {count}, {asks}: pattern {n}");
                     let row = memory.pattern(n);
@@ -152,11 +167,20 @@ fn a_rate_of_zero() {
                     let weights = Matrix::from_fn((batch, 20, 0), |_, n| (n % 2) as f32);
                     let vectors = Matrix::from_fn((batch, 5, 0), |_, _| vector);
                     let mut delta = Matrix::unwritten(20, 5, 0);
-                    let factors = Update { eta: 0.0, reg_lambda, l1_lambda: 0.0 };
+                    let factors = Update::default()
+                        .with_eta(0.0)
+                        .with_reg_lambda(reg_lambda)
+                        .with_l1_lambda(0.0);
                     let (p, z) = (weights.view(), vectors.view());
                     let to = asks.then(|| delta.view_mut());
                     let context = &mut serial(level);
-                    outer_product_update_with(&mut memory, p, z, factors, to, context).unwrap();
+                    outer_product_update(
+                        &mut memory,
+                        OuterProducts::new(p, z).with_delta(to),
+                        factors,
+                        context,
+                    )
+                    .unwrap();
                     let left = patterns.iter().flatten().map(|x| x - reg_lambda * x);
                     assert!(memory.to_rows().into_iter().eq(left), "{level} {batch} {vector}");
                     for n in 0..20 {
@@ -184,13 +208,13 @@ fn given_weights_of_a_masked_pattern() {
                     Matrix::from_fn((batch, 20, 0), |_, n| if n == 3 { f32::NAN } else { 0.5 });
                 let keep: Vec<_> = (0..20).map(|n| n != 3 && n != 4).collect();
                 let mut delta = Matrix::unwritten(20, 5, 0);
-                let input = LearningInput {
-                    probes: probes.view(),
-                    retrieved: patterns.view().subrows(0..batch),
-                    memory_weights: weights.view(),
-                    delta: Some(delta.view_mut()),
-                };
-                let learns = Plasticity { rule, ..Plasticity::default() };
+                let input = LearningInput::new(
+                    probes.view(),
+                    patterns.view().subrows(0..batch),
+                    weights.view(),
+                )
+                .with_delta(delta.view_mut());
+                let learns = Plasticity::default().with_rule(rule);
                 let retrieval = Retrieval::new(1.0).with_mask(&keep);
                 learns.learn_from(&retrieval, input, &mut memory, &mut serial(level)).unwrap();
                 for n in 0..20 {
@@ -209,14 +233,23 @@ fn given_weights_of_a_masked_pattern() {
 fn what_decays_below_the_normal_range_is_zero() {
     fn decays<T: Real>(level: Level, size: f64, batch: usize) {
         let lambda = 0.05;
-        let factors = Update { eta: T::ZERO, reg_lambda: T::from_f64(lambda), l1_lambda: T::ZERO };
+        let factors = Update::default()
+            .with_eta(T::ZERO)
+            .with_reg_lambda(T::from_f64(lambda))
+            .with_l1_lambda(T::ZERO);
         let first = |d: usize| size * [1.0, 1.02, 1.1, 2.0, 1e3, 0.0, -1.0, -1.1, -3.0][d % 9];
         let patterns = Matrix::<T>::from_fn((3, 37, 0), |_, d| T::from_f64(first(d)));
         let mut memory = Memory::from_rows(patterns.view()).unwrap();
         let (p, z) = (Matrix::from_fn((batch, 3, 0), |_, _| T::ZERO), patterns.view());
         let z = Matrix::from_fn((batch, 37, 0), |b, d| z.row(b % 3)[d]);
         let context = &mut serial(level);
-        outer_product_update_with(&mut memory, p.view(), z.view(), factors, None, context).unwrap();
+        outer_product_update(
+            &mut memory,
+            OuterProducts::new(p.view(), z.view()),
+            factors,
+            &mut *context,
+        )
+        .unwrap();
         for d in 0..37 {
             let exact = first(d) * (1.0 - lambda);
             let found = memory.pattern(1)[d].to_f64();

@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use hopfield_kernels::{
-    Context, LearningInput, Level, MatRef, Outputs, Plasticity, Update, UpdateRule, combine_with,
-    outer_product_update_with, similarities_with, softmax_into_with, softmax_with,
+    Context, LearningInput, Level, MatRef, OuterProducts, Outputs, Plasticity, Update, UpdateRule,
+    outer_product_update, softmax_into,
 };
 
 use crate::bounds::{Arithmetic, size, times};
@@ -71,7 +71,7 @@ fn retrieved<T: Real>(
     context: &mut Context<T>,
 ) -> Matrix<T> {
     let mut retrieved = Matrix::unwritten(probes.rows(), case.patterns.cols, 0);
-    let outputs = Outputs { retrieved: Some(retrieved.view_mut()), ..Outputs::default() };
+    let outputs = Outputs::new().with_retrieved(retrieved.view_mut());
     case.retrieval().run(probes, &case.memory, outputs, context).unwrap();
     retrieved
 }
@@ -80,8 +80,13 @@ fn retrieved<T: Real>(
 pub fn similarities<T: Real>(case: &Case<T>, context: &mut Context<T>) {
     let told = case.run(context);
     let mut similarities = Matrix::unwritten(case.probes.rows, case.patterns.rows, 3);
-    similarities_with(case.probes.view(), &case.memory, similarities.view_mut(), context)
-        .expect("it fits");
+    hopfield_kernels::similarities(
+        case.probes.view(),
+        &case.memory,
+        similarities.view_mut(),
+        context,
+    )
+    .expect("it fits");
     similarities.assert_holes_untouched();
     if case.how.gain == T::ONE {
         assert_eq!(similarities.bits(), told.similarities.bits());
@@ -96,10 +101,10 @@ pub fn softmax<T: Real>(
     context: &mut Context<T>,
 ) -> [Ratio; 2] {
     let mut weights = scores.clone();
-    softmax_with(weights.view_mut(), beta, context).expect("β");
+    hopfield_kernels::softmax(weights.view_mut(), beta, &mut *context).expect("β");
     weights.assert_holes_untouched();
     let mut other = Matrix::unwritten(scores.rows, scores.cols, 4);
-    softmax_into_with(scores.view(), beta, other.view_mut(), context).expect("β");
+    softmax_into(scores.view(), beta, other.view_mut(), &mut *context).expect("β");
     other.assert_holes_untouched();
     assert_eq!(weights.bits(), other.bits(), "in place and out of place");
     let arithmetic = Arithmetic::of::<T>(level);
@@ -124,7 +129,8 @@ pub fn combine<T: Real>(
 ) -> Ratio {
     let (patterns, dim) = (case.patterns.rows, case.patterns.cols);
     let mut sums = Matrix::unwritten(weights.rows, dim, 2);
-    combine_with(weights.view(), &case.memory, sums.view_mut(), context).expect("it fits");
+    hopfield_kernels::combine(weights.view(), &case.memory, sums.view_mut(), &mut *context)
+        .expect("it fits");
     sums.assert_holes_untouched();
     let arithmetic = Arithmetic::of::<T>(level);
     let mut largest = 0.0_f64;
@@ -205,11 +211,12 @@ pub fn update<T: Real>(
     let mut delta = Matrix::unwritten(patterns, dim, 3);
     let mut with_delta = case.memory.clone();
     let (p, z) = (weights.view(), case.probes.view());
-    let kept = Some(delta.view_mut());
-    outer_product_update_with(&mut with_delta, p, z, factors, kept, context).expect("it fits");
+    let products = OuterProducts::new(p, z).with_delta(delta.view_mut());
+    outer_product_update(&mut with_delta, products, factors, &mut *context).expect("it fits");
     delta.assert_holes_untouched();
     let mut memory = case.memory.clone();
-    outer_product_update_with(&mut memory, p, z, factors, None, context).expect("it fits");
+    outer_product_update(&mut memory, OuterProducts::new(p, z), factors, &mut *context)
+        .expect("it fits");
     // Where no probe weighs a pattern, one of the two may leave a -0 that the other makes a 0.
     assert_eq!(memory.to_rows(), with_delta.to_rows(), "ΔM is kept or not");
     let products = Products {
@@ -242,12 +249,9 @@ pub fn learn<T: Real>(
     let mut memory = case.memory.clone();
     let mut delta = Matrix::unwritten(patterns, dim, 1);
     if given {
-        let input = LearningInput {
-            probes: case.probes.view(),
-            retrieved: told.retrieved.view(),
-            memory_weights: told.weights.view(),
-            delta: Some(delta.view_mut()),
-        };
+        let input =
+            LearningInput::new(case.probes.view(), told.retrieved.view(), told.weights.view())
+                .with_delta(delta.view_mut());
         plasticity.learn_from(&case.retrieval(), input, &mut memory, context).expect("it fits");
     } else {
         let (recall, delta) = (case.recall(context), Some(delta.view_mut()));

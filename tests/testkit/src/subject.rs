@@ -87,7 +87,7 @@ pub struct Told<T> {
     pub lse: Vec<T>,
     pub energy: Vec<T>,
     pub entropy: Vec<T>,
-    pub best: Vec<usize>,
+    pub best: Vec<Option<usize>>,
     pub best_weight: Vec<T>,
     pub support: Vec<usize>,
 }
@@ -103,7 +103,7 @@ impl<T: Real> Told<T> {
             lse: numbers(),
             energy: numbers(),
             entropy: numbers(),
-            best: vec![usize::MAX - 1; batch],
+            best: vec![Some(usize::MAX - 1); batch],
             best_weight: numbers(),
             support: vec![usize::MAX - 1; batch],
         }
@@ -111,18 +111,16 @@ impl<T: Real> Told<T> {
 
     /// Where a recall is to write.
     pub fn outputs(&mut self) -> Outputs<'_, T> {
-        Outputs {
-            retrieved: Some(self.retrieved.view_mut()),
-            similarities: Some(self.similarities.view_mut()),
-            memory_weights: Some(self.weights.view_mut()),
-            lse: Some(&mut self.lse),
-            energy: Some(&mut self.energy),
-            entropy: Some(&mut self.entropy),
-            best: Some(&mut self.best),
-            best_weight: Some(&mut self.best_weight),
-            support: Some(&mut self.support),
-            ..Outputs::default()
-        }
+        Outputs::new()
+            .with_retrieved(self.retrieved.view_mut())
+            .with_similarities(self.similarities.view_mut())
+            .with_memory_weights(self.weights.view_mut())
+            .with_lse(&mut self.lse)
+            .with_energy(&mut self.energy)
+            .with_entropy(&mut self.entropy)
+            .with_best(&mut self.best)
+            .with_best_weight(&mut self.best_weight)
+            .with_support(&mut self.support)
     }
 
     /// The numbers of one probe, as bits.
@@ -131,7 +129,8 @@ impl<T: Real> Told<T> {
         let numbers = [self.lse[b], self.energy[b], self.entropy[b], self.best_weight[b]];
         let rows = matrices.into_iter().flat_map(|matrix| matrix.row(b));
         let bits = rows.chain(&numbers).map(|x| x.bits());
-        bits.chain([self.best[b] as u64, self.support[b] as u64]).collect()
+        bits.chain([self.best[b].map_or(u64::MAX, |best| best as u64), self.support[b] as u64])
+            .collect()
     }
 
     /// The largest error over its bound of one probe, by output.
@@ -165,13 +164,9 @@ impl<T: Real> Told<T> {
         }
         let best_weight = best.map_or(T::ZERO, |best| weights[best]);
         // A gain is multiplied after the comparison, and may make equals of unequals.
-        let tie = how.gain != T::ONE
-            && best.is_some_and(|best| similarities[best] == similarities[self.best[b]]);
-        assert!(
-            self.best[b] == best.unwrap_or(usize::MAX) || tie,
-            "best: {} {best:?}",
-            self.best[b]
-        );
+        let score = |best: Option<usize>| best.map(|best| similarities[best]);
+        let tie = how.gain != T::ONE && best.is_some() && score(best) == score(self.best[b]);
+        assert!(self.best[b] == best || tie, "best: {:?} {best:?}", self.best[b]);
         assert_eq!(self.best_weight[b].bits(), best_weight.bits(), "best_weight");
         let weighed = weights.iter().filter(|&&weight| weight != T::ZERO).count();
         let kept = (0..similarities.len()).filter(|&n| how.keeps(n)).count();

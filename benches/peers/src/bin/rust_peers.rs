@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Parser;
-use hopfield_kernels::{MatRef, Memory, Outputs, Retrieval, Context};
+use hopfield_kernels::{Context, MatRef, Memory, Outputs, Retrieval};
 use hopfield_peers::{
     Data, Dtype, ETA, Op, Peer, RUST_PEERS, Result, Row, Scalar, Setting, Shape, Sizes, Slice,
     checksum, digits, learned, machine, median, on_threads, time_slice, warm_up,
@@ -213,7 +213,7 @@ fn weights_that_count<T: Scalar>(data: &Data<T>, beta: f64) -> Result<f64> {
     Retrieval::new(T::from_f64(beta)).run(
         MatRef::new(&data.probes, batch, dim)?,
         &memory,
-        Outputs { support: Some(&mut support), ..Outputs::default() },
+        Outputs::new().with_support(&mut support),
         &mut Context::new(),
     )?;
     Ok(support.iter().sum::<usize>() as f64 / (batch * patterns) as f64)
