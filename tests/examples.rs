@@ -91,6 +91,8 @@ fn every_public_function_has_an_example() {
         let examples = scan(&file, &mut functions);
         code.insert(file, examples);
     }
+    // Setters are named by those who use their macro, and have nothing to show.
+    functions.retain(|it| !it.name.is_empty());
     functions.retain(|it| is_exported(it.owner.as_deref().unwrap_or(&it.name)));
     assert!(functions.len() > 100, "the scan finds {} functions", functions.len());
     let lacking: Vec<_> = functions

@@ -228,13 +228,13 @@ impl<T: Real> Case<T> {
         let mut weights = Guarded::unwritten(weights, (batch, patterns, gap), side);
         let mut numbers =
             fences.numbers.each_mut().map(|fence| fence.buffer(batch, side, T::CANARY));
-        let mut places = fences.best.buffer(batch, side, Some(usize::MAX - 1));
-        let mut counts = fences.support.buffer(batch, side, usize::MAX - 1);
+        let places = fences.best.buffer(batch, side, Some(usize::MAX - 1));
+        let counts = fences.support.buffer(batch, side, usize::MAX - 1);
         let outputs = every_output(
             [&mut retrieved, &mut similarities, &mut weights].map(Guarded::view_mut),
             numbers.each_mut().map(|fenced| &mut **fenced),
-            &mut places,
-            &mut counts,
+            places,
+            counts,
         );
         retrieval.run(probes.view(), memory, outputs, context).unwrap();
         retrieved.assert_written(&expected[0], "retrieved");
