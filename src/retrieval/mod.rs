@@ -205,11 +205,11 @@ impl<'k, T: Element> Retrieval<'k, T> {
     ///
     /// let patterns: Vec<f32> = (0..64_000_u64).map(|i| ((i * i) as f32).sin()).collect();
     /// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
-    /// let (mut context, mut best) = (Context::new(), [0]);
-    /// let outputs = Outputs { best: Some(&mut best), ..Outputs::default() };
+    /// let (mut context, mut best) = (Context::new(), [None]);
+    /// let outputs = Outputs::default().with_best(&mut best);
     /// let probes = MatRef::new(memory.pattern(7), 1, 64)?;
     /// Retrieval::new(8.0).with_hints(&[Some(7)]).run(probes, &memory, outputs, &mut context)?;
-    /// assert_eq!(best, [7]);
+    /// assert_eq!(best, [Some(7)]);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
     #[must_use]

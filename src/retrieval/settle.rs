@@ -327,10 +327,10 @@ impl<T: Element> Retrieval<'_, T> {
             settled.hints.extend_from_slice(self.hints.unwrap_or_default());
         }
         settled.hints.resize(settled.hints.len().max(settled.best.len()), None);
-        let best = hinted.then_some(&mut settled.best[..]);
+        let best = hinted.then(|| &mut settled.best[..]);
         let outputs = Outputs { retrieved, energy, best, ..Outputs::default() };
         let moving = settled.rows.gather(self, &settled.moving)?.unwrap_or(*self);
-        let hints = hinted.then_some(&settled.hints[..batch]);
+        let hints = hinted.then(|| &settled.hints[..batch]);
         Retrieval { hints, ..moving.updating() }.run(probes, memory, outputs, context)
     }
 }

@@ -50,13 +50,13 @@ use crate::similarity::scoring::{Scoring, masked};
 ///
 /// let patterns: Vec<f32> = (0..64_000_u64).map(|i| ((i * i) as f32).sin()).collect();
 /// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
-/// let (mut context, mut best) = (Context::new(), [0]);
-/// let outputs = Outputs { best: Some(&mut best), ..Outputs::default() };
+/// let (mut context, mut best) = (Context::new(), [None]);
+/// let outputs = Outputs::default().with_best(&mut best);
 /// let probes = MatRef::new(memory.pattern(123), 1, 64)?;
 /// Retrieval::new(8.0)
 ///     .with_screening(Screening::Auto)
 ///     .run(probes, &memory, outputs, &mut context)?;
-/// assert_eq!(best, [123]);
+/// assert_eq!(best, [Some(123)]);
 /// assert!(context.counters().listed < 100, "of 1,000 patterns");
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```

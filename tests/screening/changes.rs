@@ -1,8 +1,8 @@
 //! Codes stay true under every change.
 
 use hopfield_kernels::{
-    Codes, Context, MatMut, MatRef, Memory, Outputs, Plasticity, Recall, Retrieval, Screening,
-    Separation, Update, UpdateRule, outer_product_update_with,
+    Codes, Context, MatMut, MatRef, Memory, OuterProducts, Outputs, Plasticity, Recall, Retrieval,
+    Screening, Separation, Update, UpdateRule, outer_product_update,
 };
 use testkit::data::{Random, Real};
 
@@ -32,15 +32,15 @@ fn change<T: Real>(step: usize, seed: u64, memory: &mut Memory<T>) {
             rule.learn(&recall, memory, None, &mut context).unwrap();
         }
         2 => {
-            let rates = Update {
-                eta: T::ZERO,
-                reg_lambda: T::from_f64(0.01),
-                l1_lambda: T::from_f64(0.002),
-            };
+            let rates = Update::default()
+                .with_eta(T::ZERO)
+                .with_reg_lambda(T::from_f64(0.01))
+                .with_l1_lambda(T::from_f64(0.002));
             let (weights, vectors) = (vec![T::ZERO; memory.patterns()], numbers(dim));
             let weights = MatRef::new(&weights, 1, memory.patterns()).unwrap();
             let vectors = MatRef::new(&vectors, 1, dim).unwrap();
-            outer_product_update_with(memory, weights, vectors, rates, None, &mut context).unwrap();
+            let products = OuterProducts::new(weights, vectors);
+            outer_product_update(memory, products, rates, &mut context).unwrap();
         }
         3 => {
             let mut weights = vec![T::ZERO; 2 * memory.patterns()];
@@ -52,8 +52,8 @@ fn change<T: Real>(step: usize, seed: u64, memory: &mut Memory<T>) {
             let weights = MatRef::new(&weights, 2, memory.patterns()).unwrap();
             let vectors = MatRef::new(&vectors, 2, dim).unwrap();
             let rates = Update::default();
-            outer_product_update_with(memory, weights, vectors, rates, Some(to), &mut context)
-                .unwrap();
+            let products = OuterProducts::new(weights, vectors).with_delta(to);
+            outer_product_update(memory, products, rates, &mut context).unwrap();
         }
         4 => memory.set_pattern(seed as usize % memory.patterns(), &numbers(dim)).unwrap(),
         5 => {
@@ -110,8 +110,7 @@ fn drift_widens_the_bounds_by_little() {
     let mut memory = problem.memory().with_codes(Codes::Eight).unwrap();
     let (mut context, mut recall) = (Context::new(), Recall::new());
     let retrieval = Retrieval::new(8.0).with_screening(Screening::Always);
-    let rule =
-        Plasticity { update: Update { eta: 1e-3, ..Update::default() }, ..Plasticity::default() };
+    let rule = Plasticity::default().with_update(Update::default().with_eta(1e-3));
     for _ in 0..50 {
         let probes = problem.view();
         retrieval.recall(probes, &memory, Outputs::default(), &mut recall, &mut context).unwrap();

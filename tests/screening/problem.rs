@@ -107,17 +107,15 @@ pub fn told<T: Real>(
     let floats = || vec![T::CANARY; batch];
     let (mut lse, mut energy, mut entropy, mut weight) = (floats(), floats(), floats(), floats());
     let (mut best, mut support) = (vec![Some(1 << 40); batch], vec![1 << 40; batch]);
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut retrieved, batch, width).unwrap()),
-        memory_weights: Some(MatMut::new(&mut weights, batch, memory.patterns()).unwrap()),
-        lse: Some(&mut lse),
-        energy: Some(&mut energy),
-        entropy: Some(&mut entropy),
-        best_weight: Some(&mut weight),
-        best: Some(&mut best),
-        support: Some(&mut support),
-        ..Outputs::default()
-    };
+    let outputs = Outputs::default()
+        .with_retrieved(MatMut::new(&mut retrieved, batch, width).unwrap())
+        .with_memory_weights(MatMut::new(&mut weights, batch, memory.patterns()).unwrap())
+        .with_lse(&mut lse)
+        .with_energy(&mut energy)
+        .with_entropy(&mut entropy)
+        .with_best_weight(&mut weight)
+        .with_best(&mut best)
+        .with_support(&mut support);
     retrieval.run(probes, memory, outputs, context).unwrap();
     let bits = |x: &T| if x.is_nan() { T::NAN.bits() } else { x.bits() };
     (0..batch)

@@ -84,7 +84,8 @@ fn borrowed_patterns_without_norms_are_streamed() {
 fn hints_are_checked() {
     let problem = Problem::<f32>::new(Kind::Near, (3, 8, 20), 1);
     let mut probes = problem.probes.clone();
-    let refused = Retrieval::new(1.0).with_hints(&[Some(1), None]).apply(&problem.memory(), &mut probes);
+    let refused =
+        Retrieval::new(1.0).with_hints(&[Some(1), None]).apply(&problem.memory(), &mut probes);
     assert_eq!(refused.unwrap_err().to_string(), "hints: expected 3 elements, got 2");
     assert_eq!(probes, problem.probes);
 }
