@@ -21,7 +21,7 @@ use crate::simd::{Element, beta_of};
 ///
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
 /// let mut s = [0.0; 2];
-/// similarities(MatRef::new(&[1.0, 10.0], 1, 2)?, &memory, MatMut::new(&mut s, 1, 2)?, None, None)?;
+/// similarities(MatRef::new(&[1.0, 10.0], 1, 2)?, &memory, MatMut::new(&mut s, 1, 2)?, None)?;
 /// assert_eq!(s, [21.0, 43.0]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -77,7 +77,7 @@ pub fn top_k<'c, T: Element>(
 /// use hopfield_kernels::{MatMut, softmax};
 ///
 /// let mut row = [1000.0, 1000.0 + std::f64::consts::LN_2];
-/// softmax(MatMut::new(&mut row, 1, 2)?, 1.0, None, None)?;
+/// softmax(MatMut::new(&mut row, 1, 2)?, 1.0, None)?;
 /// assert!((row[0] - 1.0 / 3.0).abs() < 1e-13);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -103,7 +103,7 @@ pub fn softmax<'c, T: Element>(
 /// use hopfield_kernels::{MatMut, MatRef, softmax_into};
 ///
 /// let mut weights = [f32::NAN; 4];
-/// softmax_into(MatRef::new(&[3.0; 4], 1, 4)?, 8.0, MatMut::new(&mut weights, 1, 4)?, None, None)?;
+/// softmax_into(MatRef::new(&[3.0; 4], 1, 4)?, 8.0, MatMut::new(&mut weights, 1, 4)?, None)?;
 /// assert_eq!(weights, [0.25; 4]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -137,7 +137,7 @@ pub fn softmax_into<'c, T: Element>(
 ///
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
 /// let mut sum = [0.0; 2];
-/// combine(MatRef::new(&[10.0, 1.0], 1, 2)?, &memory, MatMut::new(&mut sum, 1, 2)?, None, None)?;
+/// combine(MatRef::new(&[10.0, 1.0], 1, 2)?, &memory, MatMut::new(&mut sum, 1, 2)?, None)?;
 /// assert_eq!(sum, [13.0, 24.0]);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -166,7 +166,7 @@ pub fn combine<'c, T: Element>(
 /// for _ in 0..10 {
 ///     let probe = retrieved; // what was retrieved, recalled again
 ///     let to = MatMut::new(&mut retrieved, 1, 2)?;
-///     retrieve(MatRef::new(&probe, 1, 2)?, &memory, 8.0, to, &mut context, None)?;
+///     retrieve(MatRef::new(&probe, 1, 2)?, &memory, 8.0, to, &mut context)?;
 /// }
 /// assert_eq!(retrieved, [3.0, 4.0], "what is between two patterns ends at one of them");
 /// # Ok::<(), hopfield_kernels::Error>(())
@@ -193,7 +193,7 @@ pub fn retrieve<'c, T: Element>(
 ///
 /// let memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
 /// let mut energies = [0.0; 2];
-/// energy(MatRef::new(&[1.0, 0.0, 0.5, 0.5], 2, 2)?, &memory, 8.0, &mut energies, None, None)?;
+/// energy(MatRef::new(&[1.0, 0.0, 0.5, 0.5], 2, 2)?, &memory, 8.0, &mut energies, None)?;
 /// assert!(energies[0] < energies[1], "a stored pattern lies lower than what is between two");
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -231,8 +231,7 @@ pub fn energy<'c, T: Element>(
 /// let mut delta = [f64::NAN; 4];
 /// let products =
 ///     OuterProducts::new(weights, vectors).with_delta(MatMut::new(&mut delta, 2, 2)?);
-/// outer_product_update(&mut memory, OuterProducts::new(products, Update::default()
-///     .with_eta(0.5)), None, None)?;
+/// outer_product_update(&mut memory, products, Update::default().with_eta(0.5), None)?;
 /// assert_eq!(memory.to_rows(), [6.0, 12.0, 3.0, 4.0]);
 /// assert_eq!(memory.squared_norms(), [180.0, 25.0]);
 /// assert_eq!(delta, [10.0, 20.0, 0.0, 0.0], "ΔM, as it was asked for");

@@ -57,7 +57,7 @@ use crate::similarity::scoring::Scoring;
 /// let patterns = [1.0_f32, 0.0, 0.0, 1.0];
 /// let memory = Memory::from_rows(MatRef::new(&patterns, 2, 2)?)?;
 /// let probes = [0.9, 0.2];
-/// let (mut retrieved, mut best) = ([f32::NAN; 2], [0]);
+/// let (mut retrieved, mut best) = ([f32::NAN; 2], [None]);
 ///
 /// let mut context = Context::new();
 /// Retrieval::new(16.0).run(
@@ -66,7 +66,7 @@ use crate::similarity::scoring::Scoring;
 ///     Outputs::new().with_retrieved(MatMut::new(&mut retrieved, 1, 2)?).with_best(&mut best),
 ///     &mut context,
 /// )?;
-/// assert_eq!(best, [0]);
+/// assert_eq!(best, [Some(0)]);
 /// assert!(retrieved[0] > 0.9999 && retrieved[1] < 0.0001);
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
