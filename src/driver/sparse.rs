@@ -252,6 +252,8 @@ impl<T: Element> Sparse<'_, T> {
         work.supports.clear();
         if let Some(candidates) = self.candidates() {
             work.supports.reserve(probes.rows(), candidates);
+            work.exponentials.clear();
+            work.exponentials.reserve(candidates);
         }
         let threshold = self.threshold();
         let raise = |scores: &[T], row_max: T| self.raise(scores, row_max);

@@ -126,6 +126,7 @@ impl<T: Element> Call<'_, T> {
         for peaked in [false, true] {
             let choice = context.choice.peaked.iter().enumerate();
             gathered.which.clear();
+            gathered.which.reserve(batch);
             gathered.which.extend(choice.filter(|(_, p)| **p == peaked).map(|(b, _)| b));
             self.gather(gathered, &outputs);
             let mut factors = std::mem::take(&mut gathered.factors);
@@ -146,7 +147,10 @@ impl<T: Element> Call<'_, T> {
     /// Copies the rows of the probes that have been chosen, and makes room for their outputs.
     fn gather(&self, gathered: &mut Gathered<T>, outputs: &Outputs<'_, T>) {
         let Gathered { which, probes, biases, masks, hints, matrices, floats, .. } = gathered;
+        // Room for all probes: how many of them are peaked may change from call to call.
+        let batch = self.probes.rows();
         probes.clear();
+        probes.reserve(batch * self.memory.dim());
         which.iter().for_each(|&b| probes.extend_from_slice(self.probes.row(b)));
         biases.clear();
         masks.clear();
@@ -158,9 +162,16 @@ impl<T: Element> Call<'_, T> {
         }
         let cols = [&outputs.retrieved, &outputs.similarities, &outputs.memory_weights];
         for (matrix, cols) in matrices.iter_mut().zip(cols) {
-            matrix.resize(which.len() * cols.as_ref().map_or(0, MatMut::cols), T::ZERO);
+            let cols = cols.as_ref().map_or(0, MatMut::cols);
+            matrix.reserve((batch * cols).saturating_sub(matrix.len()));
+            matrix.resize(which.len() * cols, T::ZERO);
         }
-        floats.iter_mut().for_each(|vector| vector.resize(which.len(), T::ZERO));
+        for vector in floats {
+            vector.reserve(batch.saturating_sub(vector.len()));
+            vector.resize(which.len(), T::ZERO);
+        }
+        gathered.best.reserve(batch.saturating_sub(gathered.best.len()));
+        gathered.support.reserve(batch.saturating_sub(gathered.support.len()));
         gathered.best.resize(which.len(), None);
         gathered.support.resize(which.len(), 0);
     }

@@ -51,6 +51,7 @@ pub(crate) fn projection_weights<T: Element>(
     projected: &mut Vec<T>,
 ) {
     projected.clear();
+    projected.reserve(supports.weights.capacity());
     for (b, probe) in probes.iter().enumerate() {
         let range = supports.range(b);
         let (indices, weights) = (&supports.indices[range.clone()], &supports.weights[range]);

@@ -137,8 +137,9 @@ impl Integers for Vnni {
     type Codes = __m512i;
 
     const MOST: i32 = 127;
-    // 24 accumulators, 4 lines of codes and one broadcast.
-    const PROBES: usize = 6;
+    // 20 accumulators, 4 lines of codes and 5 words of the probes, which the compiler keeps in
+    // registers.
+    const PROBES: usize = 5;
     const PANELS: usize = 4;
 
     #[inline(always)]
