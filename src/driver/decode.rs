@@ -12,7 +12,9 @@
 //!
 //! 1. One probe needs so little arithmetic per pattern that it waits for L2 or for memory. So each
 //!    row is loaded from there once, and the next strip is prefetched while this one is projected.
-//! 2. Sums are taken in the same order as for many probes, so the bits are the same.
+//! 2. Rows of sixteen-bit numbers are widened as they are loaded, and need half as many bytes of
+//!    every cache and of memory.
+//! 3. Sums are taken in the same order as for many probes, so the bits are the same.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -26,8 +28,7 @@ use crate::separation::shape::SECTION;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::exp2::power;
 use crate::simd::reduce::add_all;
-use crate::simd::tail::vectors_of;
-use crate::simd::{Element, Simd};
+use crate::simd::{Element, Simd, Stored};
 use crate::similarity::accumulate::Products;
 
 /// Most bytes of a strip of four patterns that stays in L1, which has 32 to 48 KiB: there is room
@@ -50,12 +51,12 @@ mod ahead {
 }
 
 /// One probe against one block of patterns.
-pub(crate) struct RowStrips<'a, T> {
+pub(crate) struct RowStrips<'a, T, E> {
     /// The probe: padded.
     pub probe: &'a [T],
     pub params: SoftmaxParams<T>,
-    /// The block's patterns.
-    pub patterns: MatRef<'a, T>,
+    /// The block's patterns, as they are stored: padded.
+    pub patterns: MatRef<'a, E>,
     /// Index of the first of them among all patterns.
     pub first: usize,
     /// The block's scores; written. Room for the patterns in whole vectors, and one vector more.
@@ -75,12 +76,13 @@ pub(crate) const fn pays<T: Element, S: Simd<T>>(cols: usize) -> bool {
     cols * size_of::<T>() >= S::STRIP_ROW_BYTES
 }
 
-impl<T: Element> RowStrips<'_, T> {
+impl<T: Element, E: Stored<T>> RowStrips<'_, T, E> {
     #[inline(always)]
     pub fn run<S: Simd<T>>(self, simd: S) {
-        let vectors = vectors_of(&self.patterns);
+        assert!(self.patterns.cols().is_multiple_of(T::LANES), "rows are padded");
         let room = self.patterns.rows().next_multiple_of(T::LANES) + T::LANES;
-        assert!(self.probe.len() == vectors * T::LANES && self.retrieved.len() == self.probe.len());
+        assert_eq!(self.probe.len(), self.patterns.cols());
+        assert_eq!(self.retrieved.len(), self.probe.len());
         assert!(self.scores.len() >= room && self.weights.len() >= room);
         let short = size_of_val(self.probe) <= SHORT;
         // Short patterns leave room in L1 for more of them in a strip, and for a lookahead: the
@@ -177,7 +179,7 @@ impl<T: Element> RowStrips<'_, T> {
     /// otherwise it keeps an address for each row of a strip, spills them from strip to strip, and
     /// spends more time on them than on short patterns.
     #[inline(always)]
-    fn pattern(&self, n: usize) -> *const T {
+    fn pattern(&self, n: usize) -> *const E {
         black_box(self.patterns.as_ptr().wrapping_add(n * self.patterns.forward_stride()))
     }
 
@@ -200,7 +202,7 @@ impl<T: Element> RowStrips<'_, T> {
             // SAFETY: `n + Q <= patterns.rows()`, and rows are as long as the probe, both by the
             // precondition of `score`.
             let [mut sums] = unsafe {
-                tile::<Products, T, S, 1, Q>(simd, (self.probe.as_ptr(), 0), rows, chunk)
+                tile::<Products, T, E, S, 1, Q>(simd, (self.probe.as_ptr(), 0), rows, chunk)
             };
             let mut sum = add_all(simd, &mut sums, 0);
             for stage in Q.ilog2()..T::LANES.ilog2() {
@@ -328,11 +330,11 @@ impl<T: Element> RowStrips<'_, T> {
             let (to, len) = (self.retrieved.as_mut_ptr(), self.retrieved.len());
             let mut d = 0;
             while d + G * T::LANES <= len {
-                add::<T, S, Q, G, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
+                add::<T, E, S, Q, G, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
                 d += G * T::LANES;
             }
             while d < len {
-                add::<T, S, Q, 1, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
+                add::<T, E, S, Q, 1, AHEAD>(simd, weights, (rows, ahead, stride), to, d);
                 d += T::LANES;
             }
         }
@@ -348,10 +350,17 @@ impl<T: Element> RowStrips<'_, T> {
 ///
 /// What is prefetched may lie anywhere.
 #[inline(always)]
-unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEAD: u8>(
+unsafe fn add<
+    T: Element,
+    E: Stored<T>,
+    S: Simd<T>,
+    const Q: usize,
+    const G: usize,
+    const AHEAD: u8,
+>(
     simd: S,
     weights: [S::Vec; Q],
-    (rows, ahead, stride): (*const T, usize, usize),
+    (rows, ahead, stride): (*const E, usize, usize),
     to: *mut T,
     d: usize,
 ) {
@@ -367,7 +376,11 @@ unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEA
         for (j, weight) in weights.iter().enumerate() {
             let row = rows.add(j * stride);
             for g in 0..G {
-                let next = row.wrapping_add(ahead + g * T::LANES);
+                // Two vectors of sixteen-bit numbers share a line.
+                if G > 1 && !(g * T::LANES * size_of::<E>()).is_multiple_of(64) {
+                    continue;
+                }
+                let next = row.wrapping_add(ahead + g * T::LANES).cast();
                 match AHEAD {
                     ahead::L1 => simd.prefetch_near(next),
                     ahead::L2 => simd.prefetch(next),
@@ -375,7 +388,7 @@ unsafe fn add<T: Element, S: Simd<T>, const Q: usize, const G: usize, const AHEA
                 }
             }
             for (g, sum) in sums.iter_mut().enumerate() {
-                *sum = simd.mul_add(*weight, simd.load(row.add(g * T::LANES)), *sum);
+                *sum = simd.mul_add(*weight, E::load(simd, row.add(g * T::LANES)), *sum);
             }
         }
         for (g, sum) in sums.iter().enumerate() {

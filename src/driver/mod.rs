@@ -7,6 +7,7 @@
 //! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
 //! | [`decode`] | recall of one probe, by row strips |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
+//! | [`lines`] | the rows of a block, unpacked where they are not stored as padded rows |
 //! | [`scan`], [`sparse`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`update`] | learning, block by block of patterns |
@@ -22,6 +23,7 @@ mod decode;
 pub(crate) mod energy;
 mod finish;
 mod forward;
+mod lines;
 pub(crate) mod lists;
 mod merge;
 pub(crate) mod outputs;

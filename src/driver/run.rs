@@ -42,7 +42,8 @@ pub(crate) fn run<T: Element>(
         let later = if splits > 1 { most } else { 0 };
         // Padded probes, their sums, and the sums of a later split.
         let sums = product([retrieves, most + later, plan.value_stride]);
-        let scores = product([plan.scores::<T>(most)]) + product([plan.panels::<T>(most)]);
+        let scores = plan.scores::<T>(most) + plan.panels::<T>(most);
+        let scores = product([scores]).saturating_add(product([shared.unpacked()]));
         let floats = product([most, plan.stride]).saturating_add(sums).saturating_add(scores);
         let floats = floats.saturating_mul(pieces as u64);
         let states = product([pieces, later]).saturating_add(batch as u64);
@@ -63,7 +64,7 @@ pub(crate) fn run<T: Element>(
         for_each_piece(task, threads, &|task| task.run(shared));
     } else {
         let sums = product([retrieves, batch, splits, plan.value_stride]);
-        let scores = product([splits, plan.scores::<T>(batch)]);
+        let scores = product([splits, plan.scores::<T>(batch) + shared.unpacked()]);
         let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
         memory.reserve(floats, product([batch, 1 + splits]), product([splits, plan.list()]))?;
         let (states, partial_states) = memory.states.split_at_mut(batch);

@@ -151,7 +151,7 @@ pub(crate) fn scan<T: Element>(
         (_, false) => splits,
     };
     let most = if by_probes { batch.div_ceil(pieces) } else { batch };
-    let share = plan.scores::<T>(most) + plan.panels::<T>(most);
+    let share = plan.scores::<T>(most) + plan.panels::<T>(most) + shared.unpacked();
     let floats = product([batch, plan.stride]).saturating_add(product([pieces, share]));
     grow!(scratch.floats, floats, T::ZERO);
     grow!(scratch.states, product([pieces, most]), State::EMPTY);
@@ -261,6 +261,7 @@ impl<T: Element> ScanTask<'_, T> {
         let batch = probes.rows();
         let scores = take(&mut floats, plan.scores::<T>(batch));
         let panels = take(&mut floats, plan.panels::<T>(batch));
+        let unpacked = take(&mut floats, shared.unpacked());
         let (mut before, mut done): (Option<Lists<'_, T>>, usize) = (None, 0);
         for patterns in plan.splits::<T>().skip(self.splits.start).take(self.splits.len()) {
             let (now, rest) = per_pattern.split_at_col(patterns.len());
@@ -291,7 +292,12 @@ impl<T: Element> ScanTask<'_, T> {
                 lists: Some(&mut lists_of_all),
                 retrieved: None,
                 per_pattern: now,
-                scratch: TileScratch { scores: &mut *scores, list: &mut [], panels: &mut *panels },
+                scratch: TileScratch {
+                    scores: &mut *scores,
+                    list: &mut [],
+                    panels: &mut *panels,
+                    unpacked: &mut *unpacked,
+                },
             };
             compiled::recall(shared.level, kernel);
             before = Some(split);

@@ -15,6 +15,7 @@ use crate::driver::source::{Input, Source};
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
+use crate::memory::rows::Rows;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
@@ -35,10 +36,9 @@ pub(crate) enum Job<T> {
 pub(crate) struct Shared<'a, T> {
     pub level: Level,
     pub plan: Plan,
-    /// Padded patterns.
-    pub memory: MatRef<'a, T>,
-    /// Padded values, if they are not the patterns themselves.
-    pub values: Option<MatRef<'a, T>>,
+    pub memory: Rows<'a, T>,
+    /// Values, if they are not the patterns themselves.
+    pub values: Option<Rows<'a, T>>,
     /// From sums over d to scores; `None` if they are the same.
     pub scoring: Option<&'a Scoring<'a, T>>,
     /// Index of the job's first probe in what the scoring has for each probe.
@@ -66,7 +66,7 @@ impl<'a, T: Element> Shared<'a, T> {
         Self {
             level,
             plan: Plan::new::<T>(memory.patterns(), memory.dim()),
-            memory: memory.padded(),
+            memory: memory.rows(),
             values: None,
             scoring: None,
             first: 0,
@@ -80,6 +80,12 @@ impl<'a, T: Element> Shared<'a, T> {
             quadratic: true,
             probe_tile: PROBE_TILE,
         }
+    }
+
+    /// Elements of scratch for the rows of a block of patterns and values that are unpacked.
+    pub fn unpacked(&self) -> usize {
+        let of = |rows: Rows<'_, T>| rows.scratch(self.plan.block.min(self.plan.patterns));
+        of(self.memory) + self.values.map_or(0, of)
     }
 
     /// The same job for some of the probes.
@@ -319,13 +325,18 @@ impl<T: Element> Shared<'_, T> {
         let rows = if outputs.retrieved.is_some() { sum_rows } else { 0 };
         let sums = take(&mut floats, rows);
         let panels = take(&mut floats, self.plan.panels::<T>(input.rows()));
+        let unpacked = take(&mut floats, self.unpacked());
         let mut per_pattern = outputs.per_pattern();
         for (split, patterns) in self.plan.splits::<T>().enumerate() {
             let columns = patterns.len();
             let (part, rest) = per_pattern.split_at_col(columns);
             per_pattern = rest;
-            let scratch =
-                TileScratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
+            let scratch = TileScratch {
+                scores: &mut *scores,
+                list: &mut *list,
+                panels: &mut *panels,
+                unpacked: &mut *unpacked,
+            };
             if split == 0 {
                 self.split(patterns, (source, first), (&mut *states, &mut *sums), part, scratch);
             } else {
@@ -354,6 +365,7 @@ pub(crate) struct SplitTask<'a, T> {
     /// For each split in equal shares: the probes' states, their sums, and scratch.
     pub states: &'a mut [State<T>],
     pub sums: &'a mut [T],
+    /// Scores, and rows that are unpacked.
     pub scores: &'a mut [T],
     pub list: &'a mut [u32],
 }
@@ -394,7 +406,8 @@ impl<T: Element> SplitTask<'_, T> {
     /// Recalls from the task's only split, which is what `divide` leaves.
     pub fn run(self, shared: &Shared<'_, T>) {
         let patterns = self.plan.splits::<T>().nth(self.splits.start).expect("a split of the plan");
-        let scratch = TileScratch { scores: self.scores, list: self.list, panels: &mut [] };
+        let (unpacked, scores) = self.scores.split_at_mut(shared.unpacked());
+        let scratch = TileScratch { scores, list: self.list, panels: &mut [], unpacked };
         let (source, sums) = ((self.source, 0), (self.states, self.sums));
         shared.split(patterns, source, sums, self.per_pattern, scratch);
     }

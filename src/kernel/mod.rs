@@ -8,6 +8,7 @@
 //! | [`rank1`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], with decay | patterns x vectors of d |
 //! | [`norms`] | squared norms of patterns, and of features | |
 //! | [`rows`] | scaling and adding rows | |
+//! | [`unpack`] | rows of stored numbers become padded rows of elements | |
 //!
 //! Each is written once, over [`Simd`](crate::simd::Simd), and is `#[inline(always)]`, so that it
 //! is compiled for the level that runs it. Kernels take *padded* matrices, whose number of columns
@@ -21,3 +22,4 @@ pub(crate) mod packed_dot;
 pub(crate) mod rank1;
 pub(crate) mod rows;
 pub(crate) mod score;
+pub(crate) mod unpack;

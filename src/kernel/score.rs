@@ -30,7 +30,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::simd::reduce::add_all;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_tile_size;
-use crate::simd::{Element, MAX_LANES, Simd};
+use crate::simd::{Element, MAX_LANES, Simd, Stored};
 use crate::similarity::accumulate::Accumulate;
 
 /// Most bytes of a probe in one chunk. A tile of six probes of this length and the patterns that
@@ -140,7 +140,7 @@ impl<T: Element> Block<'_, T> {
                 let probes = (probes.as_ptr(), probes.forward_stride());
                 // SAFETY: `row < patterns.rows()` by the `min` above; `P` probes exist and the
                 // chunk is within all rows, by the preconditions of `panels`.
-                let mut sums = unsafe { tile::<A, T, S, P, Q>(simd, probes, rows, chunk) };
+                let mut sums = unsafe { tile::<A, T, T, S, P, Q>(simd, probes, rows, chunk) };
                 for (partial_sums, sums) in partial_sums.iter_mut().zip(&mut sums) {
                     partial_sums[at].write(add_all(simd, sums, 0));
                 }
@@ -169,10 +169,17 @@ impl<T: Element> Block<'_, T> {
 /// - the `P` probes, which begin `stride` elements apart;
 /// - the `Q` rows that begin at `patterns`.
 #[inline(always)]
-pub(crate) unsafe fn tile<A: Accumulate, T: Element, S: Simd<T>, const P: usize, const Q: usize>(
+pub(crate) unsafe fn tile<
+    A: Accumulate,
+    T: Element,
+    E: Stored<T>,
+    S: Simd<T>,
+    const P: usize,
+    const Q: usize,
+>(
     simd: S,
     (probes, stride): (*const T, usize),
-    patterns: [*const T; Q],
+    patterns: [*const E; Q],
     chunk: Range<usize>,
 ) -> [[S::Vec; Q]; P] {
     let mut acc = [[simd.splat(T::ZERO); Q]; P];
@@ -182,7 +189,7 @@ pub(crate) unsafe fn tile<A: Accumulate, T: Element, S: Simd<T>, const P: usize,
         unsafe {
             let m = patterns.map(
                 #[inline(always)]
-                |row| simd.load(row.add(d)),
+                |row| E::load(simd, row.add(d)),
             );
             for (i, acc) in acc.iter_mut().enumerate() {
                 let x = simd.load(probes.add(i * stride + d));

@@ -418,7 +418,9 @@ fn nearest_pair<T: Element>(
     let mut similarities = vec![T::ZERO; count];
     let cosine = Retrieval::new(T::ONE).with_similarity(Similarity::Cosine);
     let mut nearest: Option<(T, usize, usize)> = None;
-    for (i, row) in memory.as_mat().iter().enumerate() {
+    let mut buffer = Vec::new();
+    for i in 0..count {
+        let row = memory.pattern_in(i, &mut buffer);
         let outputs = Outputs {
             similarities: Some(MatMut::new(&mut similarities, 1, count)?),
             ..Outputs::default()
@@ -445,7 +447,9 @@ fn merge<T: Element>(
         let mean = |(a, b): (&T, &T)| T::from_f64(share * a.to_f64() + (1.0 - share) * b.to_f64());
         a.iter().zip(b).map(mean).collect()
     };
-    let pattern = mean(memory.pattern(kept), memory.pattern(freed));
+    let (mut of_kept, mut of_freed) = (Vec::new(), Vec::new());
+    let of_kept = memory.pattern_in(kept, &mut of_kept);
+    let pattern = mean(of_kept, memory.pattern_in(freed, &mut of_freed));
     memory.set_pattern(kept, &pattern)?;
     if let Some(values) = memory.values() {
         let value = mean(values.row(kept), values.row(freed));

@@ -355,7 +355,7 @@ impl<T: Element> Plasticity<T> {
         update.apply(self.update, delta, memory, context)?;
         context.learning = learning;
         if let Some(noise) = self.noise {
-            noise.add(memory);
+            noise.add(memory)?;
         }
         Ok(())
     }

@@ -95,6 +95,7 @@ impl<T: Element> Batch<'_, T> {
         memory: &mut Memory<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        memory.expect_learning()?;
         if self.batch == 0 {
             clear(delta);
             return Ok(());
@@ -117,7 +118,7 @@ impl<T: Element> Batch<'_, T> {
         // A task may work on two blocks at a time.
         let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
         context.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
-        let (patterns, norms) = memory.padded_mut();
+        let (patterns, norms) = memory.padded_mut()?;
         let step = Step {
             share: T::ONE / T::from_f64(self.batch as f64),
             rate: factors.eta,

@@ -141,7 +141,7 @@ impl<'a, T: Element> Call<'a, T> {
     {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
-        let values = memory.padded_values().filter(|_| !retrieval.updates);
+        let values = memory.value_rows().filter(|_| !retrieval.updates);
         let plan = retrieval.value_dim(memory).map_or(plan, |dim| plan.with_values::<T>(dim));
         // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
         // some probes alone and one is not finite, each probe has a tile to itself.
@@ -149,7 +149,7 @@ impl<'a, T: Element> Call<'a, T> {
         Shared {
             level,
             plan,
-            memory: memory.padded(),
+            memory: memory.rows(),
             values,
             scoring: (!scoring.is_dot()).then_some(scoring),
             first: 0,

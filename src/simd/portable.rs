@@ -3,8 +3,10 @@
 //! `wide` selects its instructions at build time and cannot use run-time detection, so this level
 //! serves machines and targets that have no other.
 
+use half::{bf16, f16};
 use wide::{f32x16, f64x8};
 
+use super::stored::one_by_one;
 use super::vector::Simd;
 
 /// The token needs no proof: its instructions are the target's baseline.
@@ -39,6 +41,7 @@ macro_rules! lanes {
             const LOOKAHEAD: bool = false;
             const STRIP_VECTORS: usize = 4;
             const STREAMS: usize = 1;
+            const WIDENS: bool = false;
             const REGISTERS: usize = 4;
 
             #[inline(always)]
@@ -68,6 +71,18 @@ macro_rules! lanes {
                 // `Simd::load_first`; slicing `lanes` panics if it has fewer.
                 unsafe { from.copy_to_nonoverlapping(lanes[..n].as_mut_ptr(), n) };
                 $vector::new(lanes)
+            }
+            #[inline(always)]
+            unsafe fn load_bf16(self, from: *const bf16) -> $vector {
+                // SAFETY: `LANES` elements at `from` are readable by the precondition of
+                // `Simd::load_bf16`.
+                unsafe { self.load(one_by_one::<$t, _>(from).as_ptr()) }
+            }
+            #[inline(always)]
+            unsafe fn load_f16(self, from: *const f16) -> $vector {
+                // SAFETY: `LANES` elements at `from` are readable by the precondition of
+                // `Simd::load_f16`.
+                unsafe { self.load(one_by_one::<$t, _>(from).as_ptr()) }
             }
             #[inline(always)]
             unsafe fn store_first(self, to: *mut $t, vector: $vector, n: usize) {

@@ -9,7 +9,7 @@ use crate::{Plasticity, Retrieval};
 /// tasks.
 fn shares(pieces: usize) -> Vec<usize> {
     let mut memory = Memory::<f32>::zeros(100, 3).expect("a small memory");
-    let (patterns, norms) = memory.padded_mut();
+    let (patterns, norms) = memory.padded_mut().expect("padded rows");
     let cols = patterns.cols();
     let learn = Learn {
         sources: [None, None],

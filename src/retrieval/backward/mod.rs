@@ -23,7 +23,7 @@ use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::call::{Call, Work};
-use crate::retrieval::update::ProbeUpdate;
+use crate::retrieval::update::{ProbeUpdate, SupportRows};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
@@ -296,7 +296,12 @@ impl<T: Element> Call<'_, T> {
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let values = memory.values().filter(|_| !retrieval.updates);
-        let support = Support { indices, weights, rows: values.unwrap_or(memory.as_mat()) };
+        let mut buffer = Vec::new();
+        let rows = match values {
+            Some(values) => SupportRows::InPlace(values),
+            None => SupportRows::of(memory, indices, &mut buffer),
+        };
+        let support = Support { indices, weights, rows };
         if indices.is_empty() && values.is_none() {
             // The probe stays where it is.
             dx.iter_mut().zip(g).for_each(|(dx, g)| *dx += g);
@@ -322,9 +327,9 @@ impl<T: Element> Call<'_, T> {
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let (x, beta) = (self.probes.row(b), retrieval.beta.to_f64());
-        let mut patterns = Gradient::of(&mut sums.patterns);
+        let (mut patterns, mut buffer) = (Gradient::of(&mut sums.patterns), Vec::new());
         for (&n, &dt) in indices.iter().zip(dt).filter(|(_, dt)| **dt != 0.0) {
-            let m = memory.pattern(n as usize);
+            let m = memory.pattern_in(n as usize, &mut buffer);
             if let Some(bias) = sums.bias.get_mut(n as usize) {
                 *bias += dt;
             }
@@ -359,7 +364,7 @@ impl<T: Element> Call<'_, T> {
         let longest = part().reduce(|a, n| if norms[n] > norms[a] { n } else { a });
         if let Some(n) = longest {
             let mut patterns = Gradient::of(&mut sums.patterns);
-            patterns.add(n as u32, energy, memory.pattern(n));
+            patterns.add(n as u32, energy, memory.pattern_in(n, &mut Vec::new()));
         }
     }
 
