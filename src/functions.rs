@@ -363,7 +363,8 @@ pub fn energy_with<T: Element>(
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `vectors` B x D,
-/// [`Error::Parameter`](crate::Error::Parameter) unless the factors are finite.
+/// [`Error::Parameter`](crate::Error::Parameter) unless the factors are finite,
+/// [`Error::Store`](crate::Error::Store) for patterns in sixteen bits or in a file.
 pub fn outer_product_update<T: Element>(
     memory: &mut Memory<T>,
     weights: MatRef<'_, T>,

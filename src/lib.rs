@@ -76,6 +76,8 @@ mod kernel;
 mod learning;
 mod matrix;
 mod memory;
+#[cfg(any(feature = "files", feature = "synapse"))]
+mod npy_header;
 mod retrieval;
 mod separation;
 mod simd;
@@ -83,6 +85,8 @@ mod similarity;
 #[cfg(feature = "synapse")]
 mod synapse;
 pub mod theory;
+#[cfg(any(feature = "files", feature = "synapse"))]
+mod whole;
 
 pub use driver::outputs::Outputs;
 pub use driver::parallel::Parallelism;
@@ -96,6 +100,8 @@ pub use learning::{
     Event, Growth, LearningInput, Noise, Plasticity, Update, UpdateRule, Usage, WhenFull,
 };
 pub use matrix::{MatMut, MatRef};
+#[cfg(feature = "files")]
+pub use memory::{Access, MapOptions};
 pub use memory::{Borrowed, Memory, Precision};
 pub use retrieval::{
     Context, Gradients, Heads, Recall, Retrieval, Settled, Status, Stop, Upstream,

@@ -40,7 +40,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::memory::rows::Rows;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
-use crate::simd::{Element, Kernel, Simd, Stored};
+use crate::simd::{Element, Kernel, Loads, Ragged, Simd, Stored, Whole};
 use crate::similarity::scoring::Scoring;
 
 /// Scratch memory of one task.
@@ -144,7 +144,7 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
         let mut left = [None; PROBE_BLOCK];
         let tiles = ProbeTiles::of(self.source.batch(), self.probe_tile);
         let unpacked = std::mem::take(&mut self.scratch.unpacked);
-        let (of_patterns, of_values) = 
+        let (of_patterns, of_values) =
             unpacked.split_at_mut(self.patterns.scratch(self.block.min(self.patterns.rows())));
         for block in blocks::<T>(self.patterns.rows(), self.block) {
             let patterns = Lines::new(self.patterns.subrows(block.clone()), of_patterns);
@@ -178,12 +178,15 @@ impl<T: Element> Forward<'_, T> {
         for block in blocks::<T>(self.patterns.rows(), self.block) {
             let one = (probe, params, block.clone());
             match self.patterns.subrows(block) {
-                Rows::Padded(rows) => self.row_strips(simd, one, rows, self.prefetches_strips),
-                Rows::Bf16(rows) if S::WIDENS => self.row_strips(simd, one, rows, true),
-                Rows::F16(rows) if S::WIDENS => self.row_strips(simd, one, rows, true),
+                Rows::Padded(rows) => self.row_strips(simd, one, (rows, Whole)),
+                Rows::Bf16(rows) if S::WIDENS => self.row_strips(simd, one, (rows, Whole)),
+                Rows::F16(rows) if S::WIDENS => self.row_strips(simd, one, (rows, Whole)),
+                Rows::Ragged(rows) => {
+                    self.row_strips(simd, one, (rows, Ragged(rows.cols())));
+                }
                 rows => {
                     let unpacked = std::mem::take(&mut self.scratch.unpacked);
-                    self.row_strips(simd, one, rows.all(simd, unpacked), false);
+                    self.row_strips(simd, one, (rows.all(simd, unpacked), Whole));
                     self.scratch.unpacked = unpacked;
                 }
             }
@@ -192,12 +195,11 @@ impl<T: Element> Forward<'_, T> {
 
     /// Recalls one probe from one block of patterns.
     #[inline(always)]
-    fn row_strips<S: Simd<T>, E: Stored<T>>(
+    fn row_strips<S: Simd<T>, E: Stored<T>, L: Loads<T, E>>(
         &mut self,
         simd: S,
         (probe, params, block): (&[T], SoftmaxParams<T>, Range<usize>),
-        patterns: MatRef<'_, E>,
-        prefetches: bool,
+        (patterns, loads): (MatRef<'_, E>, L),
     ) {
         let ([state], Some(retrieved)) = (&mut *self.states, &mut self.retrieved) else { return };
         let (scores, weights) = self.scratch.scores.split_at_mut(scores_stride::<T>(self.block));
@@ -205,12 +207,14 @@ impl<T: Element> Forward<'_, T> {
             probe,
             params,
             patterns,
+            loads,
             first: self.first + block.start,
             scores,
             weights,
             state,
             retrieved: retrieved.row_mut(0),
-            prefetches,
+            prefetches: self.prefetches_strips,
+            further: decode::further::<T, E>(patterns.forward_stride()),
         }
         .run(simd);
         let scores = &scores[..block.len()];

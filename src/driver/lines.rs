@@ -72,3 +72,45 @@ impl<'a, T: Element> Lines<'a, T> {
             .expect("scratch has room for these rows")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{Memory, Precision};
+    use crate::simd::{Kernel, Level};
+
+    /// Takes some rows, and then all.
+    struct Take<'a>(Rows<'a, f32>, &'a mut [f32], &'a [u32]);
+
+    impl Kernel<f32> for Take<'_> {
+        /// Which rows hold numbers after the first, and whether all do after the second.
+        type Output = (Vec<u32>, bool);
+
+        #[inline(always)]
+        fn run<S: Simd<f32>>(self, simd: S) -> Self::Output {
+            let mut lines = Lines::new(self.0, self.1);
+            let rows = lines.listed(simd, self.2);
+            let some = (0..rows.rows() as u32).filter(|n| !rows.row(*n as usize)[0].is_nan());
+            let some = some.collect();
+            let rows = lines.all(simd);
+            (some, rows.iter().all(|row| row.iter().all(|x| !x.is_nan())))
+        }
+    }
+
+    /// The others may be anywhere, on a disk for example.
+    #[test]
+    fn rows_that_are_not_listed_are_not_read() {
+        let rows: Vec<f32> = (0..100 * 20).map(|x| x as f32).collect();
+        let memory = Memory::from_slice(&rows, 20).expect("whole patterns");
+        let memory = memory.with_precision(Precision::Bf16).expect("room");
+        let rows = memory.rows();
+        for level in Level::available() {
+            for list in [&[][..], &[0], &[3, 64, 99]] {
+                let mut scratch = vec![f32::NAN; rows.scratch(100)];
+                let (some, all) =
+                    crate::simd::Lanes::dispatch(level, Take(rows, &mut scratch, list));
+                assert_eq!((&some[..], all), (list, true), "{level}");
+            }
+        }
+    }
+}

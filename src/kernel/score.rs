@@ -30,7 +30,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::simd::reduce::add_all;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_tile_size;
-use crate::simd::{Element, MAX_LANES, Simd, Stored};
+use crate::simd::{Element, Loads, MAX_LANES, Simd, Stored, Whole};
 use crate::similarity::accumulate::Accumulate;
 
 /// Most bytes of a probe in one chunk. A tile of six probes of this length and the patterns that
@@ -140,7 +140,8 @@ impl<T: Element> Block<'_, T> {
                 let probes = (probes.as_ptr(), probes.forward_stride());
                 // SAFETY: `row < patterns.rows()` by the `min` above; `P` probes exist and the
                 // chunk is within all rows, by the preconditions of `panels`.
-                let mut sums = unsafe { tile::<A, T, T, S, P, Q>(simd, probes, rows, chunk) };
+                let mut sums =
+                    unsafe { tile::<A, T, T, Whole, S, P, Q>(simd, probes, (rows, Whole), chunk) };
                 for (partial_sums, sums) in partial_sums.iter_mut().zip(&mut sums) {
                     partial_sums[at].write(add_all(simd, sums, 0));
                 }
@@ -167,19 +168,20 @@ impl<T: Element> Block<'_, T> {
 /// # Safety
 /// The vectors of `chunk` are readable in each of
 /// - the `P` probes, which begin `stride` elements apart;
-/// - the `Q` rows that begin at `patterns`.
+/// - the `Q` rows that begin at `patterns`, as `loads` loads them.
 #[inline(always)]
 pub(crate) unsafe fn tile<
     A: Accumulate,
     T: Element,
     E: Stored<T>,
+    L: Loads<T, E>,
     S: Simd<T>,
     const P: usize,
     const Q: usize,
 >(
     simd: S,
     (probes, stride): (*const T, usize),
-    patterns: [*const E; Q],
+    (patterns, loads): ([*const E; Q], L),
     chunk: Range<usize>,
 ) -> [[S::Vec; Q]; P] {
     let mut acc = [[simd.splat(T::ZERO); Q]; P];
@@ -187,10 +189,12 @@ pub(crate) unsafe fn tile<
         let d = vector * T::LANES;
         // SAFETY: `vector` is in `chunk`, which every row has by the preconditions of `tile`.
         unsafe {
-            let m = patterns.map(
-                #[inline(always)]
-                |row| E::load(simd, row.add(d)),
-            );
+            // Not `map`, which is compiled as a function by itself where a load takes several
+            // instructions, and then without the level's.
+            let mut m = [simd.splat(T::ZERO); Q];
+            for (m, row) in m.iter_mut().zip(patterns) {
+                *m = loads.load(simd, row, (0, d));
+            }
             for (i, acc) in acc.iter_mut().enumerate() {
                 let x = simd.load(probes.add(i * stride + d));
                 for (acc, m) in acc.iter_mut().zip(m) {

@@ -165,7 +165,8 @@ impl<T: Element> Plasticity<T> {
     /// # Errors
     /// [`Error::NoRecall`] unless `recall` is one of this memory as it is now, [`Error::Shape`] for
     /// a `delta` that does not fit, [`Error::Parameter`] for rates that are not finite or no
-    /// negative step. Nothing has changed then.
+    /// negative step, [`Error::Store`] for patterns in sixteen bits or in a file. Nothing has
+    /// changed then.
     pub fn learn(
         &self,
         recall: &Recall<T>,
@@ -200,7 +201,8 @@ impl<T: Element> Plasticity<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`]
-    /// for rates that are not finite or no negative step. Nothing has changed then.
+    /// for rates that are not finite or no negative step, [`Error::Store`] for patterns in sixteen
+    /// bits or in a file. Nothing has changed then.
     pub fn learn_from(
         &self,
         retrieval: &Retrieval<'_, T>,

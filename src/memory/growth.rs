@@ -27,7 +27,8 @@ impl<T: Element> Memory<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] for patterns or values that do not fit, or where values are missing or too
-    /// many; [`Error::Slice`] where there is no room. Nothing has changed then.
+    /// many; [`Error::Slice`] where there is no room; [`Error::Store`] where patterns belong to a
+    /// file. Nothing has changed then.
     pub fn append(
         &mut self,
         patterns: MatRef<'_, T>,
@@ -70,7 +71,7 @@ impl<T: Element> Memory<T> {
     ///
     /// # Errors
     /// [`Error::Index`] for an index that there is no pattern of, [`Error::Empty`] where no pattern
-    /// would be left. Nothing has changed then.
+    /// would be left, [`Error::Store`] where patterns belong to a file. Nothing has changed then.
     pub fn remove(&mut self, indices: &[usize]) -> Result<()> {
         let mut removed = vec![false; self.patterns];
         for &found in indices {
@@ -110,7 +111,7 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Slice`] where there is no room.
+    /// [`Error::Slice`] where there is no room, [`Error::Store`] where patterns belong to a file.
     pub fn reserve(&mut self, more: usize) -> Result<()> {
         self.store.make_writable((self.patterns, self.dim))?;
         self.store.reserve(self.patterns.checked_add(more), (self.patterns, self.dim))

@@ -2,6 +2,8 @@
 
 mod borrowed;
 mod bytes;
+#[cfg(feature = "files")]
+mod file;
 mod from;
 mod growth;
 mod layout;
@@ -17,6 +19,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use borrowed::Borrowed;
+#[cfg(feature = "files")]
+pub use file::{Access, MapOptions};
 use norms::{highest, squared_norms};
 use rows::Rows;
 pub use store::Precision;
@@ -32,7 +36,8 @@ use crate::simd::{Element, Level};
 /// N stored patterns of dimension D (M, N x D), ready for the kernels.
 ///
 /// Rows begin on cache lines and are padded with zeros to whole vectors; their squared norms are
-/// kept true under every change.
+/// kept true under every change. Patterns can also be stored in sixteen bits
+/// ([`with_precision`](Self::with_precision)), or stay in a file (`map`, feature `files`).
 ///
 /// ```
 /// use hopfield_kernels::{MatRef, Memory};
@@ -172,7 +177,8 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] when the matrix is not N x D.
+    /// [`Error::Shape`] when the matrix is not N x D, [`Error::Store`] where patterns belong to a
+    /// file.
     pub fn set_rows(&mut self, rows: MatRef<'_, T>) -> Result<()> {
         expect_shape("rows", rows.shape(), (self.patterns, self.dim))?;
         self.store.make_writable((self.patterns, self.dim))?;
@@ -195,7 +201,8 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] when the matrix is not D x N.
+    /// [`Error::Shape`] when the matrix is not D x N, [`Error::Store`] where patterns belong to a
+    /// file.
     pub fn set_columns(&mut self, columns: MatRef<'_, T>) -> Result<()> {
         expect_shape("columns", columns.shape(), (self.dim, self.patterns))?;
         self.store.make_writable((self.patterns, self.dim))?;
@@ -233,7 +240,8 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`] when it is not D long; [`Error::Index`] when there is no pattern `index`.
+    /// [`Error::Length`] when it is not D long; [`Error::Index`] when there is no pattern `index`;
+    /// [`Error::Store`] where patterns belong to a file.
     pub fn set_pattern(&mut self, index: usize, pattern: &[T]) -> Result<()> {
         if index >= self.patterns {
             return Err(Error::Index { operand: "pattern", expected: self.patterns, found: index });

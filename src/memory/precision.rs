@@ -21,8 +21,10 @@ impl<T: Element> Memory<T> {
     /// well. Learning is refused, as most updates would be too small to change a number of sixteen
     /// bits; noise and pruning are rounded.
     ///
+    /// Patterns of a file are copied into memory, whatever the precision, and can then be changed.
+    ///
     /// ```
-    /// use hopfield_kernels::{MatRef, Memory, Precision, Retrieval};
+    /// use hopfield_kernels::{Memory, Precision, Retrieval};
     ///
     /// let memory = Memory::from([[1.0_f32, 0.1], [-1.0, 0.7]]).with_precision(Precision::Bf16)?;
     /// let mut probe = [0.9, 0.2];
@@ -34,7 +36,7 @@ impl<T: Element> Memory<T> {
     /// # Errors
     /// [`Error::Slice`] where there is no room, [`Error::Level`] as [`Level::detect`] says.
     pub fn with_precision(self, precision: Precision) -> Result<Self> {
-        if precision == self.precision() {
+        if precision == self.precision() && !matches!(self.store, Store::Bytes(_)) {
             return Ok(self);
         }
         let level = Level::detect()?;

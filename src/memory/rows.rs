@@ -13,7 +13,7 @@ use crate::kernel::unpack::unpack_row;
 use crate::matrix::MatRef;
 use crate::memory::layout::{padded_cols, padded_stride};
 use crate::simd::compiled::compiled;
-use crate::simd::{Element, Kernel, Simd};
+use crate::simd::{Element, Kernel, Simd, Stored};
 
 /// How numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,24 @@ impl<'a> ByteRows<'a> {
         &self.bytes[n * self.stride..][..self.dim * self.encoding.size::<T>()]
     }
 
+    /// Copies the numbers of row `n`, widened.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub(super) fn copy<T: Element>(&self, n: usize, to: &mut [T]) {
+        fn widen<T: Element, E: Stored<T>>(bytes: &[u8], to: &mut [T]) {
+            for (to, number) in to.iter_mut().zip(bytes.chunks_exact(size_of::<E>())) {
+                *to = bytemuck::pod_read_unaligned::<E>(number).widen();
+            }
+        }
+        let bytes = self.row::<T>(n);
+        match self.encoding {
+            Encoding::Element => widen::<T, T>(bytes, to),
+            Encoding::Bf16 => widen::<T, bf16>(bytes, to),
+            Encoding::F16 => widen::<T, f16>(bytes, to),
+        }
+    }
+
     /// The rows as a matrix of numbers, if they begin where such numbers may.
     pub(super) fn matrix<E: bytemuck::Pod>(&self) -> Option<MatRef<'a, E>> {
         let size = size_of::<E>();
@@ -73,20 +91,23 @@ pub enum Rows<'a, T> {
     /// Numbers of sixteen bits, in whole vectors.
     Bf16(MatRef<'a, bf16>),
     F16(MatRef<'a, f16>),
+    /// Elements where elements may be, in rows that are no whole vectors.
+    Ragged(MatRef<'a, T>),
     /// Any others.
     Bytes(ByteRows<'a>),
 }
 
 impl<'a, T: Element> Rows<'a, T> {
-    /// Numbers at any byte, read in place if they are whole vectors of a type and aligned.
+    /// Numbers at any byte: read in place if they are whole vectors of a type and aligned.
     pub(super) fn of_bytes(rows: ByteRows<'a>) -> Self {
         let whole = padded_cols::<T>(rows.dim) == rows.dim;
         let in_place = match rows.encoding {
-            Encoding::Element => rows.matrix().map(Self::Padded),
-            Encoding::Bf16 => rows.matrix().map(Self::Bf16),
-            Encoding::F16 => rows.matrix().map(Self::F16),
+            Encoding::Element if whole => rows.matrix().map(Self::Padded),
+            Encoding::Element => rows.matrix().map(Self::Ragged),
+            Encoding::Bf16 => rows.matrix().map(Self::Bf16).filter(|_| whole),
+            Encoding::F16 => rows.matrix().map(Self::F16).filter(|_| whole),
         };
-        in_place.filter(|_| whole).unwrap_or(Self::Bytes(rows))
+        in_place.unwrap_or(Self::Bytes(rows))
     }
 
     /// Number of rows.
@@ -96,6 +117,7 @@ impl<'a, T: Element> Rows<'a, T> {
             Self::Padded(rows) => rows.rows(),
             Self::Bf16(rows) => rows.rows(),
             Self::F16(rows) => rows.rows(),
+            Self::Ragged(rows) => rows.rows(),
             Self::Bytes(rows) => rows.rows,
         }
     }
@@ -107,6 +129,7 @@ impl<'a, T: Element> Rows<'a, T> {
             Self::Padded(rows) => rows.cols(),
             Self::Bf16(rows) => rows.cols(),
             Self::F16(rows) => rows.cols(),
+            Self::Ragged(rows) => padded_cols::<T>(rows.cols()),
             Self::Bytes(rows) => padded_cols::<T>(rows.dim),
         }
     }
@@ -121,6 +144,7 @@ impl<'a, T: Element> Rows<'a, T> {
             Self::Padded(rows) => Self::Padded(rows.subrows(range)),
             Self::Bf16(rows) => Self::Bf16(rows.subrows(range)),
             Self::F16(rows) => Self::F16(rows.subrows(range)),
+            Self::Ragged(rows) => Self::Ragged(rows.subrows(range)),
             Self::Bytes(rows) => {
                 assert!(range.start <= range.end && range.end <= rows.rows, "rows {range:?}");
                 let start = if range.is_empty() { 0 } else { range.start * rows.stride };
@@ -162,6 +186,11 @@ impl<'a, T: Element> Rows<'a, T> {
             },
             // SAFETY: as above.
             Self::F16(rows) => unsafe {
+                let row = rows.row(n);
+                unpack_row(simd, row.as_ptr(), row.len(), to);
+            },
+            // SAFETY: as above.
+            Self::Ragged(rows) => unsafe {
                 let row = rows.row(n);
                 unpack_row(simd, row.as_ptr(), row.len(), to);
             },

@@ -144,15 +144,31 @@ impl<T: Element> Store<T> {
     }
 
     pub fn precision(&self) -> Precision {
+        match self.encoding() {
+            Encoding::Element => Precision::Full,
+            Encoding::Bf16 => Precision::Bf16,
+            Encoding::F16 => Precision::F16,
+        }
+    }
+
+    /// How numbers are stored.
+    pub fn encoding(&self) -> Encoding {
         match self {
-            Self::Padded(_) => Precision::Full,
-            Self::Bf16(_) => Precision::Bf16,
-            Self::F16(_) => Precision::F16,
-            Self::Bytes(store) => match store.encoding {
-                Encoding::Element => Precision::Full,
-                Encoding::Bf16 => Precision::Bf16,
-                Encoding::F16 => Precision::F16,
-            },
+            Self::Padded(_) => Encoding::Element,
+            Self::Bf16(_) => Encoding::Bf16,
+            Self::F16(_) => Encoding::F16,
+            Self::Bytes(store) => store.encoding,
+        }
+    }
+
+    /// The bytes of the numbers of a row.
+    #[cfg(feature = "files")]
+    pub fn row_bytes(&self, index: usize, (rows, dim): Shape) -> &[u8] {
+        match self {
+            Self::Padded(grid) => bytemuck::cast_slice(grid.matrix(rows, dim).row(index)),
+            Self::Bf16(grid) => bytemuck::cast_slice(grid.matrix(rows, dim).row(index)),
+            Self::F16(grid) => bytemuck::cast_slice(grid.matrix(rows, dim).row(index)),
+            Self::Bytes(store) => store.rows((rows, dim)).row::<T>(index),
         }
     }
 
@@ -191,7 +207,7 @@ impl<T: Element> Store<T> {
             Self::Padded(grid) => to.copy_from_slice(grid.matrix(rows, dim).row(index)),
             Self::Bf16(grid) => read(grid.matrix(rows, dim).row(index), to),
             Self::F16(grid) => read(grid.matrix(rows, dim).row(index), to),
-            Self::Bytes(store) => store.copy(index, (rows, dim), to),
+            Self::Bytes(store) => store.rows((rows, dim)).copy(index, to),
         }
     }
 
@@ -210,7 +226,7 @@ impl<T: Element> Store<T> {
         }
         let mut grid = Grid::zeros(rows, padded_cols::<T>(dim));
         for index in 0..rows {
-            store.copy(index, (rows, dim), &mut grid.row_mut(index)[..dim]);
+            store.rows((rows, dim)).copy(index, &mut grid.row_mut(index)[..dim]);
         }
         *self = Self::Padded(grid);
         Ok(())
@@ -259,19 +275,5 @@ impl<T: Element> Store<T> {
 impl ByteStore {
     fn rows(&self, (rows, dim): Shape) -> ByteRows<'_> {
         ByteRows { bytes: &self.bytes, rows, dim, stride: self.stride, encoding: self.encoding }
-    }
-
-    fn copy<T: Element>(&self, index: usize, shape: Shape, to: &mut [T]) {
-        fn read_bytes<T: Element, E: Stored<T>>(bytes: &[u8], to: &mut [T]) {
-            for (to, number) in to.iter_mut().zip(bytes.chunks_exact(size_of::<E>())) {
-                *to = bytemuck::pod_read_unaligned::<E>(number).widen();
-            }
-        }
-        let bytes = self.rows(shape).row::<T>(index);
-        match self.encoding {
-            Encoding::Element => read_bytes::<T, T>(bytes, to),
-            Encoding::Bf16 => read_bytes::<T, bf16>(bytes, to),
-            Encoding::F16 => read_bytes::<T, f16>(bytes, to),
-        }
     }
 }

@@ -425,19 +425,7 @@ impl Simd<f64> for Avx2 {
         movemask: _mm256_movemask_pd,
     }
 
-    #[inline(always)]
-    unsafe fn load_bf16(self, from: *const bf16) -> Pair<__m256d> {
-        // SAFETY: `LANES` elements at `from` are readable by the precondition of
-        // `Simd::load_bf16`.
-        unsafe { self.load(one_by_one::<f64, _>(from).as_ptr()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_f16(self, from: *const f16) -> Pair<__m256d> {
-        // SAFETY: `LANES` elements at `from` are readable by the precondition of
-        // `Simd::load_f16`.
-        unsafe { self.load(one_by_one::<f64, _>(from).as_ptr()) }
-    }
+    one_by_one! { f64, Pair<__m256d> }
 
     #[inline(always)]
     fn first(self, n: usize) -> Pair<__m256d> {

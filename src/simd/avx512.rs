@@ -322,19 +322,7 @@ impl Simd<f64> for Avx512 {
         blend: _mm512_mask_blend_pd,
     }
 
-    #[inline(always)]
-    unsafe fn load_bf16(self, from: *const bf16) -> __m512d {
-        // SAFETY: `LANES` elements at `from` are readable by the precondition of
-        // `Simd::load_bf16`.
-        unsafe { self.load(one_by_one::<f64, _>(from).as_ptr()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_f16(self, from: *const f16) -> __m512d {
-        // SAFETY: `LANES` elements at `from` are readable by the precondition of
-        // `Simd::load_f16`.
-        unsafe { self.load(one_by_one::<f64, _>(from).as_ptr()) }
-    }
+    one_by_one! { f64, __m512d }
 
     #[inline(always)]
     fn flush(self, a: __m512d) -> __m512d {

@@ -41,5 +41,5 @@ pub use element::Element;
 pub(crate) use element::beta_of;
 pub(crate) use lanes::{Lanes, MAX_LANES, MIN_LANES};
 pub use level::Level;
-pub(crate) use stored::Stored;
+pub(crate) use stored::{Loads, Ragged, Stored, Whole};
 pub use vector::{Kernel, Simd};

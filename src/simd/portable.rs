@@ -3,7 +3,6 @@
 //! `wide` selects its instructions at build time and cannot use run-time detection, so this level
 //! serves machines and targets that have no other.
 
-use half::{bf16, f16};
 use wide::{f32x16, f64x8};
 
 use super::stored::one_by_one;
@@ -72,18 +71,7 @@ macro_rules! lanes {
                 unsafe { from.copy_to_nonoverlapping(lanes[..n].as_mut_ptr(), n) };
                 $vector::new(lanes)
             }
-            #[inline(always)]
-            unsafe fn load_bf16(self, from: *const bf16) -> $vector {
-                // SAFETY: `LANES` elements at `from` are readable by the precondition of
-                // `Simd::load_bf16`.
-                unsafe { self.load(one_by_one::<$t, _>(from).as_ptr()) }
-            }
-            #[inline(always)]
-            unsafe fn load_f16(self, from: *const f16) -> $vector {
-                // SAFETY: `LANES` elements at `from` are readable by the precondition of
-                // `Simd::load_f16`.
-                unsafe { self.load(one_by_one::<$t, _>(from).as_ptr()) }
-            }
+            one_by_one! { $t, $vector }
             #[inline(always)]
             unsafe fn store_first(self, to: *mut $t, vector: $vector, n: usize) {
                 let lanes = vector.to_array();

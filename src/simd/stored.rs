@@ -57,6 +57,65 @@ macro_rules! sixteen_bits {
 
 sixteen_bits! { bf16: load_bf16, f16: load_f16 }
 
+/// How vectors of a row are loaded.
+pub trait Loads<T: Element, E: Stored<T>>: Copy {
+    /// Asserts that rows of `cols` numbers can be loaded so.
+    fn check(self, cols: usize);
+
+    /// Loads the numbers from place `start + at` of a row on, where `place` is `(start, at)` and
+    /// `row` points to place `start`. What lies beyond the row's last number is zero.
+    ///
+    /// # Safety
+    /// - The row has a number at `start + at`, and this loads rows as they are (see `check`).
+    unsafe fn load<S: Simd<T>>(self, simd: S, row: *const E, place: (usize, usize)) -> S::Vec;
+}
+
+/// Rows of whole vectors.
+#[derive(Clone, Copy)]
+pub struct Whole;
+
+impl<T: Element, E: Stored<T>> Loads<T, E> for Whole {
+    #[inline(always)]
+    fn check(self, cols: usize) {
+        assert!(cols.is_multiple_of(T::LANES), "rows are whole vectors");
+    }
+
+    #[inline(always)]
+    unsafe fn load<S: Simd<T>>(self, simd: S, row: *const E, (_, at): (usize, usize)) -> S::Vec {
+        // SAFETY: the row has a number there, and with it a vector, by the precondition.
+        unsafe { E::load(simd, row.add(at)) }
+    }
+}
+
+/// Rows of this many elements, of which the last vector is partial.
+#[derive(Clone, Copy)]
+pub struct Ragged(pub usize);
+
+impl<T: Element> Loads<T, T> for Ragged {
+    #[inline(always)]
+    fn check(self, cols: usize) {
+        assert_eq!(cols, self.0, "rows are as long as they are said to be");
+    }
+
+    #[inline(always)]
+    unsafe fn load<S: Simd<T>>(
+        self,
+        simd: S,
+        row: *const T,
+        (start, at): (usize, usize),
+    ) -> S::Vec {
+        let left = self.0 - (start + at);
+        // SAFETY: `left` elements are readable there by the precondition; where they are no vector
+        // only these are loaded.
+        unsafe {
+            match left >= T::LANES {
+                true => simd.load(row.add(at)),
+                false => simd.load_first(row.add(at), left),
+            }
+        }
+    }
+}
+
 /// Rounds to single precision such that a number that is not exact ends in a set bit. What is then
 /// rounded to fewer bits is as if it had been rounded once.
 fn to_odd(x: f64) -> f32 {
@@ -73,7 +132,7 @@ fn to_odd(x: f64) -> f32 {
 /// # Safety
 /// - `LANES` numbers at `from` are readable. They may have any alignment.
 #[inline(always)]
-pub(super) unsafe fn one_by_one<T: Element, E: Stored<T>>(from: *const E) -> [T; MAX_LANES] {
+pub(super) unsafe fn widened<T: Element, E: Stored<T>>(from: *const E) -> [T; MAX_LANES] {
     let mut lanes = [T::ZERO; MAX_LANES];
     for (lane, to) in lanes[..T::LANES].iter_mut().enumerate() {
         // SAFETY: `lane < LANES`, and `LANES` numbers are readable by the precondition.
@@ -81,6 +140,26 @@ pub(super) unsafe fn one_by_one<T: Element, E: Stored<T>>(from: *const E) -> [T;
     }
     lanes
 }
+
+/// The loads of sixteen-bit numbers of a vector that has no instructions for them.
+macro_rules! one_by_one {
+    ($t:ident, $vec:ty) => {
+        #[inline(always)]
+        unsafe fn load_bf16(self, from: *const half::bf16) -> $vec {
+            // SAFETY: `LANES` elements at `from` are readable by the precondition of
+            // `Simd::load_bf16`.
+            unsafe { self.load($crate::simd::stored::widened::<$t, _>(from).as_ptr()) }
+        }
+
+        #[inline(always)]
+        unsafe fn load_f16(self, from: *const half::f16) -> $vec {
+            // SAFETY: `LANES` elements at `from` are readable by the precondition of
+            // `Simd::load_f16`.
+            unsafe { self.load($crate::simd::stored::widened::<$t, _>(from).as_ptr()) }
+        }
+    };
+}
+pub(super) use one_by_one;
 
 #[cfg(test)]
 mod tests {
@@ -111,9 +190,8 @@ mod tests {
                 for bits in bits.chunks_exact(T::LANES) {
                     let (a, b): (&[bf16], &[f16]) =
                         (bytemuck::cast_slice(bits), bytemuck::cast_slice(bits));
-                    let same = |loaded: T, x: f64| {
-                        loaded.to_f64() == x || (loaded.is_nan() && x.is_nan())
-                    };
+                    let same =
+                        |loaded: T, x: f64| loaded.to_f64() == x || (loaded.is_nan() && x.is_nan());
                     let loaded = T::dispatch(level, Load(a));
                     assert!(loaded.iter().zip(a).all(|(l, x)| same(*l, x.to_f64())), "{level}");
                     let loaded = T::dispatch(level, Load(b));
@@ -139,7 +217,7 @@ mod tests {
         assert_eq!(<f16 as Stored<f32>>::nearest(65_520.0), f16::INFINITY);
         assert_eq!(<f16 as Stored<f32>>::nearest(65_519.0), f16::MAX);
         // A number of single precision that differs from a tie in its last bit alone.
-        let above = f32::from_bits(1.003_906_25_f32.to_bits() + 1);
+        let above = f32::from_bits((1.0 + (-8_f32).exp2()).to_bits() + 1);
         assert_eq!(<bf16 as Stored<f32>>::nearest(above).to_f32(), 1.0 + (-7_f32).exp2());
     }
 }
