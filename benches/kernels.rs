@@ -15,8 +15,8 @@ use criterion::{
 };
 use hopfield_kernels::{
     Context, Element, LearningInput, Level, MatMut, MatRef, Memory, OuterProducts, Outputs,
-    Parallelism, Plasticity, Retrieval, Update, UpdateRule, combine, energy, outer_product_update,
-    retrieve, similarities, softmax,
+    Parallelism, Plasticity, Precision, Retrieval, Update, UpdateRule, combine, energy,
+    outer_product_update, retrieve, similarities, softmax,
 };
 
 /// B probes, D features, N patterns.
@@ -26,6 +26,8 @@ type Shape = (usize, usize, usize);
 const STREAM: Shape = (24, 784, 1000);
 /// One probe (bandwidth), a few, many of few features, and long rows.
 const RECALL: [Shape; 4] = [(1, 784, 1000), (16, 784, 1000), (256, 64, 1024), (24, 3072, 256)];
+/// 188 MB of `f32`: more than caches hold.
+const FROM_MEMORY: [Shape; 2] = [(1, 784, 60_000), (16, 784, 60_000)];
 const LEARN: [Shape; 2] = [(1, 784, 1000), STREAM];
 /// So small that M stays as it is however often it learns.
 const ETA: f64 = 1e-9;
@@ -259,6 +261,24 @@ fn measure<T: Element>(
     group.bench_function(id, |bencher| bencher.iter(|| black_box(&mut data).run(operation)));
 }
 
+/// One probe against patterns that come from memory, in each precision, at the best level.
+fn precisions(criterion: &mut Criterion) {
+    let level = Level::available().next().expect("the portable level is always there");
+    let mut group = criterion.benchmark_group("precision");
+    for shape @ (batch, dim, patterns) in FROM_MEMORY {
+        for precision in [Precision::Full, Precision::Bf16, Precision::F16] {
+            let mut data = Data::<f32>::new(shape, level);
+            data.memory = data.memory.with_precision(precision).unwrap();
+            let id = format!("{precision:?}/{batch}x{dim}x{patterns}");
+            group.throughput(Throughput::Elements(Operation::Recall.flops(shape)));
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| black_box(&mut data).run(Operation::Recall));
+            });
+        }
+    }
+    group.finish();
+}
+
 /// What by-products and threads make of a recall, at the best level.
 fn variants(criterion: &mut Criterion) {
     let level = Level::available().next().expect("the portable level is always there");
@@ -293,5 +313,5 @@ fn settings() -> Criterion {
         .measurement_time(Duration::from_secs(1))
 }
 
-criterion_group! { name = benches; config = settings(); targets = kernels, variants }
+criterion_group! { name = benches; config = settings(); targets = kernels, precisions, variants }
 criterion_main!(benches);

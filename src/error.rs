@@ -76,6 +76,16 @@ pub enum Error {
         /// The index that came.
         found: usize,
     },
+    /// Patterns that are stored in a way that does not allow what is asked for.
+    #[error("{operand}: expected {expected}, got {found}")]
+    Store {
+        /// The argument at fault.
+        operand: &'static str,
+        /// How its patterns would have to be stored.
+        expected: &'static str,
+        /// How they are.
+        found: &'static str,
+    },
     /// A hyper-parameter outside its domain.
     #[error("{name}: expected {expected}, got {found}")]
     Parameter {

@@ -240,7 +240,8 @@ pub fn energy<'c, T: Element>(
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) unless `weights` is B x N and `vectors` B x D,
-/// [`Error::Parameter`](crate::Error::Parameter) unless the factors are finite.
+/// [`Error::Parameter`](crate::Error::Parameter) unless the factors are finite,
+/// [`Error::Store`](crate::Error::Store) for patterns in sixteen bits or in a file.
 pub fn outer_product_update<'c, T: Element>(
     memory: &mut Memory<T>,
     products: OuterProducts<'_, T>,

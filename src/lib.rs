@@ -82,6 +82,8 @@ mod kernel;
 mod learning;
 mod matrix;
 mod memory;
+#[cfg(any(feature = "files", feature = "synapse"))]
+mod npy_header;
 mod retrieval;
 mod separation;
 mod simd;
@@ -89,6 +91,8 @@ mod similarity;
 #[cfg(feature = "synapse")]
 mod synapse;
 pub mod theory;
+#[cfg(any(feature = "files", feature = "synapse"))]
+mod whole;
 
 pub use driver::outputs::Outputs;
 pub use driver::parallel::Parallelism;
@@ -102,7 +106,9 @@ pub use learning::{
 };
 pub use matrix::{MatMut, MatRef};
 pub use memory::codes::Codes;
-pub use memory::{Borrowed, Memory};
+#[cfg(feature = "files")]
+pub use memory::{Access, MapOptions};
+pub use memory::{Borrowed, Memory, Precision};
 pub use retrieval::{
     Context, Counters, Gradients, Heads, Recall, Retrieval, Screening, Settled, Status, Stop,
     Upstream,

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::functions::top_k;
-use crate::matrix::MatMut;
+use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::Context;
 use crate::simd::Element;
@@ -31,8 +31,13 @@ pub fn separations<T: Element>(memory: &Memory<T>, context: &mut Context<T>) -> 
         return Ok(vec![-T::NEG_INFINITY]);
     }
     let (mut indices, mut scores) = (vec![None; 2 * count], vec![T::ZERO; 2 * count]);
+    let copy = if memory.try_as_mat().is_none() { memory.to_rows() } else { Vec::new() };
+    let probes = match memory.try_as_mat() {
+        Some(rows) => rows,
+        None => MatRef::new(&copy, count, memory.dim())?,
+    };
     top_k(
-        memory.as_mat(),
+        probes,
         memory,
         MatMut::new(&mut indices, count, 2)?,
         MatMut::new(&mut scores, count, 2)?,
@@ -133,15 +138,17 @@ pub fn contraction(beta: f64, spread: f64) -> f64 {
 /// assert!(!theory::has_one_fixed_point(&memory, 2.1));
 /// ```
 pub fn has_one_fixed_point<T: Element>(memory: &Memory<T>, beta: f64) -> bool {
-    let (count, rows) = (memory.patterns() as f64, memory.as_mat());
+    let (count, mut buffer) = (memory.patterns() as f64, Vec::new());
     let mut mean = vec![0.0; memory.dim()];
-    for row in rows.iter() {
+    for n in 0..memory.patterns() {
+        let row = memory.pattern_in(n, &mut buffer).iter();
         mean.iter_mut().zip(row).for_each(|(mean, m)| *mean += m.to_f64() / count);
     }
     let square = |row: &[T]| -> f64 {
         row.iter().zip(&mean).map(|(m, mean)| (m.to_f64() - mean).powi(2)).sum()
     };
-    beta * rows.iter().map(square).fold(0.0, f64::max) < 1.0
+    let radii = (0..memory.patterns()).map(|n| square(memory.pattern_in(n, &mut buffer)));
+    beta * radii.fold(0.0, f64::max) < 1.0
 }
 
 /// The class of a metastable state by the number of patterns that have 90% of the weight (section

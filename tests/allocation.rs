@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard};
 
 use hopfield_kernels::{
-    Context, Element, LearningInput, MatMut, MatRef, Memory, OuterProducts, Outputs, Parallelism,
-    Plasticity, Recall, Retrieval, Separation, Settled, Similarity, Stop, Update, UpdateRule,
-    combine, energy, outer_product_update, retrieve, similarities, softmax, softmax_into,
+    Borrowed, Context, Element, LearningInput, MatMut, MatRef, Memory, OuterProducts, Outputs,
+    Parallelism, Plasticity, Precision, Recall, Retrieval, Separation, Settled, Similarity, Stop,
+    Update, UpdateRule, combine, energy, outer_product_update, retrieve, similarities, softmax,
+    softmax_into,
 };
 
 /// The system's allocator, and what it has been asked for.
@@ -217,6 +218,36 @@ fn second_calls_allocate_nothing<T: Element>(
                 context,
             )
             .unwrap());
+    }
+}
+
+/// Recalls from patterns that are not stored as padded rows, the second of which may not allocate.
+#[test]
+fn second_recalls_from_other_stores() {
+    let _turn = alone();
+    for (batch, dim, patterns) in SHAPES {
+        let rows = numbers::<f32>(patterns * dim, 1);
+        let memory = Memory::from_slice(&rows, dim).unwrap();
+        let narrow = memory.clone().with_precision(Precision::Bf16).unwrap();
+        let borrowed = Borrowed::new(&rows, patterns, dim, dim).unwrap();
+        borrowed.squared_norms();
+        let probes = numbers::<f32>(batch * dim, 2);
+        let mut retrieved = vec![0.0; batch * dim];
+        for memory in [&narrow, &borrowed] {
+            for separation in [Separation::Softmax, Separation::Sparsemax] {
+                let how = Retrieval::new(2.0).with_separation(separation);
+                let mut context = Context::new().with_parallelism(Parallelism::Serial);
+                let mut run = || {
+                    let to = MatMut::new(&mut retrieved, batch, dim).unwrap();
+                    let outputs = Outputs::default().with_retrieved(to);
+                    let probes = MatRef::new(&probes, batch, dim).unwrap();
+                    how.run(probes, memory, outputs, &mut context).unwrap();
+                };
+                run();
+                let (calls, _) = counted(run);
+                assert_eq!(calls, 0, "{separation:?}: {batch} x {dim} x {patterns}");
+            }
+        }
     }
 }
 

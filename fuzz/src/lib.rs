@@ -8,6 +8,7 @@
 //! | [`views`] | a `Vec` of `Vec`s |
 //! | [`synapse`] | the component in `f64`, one operation after another |
 //! | [`family`] | plain sums, for every separation with every similarity; no panic on what is no number |
+//! | [`files`] | a plain memory of the same patterns: a file is patterns or an error |
 //! | [`npz`] | nothing: a file is a synapse or an error, and a synapse that was saved is loaded as it was |
 //!
 //! The reference, its bounds and the compartments' names are those of the crate's own tests.
@@ -24,6 +25,7 @@ macro_rules! of_either_type {
 }
 
 mod family;
+mod files;
 mod input;
 mod model;
 mod npz;
@@ -33,6 +35,7 @@ mod updates;
 mod views;
 
 pub use family::family;
+pub use files::files;
 pub use npz::npz;
 pub use recall::recall;
 pub use synapse::synapse;
@@ -54,11 +57,12 @@ extern "C" fn __asan_default_options() -> *const std::ffi::c_char {
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("recall", recall),
     ("updates", updates),
     ("views", views),
     ("synapse", synapse),
     ("npz", npz),
     ("family", family),
+    ("files", files),
 ];

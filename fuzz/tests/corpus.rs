@@ -63,3 +63,8 @@ fn npz() {
 fn family() {
     run("family");
 }
+
+#[test]
+fn files() {
+    run("files");
+}

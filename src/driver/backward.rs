@@ -22,6 +22,7 @@ use crate::kernel::score::{chunks, sums};
 use crate::kernel::softmax::memory_weights;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
+use crate::memory::rows::Rows;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
@@ -34,9 +35,9 @@ pub struct Backward<'a, T> {
     /// X and G, padded.
     pub probes: MatRef<'a, T>,
     pub upstream: MatRef<'a, T>,
-    /// M and V, padded; V is M where there are no values.
-    pub patterns: MatRef<'a, T>,
-    pub values: Option<MatRef<'a, T>>,
+    /// M and V; V is M where there are no values.
+    pub patterns: Rows<'a, T>,
+    pub values: Option<Rows<'a, T>>,
     /// From sums over d to scores; `None` if they are the same.
     pub scoring: Option<Scoring<'a, T>>,
     /// Which patterns take part; `None` means all.
@@ -73,6 +74,8 @@ pub struct BackwardScratch<'a, T> {
     pub rows: &'a mut [T],
     pub norms: &'a mut [T],
     pub list: &'a mut [u32],
+    /// Room for the rows of a block that are unpacked: those of patterns, then those of values.
+    pub unpacked: &'a mut [T],
 }
 
 impl<T: Element> Kernel<T> for Backward<'_, T> {
@@ -84,9 +87,15 @@ impl<T: Element> Kernel<T> for Backward<'_, T> {
         for b in 0..self.d_probes.rows() {
             self.d_probes.row_mut(b).fill(T::ZERO);
         }
+        let unpacked = std::mem::take(&mut self.scratch.unpacked);
+        let most = self.block.min(self.patterns.rows());
+        let (of_patterns, of_values) = unpacked.split_at_mut(self.patterns.scratch(most));
         for block in blocks::<T>(self.patterns.rows(), self.block) {
-            self.weigh(simd, block.clone());
-            self.add_probes(simd, block.clone());
+            let patterns = self.patterns.subrows(block.clone()).all(simd, of_patterns);
+            let values = self.values.map(|values| values.subrows(block.clone()));
+            let values = values.map_or(patterns, |values| values.all(simd, of_values));
+            self.weigh(simd, block.clone(), (patterns, values));
+            self.add_probes(simd, block.clone(), patterns);
             self.add_rows(simd, block);
         }
     }
@@ -108,15 +117,18 @@ macro_rules! rows {
 impl<T: Element> Backward<'_, T> {
     /// Computes the weights of a block and its slopes, which are β dT.
     #[inline(always)]
-    fn weigh<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) {
+    fn weigh<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        block: Range<usize>,
+        (patterns, values): (MatRef<'_, T>, MatRef<'_, T>),
+    ) {
         let (batch, count) = (self.probes.rows(), block.len());
         let mut scores = rows!(&mut *self.scratch.scores, block, batch, self.block);
         let mut weights = rows!(&mut *self.scratch.weights, block, batch, self.block);
         let mut slopes = rows!(&mut *self.scratch.slopes, block, batch, self.block);
-        let patterns = self.patterns.subrows(block.clone());
         products(simd, self.probes, patterns, &mut scores);
-        let values = self.values.unwrap_or(self.patterns);
-        products(simd, self.upstream, values.subrows(block.clone()), &mut slopes);
+        products(simd, self.upstream, values, &mut slopes);
         let scoring = self.scoring.map(|scoring| scoring.at(block.clone()));
         let keep = self.keep.map(|keep| &keep[block.clone()]);
         for b in 0..batch {
@@ -153,10 +165,9 @@ impl<T: Element> Backward<'_, T> {
 
     /// dX += β dT M
     #[inline(always)]
-    fn add_probes<S: Simd<T>>(&mut self, simd: S, block: Range<usize>) {
+    fn add_probes<S: Simd<T>>(&mut self, simd: S, block: Range<usize>, patterns: MatRef<'_, T>) {
         let batch = self.probes.rows();
         let slopes = rows!(&mut *self.scratch.slopes, block, batch, self.block);
-        let patterns = self.patterns.subrows(block.clone());
         let ones = [T::ONE; PROBE_TILE];
         for chunk in chunks::<T>(vectors_of(&patterns)) {
             for tile in evenly(batch, PROBE_TILE) {

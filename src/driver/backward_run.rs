@@ -71,7 +71,8 @@ pub(crate) fn run<T: Element>(
     // For each split: dX and Σ dT s; scores, weights and slopes; padded rows and norms of a block.
     let share = product([batch, plan.stride + 1])
         .saturating_add(product([3, rows]))
-        .saturating_add(product([padded + block]));
+        .saturating_add(product([padded + block]))
+        .saturating_add(product([given.shared.unpacked()]));
     let inputs = product([batch, plan.stride + plan.value_stride]);
     let floats = share.saturating_mul(splits as u64).saturating_add(inputs);
     grow!(scratch.floats, floats, T::ZERO);
@@ -152,6 +153,7 @@ impl<T: Element> Task<'_, T> {
             slopes: take(&mut floats, rows),
             rows: take(&mut floats, block * plan.cols.max(plan.value_cols)),
             norms: take(&mut floats, block),
+            unpacked: take(&mut floats, shared.unpacked()),
             list: self.list,
         };
         let kernel = Backward {

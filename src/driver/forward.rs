@@ -26,6 +26,7 @@ use std::ops::Range;
 use crate::driver::blocking::{PROBE_BLOCK, blocks, scores_stride};
 use crate::driver::decode;
 use crate::driver::decode::RowStrips;
+use crate::driver::lines::Lines;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::score_tile::{Rescale, ScoreTile};
@@ -36,9 +37,10 @@ use crate::kernel::packed_dot;
 use crate::kernel::score::chunks;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
-use crate::separation::state::State;
+use crate::memory::rows::Rows;
+use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
-use crate::simd::{Element, Kernel, Simd};
+use crate::simd::{Element, Kernel, Loads, Ragged, Simd, Stored, Whole};
 use crate::similarity::scoring::Scoring;
 
 /// Scratch memory of one task.
@@ -50,6 +52,9 @@ pub struct TileScratch<'a, T> {
     pub list: &'a mut [u32],
     /// Panels of a block, as `packed_dot::transpose` writes them; empty if nothing is packed.
     pub panels: &'a mut [T],
+    /// Room for the rows of a block that are unpacked: those of patterns, then those of values.
+    /// Empty if all rows are read in place.
+    pub unpacked: &'a mut [T],
 }
 
 /// The probe tiles of a batch. Their sizes differ by at most one.
@@ -79,10 +84,9 @@ impl ProbeTiles {
 pub struct Forward<'a, T> {
     /// The probes, or their weights.
     pub source: Source<'a, T>,
-    /// Padded patterns.
-    pub patterns: MatRef<'a, T>,
-    /// Padded values, one for each pattern, if they are not the patterns themselves.
-    pub values: Option<MatRef<'a, T>>,
+    pub patterns: Rows<'a, T>,
+    /// One for each pattern, if they are not the patterns themselves.
+    pub values: Option<Rows<'a, T>>,
     /// From sums over d to scores; `None` if they are the same.
     pub scoring: Option<&'a Scoring<'a, T>>,
     /// A factor of the weight of each pattern in the projection.
@@ -128,57 +132,103 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
             Source::Scores(_) => self.states.fill(State::EMPTY),
             Source::Weights(_) | Source::Sparse(_) => self.states.fill(State::UNIT),
         }
-        if let (Source::Probes(probe, params), [state], None, Some(retrieved)) =
-            (self.source, &mut *self.states, self.keep, &mut self.retrieved)
+        if let (Source::Probes(probe, params), [_], None, Some(_)) =
+            (self.source, &*self.states, self.keep, &self.retrieved)
             && self.values.is_none()
             && self.value_factors.is_none()
             && self.scoring.is_none()
             && decode::pays::<T, S>(self.patterns.cols())
         {
-            retrieved.row_mut(0).fill(T::ZERO);
-            for block in blocks::<T>(self.patterns.rows(), self.block) {
-                let (scores, weights) =
-                    self.scratch.scores.split_at_mut(scores_stride::<T>(self.block));
-                RowStrips {
-                    probe: probe.row(0),
-                    params,
-                    patterns: self.patterns.subrows(block.clone()),
-                    first: self.first + block.start,
-                    scores,
-                    weights,
-                    state,
-                    retrieved: retrieved.row_mut(0),
-                    prefetches: self.prefetches_strips,
-                }
-                .run(simd);
-                let scores = &scores[..block.len()];
-                self.per_pattern.write_similarities(0, block.clone(), scores);
-                self.per_pattern.write_scores(0, block, scores);
-            }
-            return;
+            return self.one_probe(simd, probe.row(0), params);
         }
         let mut left = [None; PROBE_BLOCK];
         let tiles = ProbeTiles::of(self.source.batch(), self.probe_tile);
+        let unpacked = std::mem::take(&mut self.scratch.unpacked);
+        let (of_patterns, of_values) =
+            unpacked.split_at_mut(self.patterns.scratch(self.block.min(self.patterns.rows())));
         for block in blocks::<T>(self.patterns.rows(), self.block) {
+            let patterns = Lines::new(self.patterns.subrows(block.clone()), of_patterns);
+            let values = self.values.map(|values| values.subrows(block.clone()));
+            let values = values.map(|values| Lines::new(values, of_values));
+            let mut lines = BlockLines { patterns, values };
             if !self.scratch.panels.is_empty() && self.source.probes().is_some() {
-                let patterns = self.patterns.subrows(block.clone());
-                packed_dot::transpose(simd, patterns, self.scratch.panels);
+                packed_dot::transpose(simd, lines.patterns.all(simd), self.scratch.panels);
             }
             for probe_block in evenly(tiles.count, self.probe_block) {
-                self.visit(simd, &block, &tiles, probe_block, &mut left);
+                self.visit(simd, (&block, &mut lines), &tiles, probe_block, &mut left);
             }
         }
     }
 }
 
+/// The rows of one block of patterns.
+struct BlockLines<'a, T> {
+    patterns: Lines<'a, T>,
+    /// The values, if they are not the patterns.
+    values: Option<Lines<'a, T>>,
+}
+
 impl<T: Element> Forward<'_, T> {
+    /// Recalls one probe by row strips.
+    #[inline(always)]
+    fn one_probe<S: Simd<T>>(mut self, simd: S, probe: &[T], params: SoftmaxParams<T>) {
+        if let Some(retrieved) = &mut self.retrieved {
+            retrieved.row_mut(0).fill(T::ZERO);
+        }
+        for block in blocks::<T>(self.patterns.rows(), self.block) {
+            let one = (probe, params, block.clone());
+            match self.patterns.subrows(block) {
+                Rows::Padded(rows) => self.row_strips(simd, one, (rows, Whole)),
+                Rows::Bf16(rows) if S::WIDENS => self.row_strips(simd, one, (rows, Whole)),
+                Rows::F16(rows) if S::WIDENS => self.row_strips(simd, one, (rows, Whole)),
+                Rows::Ragged(rows) => {
+                    self.row_strips(simd, one, (rows, Ragged(rows.cols())));
+                }
+                rows => {
+                    let unpacked = std::mem::take(&mut self.scratch.unpacked);
+                    self.row_strips(simd, one, (rows.all(simd, unpacked), Whole));
+                    self.scratch.unpacked = unpacked;
+                }
+            }
+        }
+    }
+
+    /// Recalls one probe from one block of patterns.
+    #[inline(always)]
+    fn row_strips<S: Simd<T>, E: Stored<T>, L: Loads<T, E>>(
+        &mut self,
+        simd: S,
+        (probe, params, block): (&[T], SoftmaxParams<T>, Range<usize>),
+        (patterns, loads): (MatRef<'_, E>, L),
+    ) {
+        let ([state], Some(retrieved)) = (&mut *self.states, &mut self.retrieved) else { return };
+        let (scores, weights) = self.scratch.scores.split_at_mut(scores_stride::<T>(self.block));
+        RowStrips {
+            probe,
+            params,
+            patterns,
+            loads,
+            first: self.first + block.start,
+            scores,
+            weights,
+            state,
+            retrieved: retrieved.row_mut(0),
+            prefetches: self.prefetches_strips,
+            further: decode::further::<T, E>(patterns.forward_stride()),
+        }
+        .run(simd);
+        let scores = &scores[..block.len()];
+        self.per_pattern.write_similarities(0, block.clone(), scores);
+        self.per_pattern.write_scores(0, block, scores);
+    }
+
     /// One probe block against one block of patterns, stage by stage. `left` is scratch: for each
     /// tile, the rescale factors if the whole block is still to be projected.
     #[inline(always)]
     fn visit<S: Simd<T>>(
         &mut self,
         simd: S,
-        block: &Range<usize>,
+        (block, lines): (&Range<usize>, &mut BlockLines<'_, T>),
         tiles: &ProbeTiles,
         probe_block: Range<usize>,
         left: &mut [Option<Rescale<T>>; PROBE_BLOCK],
@@ -193,7 +243,7 @@ impl<T: Element> Forward<'_, T> {
         for chunk in chunks::<T>(lanes) {
             for tile in probe_block.clone() {
                 let probes = probes(tile);
-                self.score_tile(block, probes.clone(), first).score(
+                self.score_tile((block, &mut *lines), probes.clone(), first).score(
                     simd,
                     source.of(probes),
                     chunk.clone(),
@@ -202,15 +252,16 @@ impl<T: Element> Forward<'_, T> {
         }
         for (tile, left) in probe_block.clone().zip(&mut *left) {
             let probes = probes(tile);
-            let mut score_tile = self.score_tile(block, probes.clone(), first);
+            let mut score_tile = self.score_tile((block, &mut *lines), probes.clone(), first);
             *left = score_tile.separate(simd, source.of(probes), rescale);
         }
         // Last to first, as the last chunk is still in L2.
-        let lanes = self.values.unwrap_or(self.patterns).cols() / T::LANES;
+        let lanes = self.values.as_ref().unwrap_or(&self.patterns).cols() / T::LANES;
         for chunk in chunks::<T>(lanes).rev() {
             for (tile, rescale) in probe_block.clone().zip(&*left) {
                 let Some(rescale) = *rescale else { continue };
-                self.score_tile(block, probes(tile), first).combine(simd, chunk.clone(), rescale);
+                let mut score_tile = self.score_tile((block, &mut *lines), probes(tile), first);
+                score_tile.combine(simd, chunk.clone(), rescale);
             }
         }
     }
@@ -218,23 +269,24 @@ impl<T: Element> Forward<'_, T> {
     /// One probe tile against one block of patterns. The first row of the score scratch belongs to
     /// probe `first`.
     #[inline(always)]
-    fn score_tile(
-        &mut self,
-        block: &Range<usize>,
+    fn score_tile<'s, 'r>(
+        &'s mut self,
+        (block, lines): (&Range<usize>, &'s mut BlockLines<'r, T>),
         tile: Range<usize>,
         first: usize,
-    ) -> ScoreTile<'_, T> {
+    ) -> ScoreTile<'s, 'r, T> {
         let (batch, count) = (self.states.len(), block.len());
         // Each tile prefetches its share of the next block.
         let share = |b: usize| count * b / batch;
-        let ahead = match self.prefetches {
+        let in_place = self.values.as_ref().unwrap_or(&self.patterns).padded().is_some();
+        let ahead = match self.prefetches && in_place {
             true => Ahead { rows: count, share: share(tile.start)..share(tile.end) },
             false => Ahead::NONE,
         };
         let stride = scores_stride::<T>(self.block);
         ScoreTile {
-            patterns: self.patterns.subrows(block.clone()),
-            values: self.values.unwrap_or(self.patterns).subrows(block.clone()),
+            patterns: &mut lines.patterns,
+            values: lines.values.as_mut(),
             scoring: self.scoring.map(|scoring| scoring.of(tile.clone()).at(block.clone())),
             value_factors: self.value_factors.map(|all| &all[block.clone()]),
             keep: self.keep.map(|keep| &keep[block.clone()]),

@@ -7,8 +7,10 @@
 //! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
 //! | [`decode`] | recall of one probe, by row strips |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
+//! | [`lines`] | the rows of a block, unpacked where they are not stored as padded rows |
 //! | [`scan`], [`sparse`], [`sparse_softmax`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
 //! | [`project`] | projection of the few patterns that have a weight |
+//! | [`listed`] | the scores of a few patterns |
 //! | [`screen`] | candidates without the scores of all patterns |
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`update`] | learning, block by block of patterns |
@@ -26,6 +28,8 @@ pub(crate) mod divide;
 pub(crate) mod energy;
 mod finish;
 mod forward;
+mod lines;
+pub(crate) mod listed;
 pub(crate) mod lists;
 mod merge;
 pub(crate) mod outputs;

@@ -28,14 +28,18 @@ pub struct Project<'a, T> {
     retrieved: MatMut<'a, T>,
 }
 
-/// Projects sparse weights on the values of a job.
+/// Projects sparse weights on the values of a job, if these are padded rows; returns whether they
+/// are.
 pub(crate) fn project<T: Element>(
     shared: &Shared<'_, T>,
     rows: SparseRows<'_, T>,
     retrieved: MatMut<'_, T>,
     parallelism: Parallelism,
-) {
-    let (batch, values) = (rows.rows(), shared.values.unwrap_or(shared.memory));
+) -> bool {
+    let batch = rows.rows();
+    let Some(values) = shared.values.unwrap_or(shared.memory).padded() else {
+        return false;
+    };
     let multiply_adds = product([rows.indices.len(), values.cols()]);
     let threads = parallelism.threads(multiply_adds, multiply_adds * size_of::<T>() as u64);
     let project = Project { rows, values, plan: shared.plan, gain: shared.gain, retrieved };
@@ -43,6 +47,7 @@ pub(crate) fn project<T: Element>(
     for_each_piece(ProjectTask { pieces, project }, threads, &|task| {
         compiled::project(shared.level, task.project);
     });
+    true
 }
 
 struct ProjectTask<'a, T> {

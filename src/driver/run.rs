@@ -44,7 +44,8 @@ pub(crate) fn run<T: Element>(
         let later = if splits > 1 { most } else { 0 };
         // Padded probes, their sums, and the sums of a later split.
         let sums = product([retrieves, most + later, plan.value_stride]);
-        let scores = product([plan.scores::<T>(most)]) + product([plan.panels::<T>(most)]);
+        let scores = plan.scores::<T>(most) + plan.panels::<T>(most);
+        let scores = product([scores]).saturating_add(product([shared.unpacked()]));
         let floats = product([most, plan.stride]).saturating_add(sums).saturating_add(scores);
         let floats = floats.saturating_mul(pieces as u64);
         let states = product([pieces, later]).saturating_add(batch as u64);
@@ -73,7 +74,7 @@ pub(crate) fn run<T: Element>(
         );
     } else {
         let sums = product([retrieves, batch, splits, plan.value_stride]);
-        let scores = product([splits, plan.scores::<T>(batch)]);
+        let scores = product([splits, plan.scores::<T>(batch) + shared.unpacked()]);
         let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
         memory.reserve(floats, product([batch, 1 + splits]), product([splits, plan.list()]))?;
         let (states, partial_states) = memory.states.split_at_mut(batch);
@@ -87,12 +88,13 @@ pub(crate) fn run<T: Element>(
             ranges(Columns(outputs.per_pattern()), columns),
             shares(&mut *partial_states, batch),
             shares(&mut *partial, sums as usize / splits),
-            shares(floats, plan.scores::<T>(batch)),
+            shares(floats, plan.scores::<T>(batch) + shared.unpacked()),
             shares(&mut memory.list[..splits * plan.list()], plan.list()),
         );
         for_each_task(splits, threads, views, |task, (columns, states, sums, scores, list)| {
             let to = Partial { states, sums };
-            let scratch = TileScratch { scores, list, panels: &mut [] };
+            let (unpacked, scores) = scores.split_at_mut(shared.unpacked());
+            let scratch = TileScratch { scores, list, panels: &mut [], unpacked };
             let (patterns, Columns(per_pattern)) = (split(task), columns);
             SplitTask { patterns, source, first: 0, to, per_pattern, scratch }.run(shared);
         });

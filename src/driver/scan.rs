@@ -167,7 +167,7 @@ pub(crate) fn scan<T: Element>(
         (_, false) => splits,
     };
     let most = if by_probes { batch.div_ceil(pieces) } else { batch };
-    let share = plan.scores::<T>(most) + plan.panels::<T>(most);
+    let share = plan.scores::<T>(most) + plan.panels::<T>(most) + shared.unpacked();
     let floats = product([batch, plan.stride]).saturating_add(product([pieces, share]));
     grow!(scratch.floats, floats, T::ZERO);
     grow!(scratch.states, product([pieces, most]), State::EMPTY);
@@ -288,6 +288,7 @@ impl<T: Element> ScanTask<'_, T> {
     fn screen(self, shared: &Shared<'_, T>, store: &CodeStore) {
         let Self { plan, probes, mut lists, mut floats, screens, states, .. } = self;
         let scores = take(&mut floats, plan.scores::<T>(probes.rows()));
+        let unpacked = take(&mut floats, shared.unpacked());
         let splits = || plan.splits::<T>().skip(self.splits.start).take(self.splits.len());
         let (Some(first), Some(last), [scratch, ..]) = (splits().next(), splits().last(), screens)
         else {
@@ -302,7 +303,7 @@ impl<T: Element> ScanTask<'_, T> {
             threshold: lists.threshold,
         };
         screening.list(scratch);
-        let mut tile = TileScratch { scores, list: &mut [], panels: &mut [] };
+        let mut tile = TileScratch { scores, list: &mut [], panels: &mut [], unpacked };
         for patterns in splits() {
             let (mut split, others) = lists.split_at_split(1);
             lists = others;
@@ -316,6 +317,7 @@ impl<T: Element> ScanTask<'_, T> {
         let batch = probes.rows();
         let scores = take(&mut floats, plan.scores::<T>(batch));
         let panels = take(&mut floats, plan.panels::<T>(batch));
+        let unpacked = take(&mut floats, shared.unpacked());
         let (mut before, mut done): (Option<Lists<'_, T>>, usize) = (None, 0);
         for patterns in plan.splits::<T>().skip(self.splits.start).take(self.splits.len()) {
             let (now, rest) = per_pattern.split_at_col(patterns.len());
@@ -346,7 +348,12 @@ impl<T: Element> ScanTask<'_, T> {
                 lists: Some(&mut lists_of_all),
                 retrieved: None,
                 per_pattern: now,
-                scratch: TileScratch { scores: &mut *scores, list: &mut [], panels: &mut *panels },
+                scratch: TileScratch {
+                    scores: &mut *scores,
+                    list: &mut [],
+                    panels: &mut *panels,
+                    unpacked: &mut *unpacked,
+                },
             };
             compiled::recall(shared.level, kernel);
             before = Some(split);

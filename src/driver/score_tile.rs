@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::driver::lines::Lines;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::source::Source;
@@ -10,7 +11,7 @@ use crate::kernel::exp_tile::ExpTile;
 use crate::kernel::packed_dot;
 use crate::kernel::scan_tile::scan;
 use crate::kernel::score::sums;
-use crate::matrix::{MatMut, MatRef};
+use crate::matrix::MatMut;
 use crate::separation::active::{ActiveColumns, every, find};
 use crate::separation::online::OnlineSoftmax;
 use crate::separation::state::{SoftmaxParams, State};
@@ -21,11 +22,11 @@ use crate::similarity::accumulate::{AbsoluteDifferences, Products, SquaredDiffer
 use crate::similarity::scoring::{Scoring, masked};
 
 /// One probe tile against one block of patterns.
-pub(crate) struct ScoreTile<'a, T> {
+pub(crate) struct ScoreTile<'a, 'r, T> {
     /// The block's patterns.
-    pub patterns: MatRef<'a, T>,
-    /// The block's values: what is projected.
-    pub values: MatRef<'a, T>,
+    pub patterns: &'a mut Lines<'r, T>,
+    /// The block's values, which are projected; `None` if they are the patterns.
+    pub values: Option<&'a mut Lines<'r, T>>,
     /// From sums over d to scores; `None` if they are the same.
     pub scoring: Option<Scoring<'a, T>>,
     /// A factor of the weight of each pattern in the projection.
@@ -58,22 +59,26 @@ pub(crate) struct ScoreTile<'a, T> {
 /// For each probe, the factor by which its sums so far are to be multiplied.
 pub(crate) type Rescale<T> = [T; PROBE_TILE];
 
-impl<'a, T: Element> ScoreTile<'a, T> {
+impl<'a, T: Element> ScoreTile<'a, '_, T> {
     /// Computes the scores over one chunk of d: the first chunk sets them, later ones add to them.
     /// Packed patterns are short and have one chunk only.
     #[inline(always)]
     pub fn score<S: Simd<T>>(&mut self, simd: S, source: Source<'_, T>, chunk: Range<usize>) {
         let Some(probes) = source.probes() else { return };
-        let (patterns, scores) = (self.patterns, &mut self.scores);
+        let scores = &mut self.scores;
         match self.scoring.map_or(Sums::Products, |scoring| scoring.sums) {
             Sums::Products if !self.panels.is_empty() => {
                 packed_dot::dots(simd, probes, self.panels, scores);
             }
-            Sums::Products => sums::<Products, T, S>(simd, probes, patterns, chunk, scores),
+            Sums::Products => {
+                sums::<Products, T, S>(simd, probes, self.patterns.all(simd), chunk, scores);
+            }
             Sums::SquaredDifferences => {
+                let patterns = self.patterns.all(simd);
                 sums::<SquaredDifferences, T, S>(simd, probes, patterns, chunk, scores);
             }
             Sums::AbsoluteDifferences => {
+                let patterns = self.patterns.all(simd);
                 sums::<AbsoluteDifferences, T, S>(simd, probes, patterns, chunk, scores);
             }
         }
@@ -86,7 +91,7 @@ impl<'a, T: Element> ScoreTile<'a, T> {
         if self.scoring.is_none() && self.per_pattern.is_none() {
             return;
         }
-        let count = self.patterns.rows();
+        let count = self.patterns.count();
         for b in 0..self.states.len() {
             let row = &mut self.scores.row_mut(b)[..count];
             if let Some(scoring) = &self.scoring {
@@ -111,7 +116,7 @@ impl<'a, T: Element> ScoreTile<'a, T> {
         source: Source<'_, T>,
         rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
-        let count = self.patterns.rows();
+        let count = self.patterns.count();
         match source {
             Source::Weights(weights) => {
                 for (b, given) in weights.iter().enumerate() {
@@ -176,7 +181,7 @@ impl<'a, T: Element> ScoreTile<'a, T> {
     #[inline(always)]
     fn append_candidates<S: Simd<T>>(&mut self, simd: S) {
         let Some(lists) = &mut self.lists else { return };
-        let count = self.patterns.rows();
+        let count = self.patterns.count();
         for b in 0..self.states.len() {
             let row = &mut self.scores.row_mut(b)[..count];
             if let Some(keep) = self.keep {
@@ -210,7 +215,7 @@ impl<'a, T: Element> ScoreTile<'a, T> {
         separations: &mut [OnlineSoftmax<'_, T, S::Vec>],
         mut rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
-        let count = self.patterns.rows();
+        let count = self.patterns.count();
         let mut active = ActiveColumns::NONE;
         let mut from = 0;
         while from < count {
@@ -257,8 +262,12 @@ impl<'a, T: Element> ScoreTile<'a, T> {
             if let Some(retrieved) = &mut self.retrieved {
                 let weights = self.scores.as_ref();
                 let (rescale, ahead) = (&rescale[..weights.rows()], Ahead::NONE);
-                let of = Combine { weights, patterns: self.values, rows: list, ahead, rescale };
-                let chunk = 0..vectors_of(&self.values);
+                let patterns = match &mut self.values {
+                    Some(values) => values.listed(simd, list),
+                    None => self.patterns.listed(simd, list),
+                };
+                let of = Combine { weights, patterns, rows: list, ahead, rescale };
+                let chunk = 0..vectors_of(&patterns);
                 // SAFETY: `list` names columns of `from..to` alone, as active bits are set for no
                 // others, and `to <= count`, the number of rows of `patterns` and of `values`.
                 unsafe { combine(simd, of, chunk, retrieved) };
@@ -272,10 +281,14 @@ impl<'a, T: Element> ScoreTile<'a, T> {
     #[inline(always)]
     pub fn combine<S: Simd<T>>(&mut self, simd: S, chunk: Range<usize>, rescale: Rescale<T>) {
         let Some(retrieved) = &mut self.retrieved else { return };
-        let (weights, rows) = (self.scores.as_ref(), self.patterns.rows());
+        let (weights, rows) = (self.scores.as_ref(), self.patterns.count());
         let (rescale, ahead) = (&rescale[..weights.rows()], self.ahead.clone());
-        let of = Combine { weights, patterns: self.values, rows, ahead, rescale };
-        // SAFETY: the rows are `0..patterns.rows()`, and there is a value for each pattern.
+        let patterns = match &mut self.values {
+            Some(values) => values.all(simd),
+            None => self.patterns.all(simd),
+        };
+        let of = Combine { weights, patterns, rows, ahead, rescale };
+        // SAFETY: the rows are `0..patterns.count()`, and there is a value for each pattern.
         unsafe { combine(simd, of, chunk, retrieved) };
     }
 }

@@ -26,13 +26,13 @@ use std::ops::Range;
 
 use crate::driver::compiled;
 use crate::driver::forward::{Forward, TileScratch};
+use crate::driver::listed::listed_scores;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::source::Source;
 use crate::driver::tasks::Shared;
-use crate::kernel;
 use crate::kernel::codes::CodeProducts;
-use crate::kernel::score::{ListedScores, chunks};
+use crate::kernel::score::chunks;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::codes::{CodeStore, ProbeCodes};
 use crate::separation::candidates::Threshold;
@@ -146,12 +146,19 @@ pub(crate) struct ScreenScratch<T> {
     bounds: Vec<f32>,
     row: Vec<T>,
     lists: Vec<Listing<T>>,
-    /// Indices within a split, their scores, and an order of them.
+    /// Some indices, and an order of them.
     indices: Vec<u32>,
-    scores: Vec<T>,
+    scored: Scored<T>,
     order: Vec<u32>,
     lowest: Vec<f32>,
     pub screened: Screened,
+}
+
+/// Scores of listed patterns, and rows that are unpacked for them.
+#[derive(Debug, Clone, Default)]
+struct Scored<T> {
+    scores: Vec<T>,
+    rows: Vec<T>,
 }
 
 /// Some probes and some splits of the patterns.
@@ -217,8 +224,8 @@ impl<T: Element> Screening<'_, T> {
     /// Scores one pattern exactly, which raises the cut.
     fn find(&self, b: usize, n: usize, bound: f32, scratch: &mut ScreenScratch<T>) {
         let list = [n as u32];
-        self.score(b, &list, &mut scratch.scores);
-        let (score, list) = (scratch.scores[0], &mut scratch.lists[b]);
+        self.score(b, &list, &mut scratch.scored);
+        let (score, list) = (scratch.scored.scores[0], &mut scratch.lists[b]);
         if bound > list.found_at {
             list.found_at = bound;
         }
@@ -228,15 +235,13 @@ impl<T: Element> Screening<'_, T> {
     }
 
     /// Scores listed patterns exactly.
-    fn score(&self, b: usize, list: &[u32], scores: &mut Vec<T>) {
+    fn score(&self, b: usize, list: &[u32], to: &mut Scored<T>) {
         let (level, patterns) = (self.shared.level, self.shared.memory);
         let probe = self.probes.subrows(b..b + 1);
-        if scores.len() < list.len() + T::LANES {
-            scores.resize(list.len() + T::LANES, T::ZERO);
-        }
-        kernel::compiled::listed_scores(level, ListedScores { probe, patterns, list, scores });
+        let Scored { scores, rows } = &mut *to;
+        listed_scores(level, probe, patterns, list, (scores, rows));
         let Some(scoring) = self.scoring() else { return };
-        for (score, &n) in scores.iter_mut().zip(list) {
+        for (score, &n) in to.scores.iter_mut().zip(list) {
             let score = std::slice::from_mut(score);
             scoring.similarities(score, b, n as usize);
             scoring.scores(score, b, n as usize);
@@ -252,7 +257,7 @@ impl<T: Element> Screening<'_, T> {
     /// Scores the `k` patterns with the highest bounds exactly, and raises the cut to the lowest of
     /// their scores: that many patterns reach it.
     fn score_highest(&self, b: usize, k: usize, scratch: &mut ScreenScratch<T>) {
-        let ScreenScratch { lists, indices, scores, order, .. } = scratch;
+        let ScreenScratch { lists, indices, scored, order, .. } = scratch;
         let list = &lists[b];
         if k == 0 || list.indices.len() <= k {
             return;
@@ -263,7 +268,8 @@ impl<T: Element> Screening<'_, T> {
         order.select_nth_unstable_by(k - 1, |a, b| bound(b).total_cmp(&bound(a)));
         indices.clear();
         indices.extend(order[..k].iter().map(|&at| list.indices[at as usize]));
-        self.score(b, indices, scores);
+        self.score(b, indices, scored);
+        let scores = &scored.scores;
         let least = scores[..k].iter().fold(T::MAX, |least, &s| if s < least { s } else { least });
         let known = scores[..k].iter().all(|s| s.is_finite() && *s >= least_unmasked());
         if known {
@@ -282,7 +288,7 @@ impl<T: Element> Screening<'_, T> {
     ) {
         for first in (0..self.probes.rows()).step_by(PROBE_TILE) {
             let probes = first..self.probes.rows().min(first + PROBE_TILE);
-            let ScreenScratch { lists: listings, scores, .. } = &mut *scratch;
+            let ScreenScratch { lists: listings, scored, .. } = &mut *scratch;
             let listed = |b: usize| {
                 let list: &[u32] = &listings[b].indices;
                 let start = list.partition_point(|&n| (n as usize) < patterns.start);
@@ -298,8 +304,8 @@ impl<T: Element> Screening<'_, T> {
             for b in probes {
                 let indices = listed(b);
                 if !indices.is_empty() {
-                    self.score(b, indices, scores);
-                    let scores = &scores[..indices.len()];
+                    self.score(b, indices, scored);
+                    let scores = &scored.scores[..indices.len()];
                     lists.list(b).append_listed(scores, indices, self.threshold);
                 }
             }
@@ -336,7 +342,12 @@ impl<T: Element> Screening<'_, T> {
             lists: Some(&mut lists),
             retrieved: None,
             per_pattern: PerPattern::none(),
-            scratch: TileScratch { scores: &mut *tile.scores, list: &mut [], panels: &mut [] },
+            scratch: TileScratch {
+                scores: &mut *tile.scores,
+                list: &mut [],
+                panels: &mut [],
+                unpacked: &mut *tile.unpacked,
+            },
         };
         compiled::recall(shared.level, kernel);
     }

@@ -16,6 +16,7 @@ use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::memory::codes::CodeStore;
+use crate::memory::rows::Rows;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
@@ -36,10 +37,9 @@ pub(crate) enum Job<T> {
 pub(crate) struct Shared<'a, T> {
     pub level: Level,
     pub plan: Plan,
-    /// Padded patterns.
-    pub memory: MatRef<'a, T>,
-    /// Padded values, if they are not the patterns themselves.
-    pub values: Option<MatRef<'a, T>>,
+    pub memory: Rows<'a, T>,
+    /// Values, if they are not the patterns themselves.
+    pub values: Option<Rows<'a, T>>,
     /// From sums over d to scores; `None` if they are the same.
     pub scoring: Option<&'a Scoring<'a, T>>,
     /// Index of the job's first probe in what the scoring has for each probe.
@@ -71,7 +71,7 @@ impl<'a, T: Element> Shared<'a, T> {
         Self {
             level,
             plan: Plan::new::<T>(memory.patterns(), memory.dim()),
-            memory: memory.padded(),
+            memory: memory.rows(),
             values: None,
             scoring: None,
             first: 0,
@@ -87,6 +87,12 @@ impl<'a, T: Element> Shared<'a, T> {
             codes: None,
             hints: None,
         }
+    }
+
+    /// Elements of scratch for the rows of a block of patterns and values that are unpacked.
+    pub fn unpacked(&self) -> usize {
+        let of = |rows: Rows<'_, T>| rows.scratch(self.plan.block.min(self.plan.patterns));
+        of(self.memory) + self.values.map_or(0, of)
     }
 
     /// The same job for some of the probes.
@@ -283,6 +289,7 @@ impl<T: Element> Shared<'_, T> {
         let rows = if outputs.retrieved.is_some() { count * plan.value_stride } else { 0 };
         let sums = take(&mut floats, rows);
         let panels = take(&mut floats, plan.panels::<T>(count));
+        let unpacked = take(&mut floats, self.unpacked());
         let mut per_pattern = outputs.per_pattern();
         for (split, patterns) in plan.splits::<T>().enumerate() {
             let (part, rest) = per_pattern.split_at_col(patterns.len());
@@ -291,8 +298,12 @@ impl<T: Element> Shared<'_, T> {
                 0 => Partial { states: &mut *states, sums: &mut *sums },
                 _ => Partial { states: &mut later[..count], sums: &mut floats[..rows] },
             };
-            let scratch =
-                TileScratch { scores: &mut *scores, list: &mut *list, panels: &mut *panels };
+            let scratch = TileScratch {
+                scores: &mut *scores,
+                list: &mut *list,
+                panels: &mut *panels,
+                unpacked: &mut *unpacked,
+            };
             let task =
                 SplitTask { patterns, source, first: batch.first, to, per_pattern: part, scratch };
             task.run(self);

@@ -11,6 +11,7 @@
 //! | [`softmax`] | the softmax of whole rows | |
 //! | [`norms`] | squared norms of patterns, and of features | |
 //! | [`rows`] | scaling and adding rows | |
+//! | [`unpack`] | rows of stored numbers become padded rows of elements | |
 //!
 //! Each is written once, over [`Simd`](crate::simd::Simd), and is `#[inline(always)]`, so that it
 //! is compiled for the level that runs it. Kernels take *padded* matrices, whose number of columns
@@ -28,3 +29,4 @@ pub(crate) mod rows;
 pub(crate) mod scan_tile;
 pub(crate) mod score;
 pub(crate) mod softmax;
+pub(crate) mod unpack;

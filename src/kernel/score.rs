@@ -30,7 +30,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::simd::reduce::add_all;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_tile_size;
-use crate::simd::{Element, Kernel, MAX_LANES, Simd};
+use crate::simd::{Element, Kernel, Loads, MAX_LANES, Simd, Stored, Whole};
 use crate::similarity::accumulate::{Accumulate, Products};
 
 /// Most bytes of a probe in one chunk. A tile of six probes of this length and the patterns that
@@ -239,11 +239,12 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
                 // SAFETY: `row` returns rows of the patterns, as `rows` names no others; `P` probes
                 // exist and the chunk is within all rows, by the preconditions of `panels`.
                 let mut sums = unsafe {
-                    tile::<A, T, S, P, Q>(
+                    let (at, stride) = (probes.as_ptr(), probes.forward_stride());
+                    tile::<A, T, T, Whole, S, P, Q>(
                         simd,
-                        probes.as_ptr(),
-                        probes.forward_stride(),
-                        rows,
+                        at,
+                        stride,
+                        Loaded { rows, loads: Whole },
                         chunk,
                     )
                 };
@@ -267,19 +268,34 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
     }
 }
 
+/// The rows of a register tile, and how their vectors are loaded.
+#[derive(Clone, Copy)]
+pub(crate) struct Loaded<E, L, const Q: usize> {
+    pub rows: [*const E; Q],
+    pub loads: L,
+}
+
 /// The micro-kernel: dot products (or other sums) of `P` probes with `Q` patterns over one chunk of
 /// d, before their horizontal sums.
 ///
 /// # Safety
 /// The vectors of `chunk` are readable in each of
 /// - the `P` probes, which begin `stride` elements apart;
-/// - the `Q` rows that begin at `patterns`.
+/// - the `Q` rows of `patterns`, as they are loaded.
 #[inline(always)]
-pub(crate) unsafe fn tile<A: Accumulate, T: Element, S: Simd<T>, const P: usize, const Q: usize>(
+pub(crate) unsafe fn tile<
+    A: Accumulate,
+    T: Element,
+    E: Stored<T>,
+    L: Loads<T, E>,
+    S: Simd<T>,
+    const P: usize,
+    const Q: usize,
+>(
     simd: S,
     probes: *const T,
     stride: usize,
-    patterns: [*const T; Q],
+    patterns: Loaded<E, L, Q>,
     chunk: Range<usize>,
 ) -> [[S::Vec; Q]; P] {
     let mut acc = [[simd.splat(T::ZERO); Q]; P];
@@ -287,10 +303,12 @@ pub(crate) unsafe fn tile<A: Accumulate, T: Element, S: Simd<T>, const P: usize,
         let d = vector * T::LANES;
         // SAFETY: `vector` is in `chunk`, which every row has by the preconditions of `tile`.
         unsafe {
-            let m = patterns.map(
-                #[inline(always)]
-                |row| simd.load(row.add(d)),
-            );
+            // Not `map`, which is compiled as a function by itself where a load takes several
+            // instructions, and then without the level's.
+            let mut m = [simd.splat(T::ZERO); Q];
+            for (m, row) in m.iter_mut().zip(patterns.rows) {
+                *m = patterns.loads.load(simd, row, (0, d));
+            }
             for (i, acc) in acc.iter_mut().enumerate() {
                 let x = simd.load(probes.add(i * stride + d));
                 for (acc, m) in acc.iter_mut().zip(m) {

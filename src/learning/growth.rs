@@ -266,8 +266,8 @@ impl<T: Element> Growth<T> {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a bound that is NaN, [`Error::Shape`] for probes or values that do
-    /// not fit, [`Error::Slice`] where there is no room, and as for [`Retrieval::run`]. Neither the
-    /// memory nor its usage has changed then.
+    /// not fit, [`Error::Slice`] where there is no room, [`Error::Store`] where patterns belong to a
+    /// file, and as for [`Retrieval::run`]. Neither the memory nor its usage has changed then.
     pub fn grow(
         &self,
         retrieval: &Retrieval<'_, T>,
@@ -442,7 +442,9 @@ fn nearest_pair<T: Element>(
     let mut similarities = vec![T::ZERO; count];
     let cosine = Retrieval::new(T::ONE).with_similarity(Similarity::Cosine);
     let mut nearest: Option<(T, usize, usize)> = None;
-    for (i, row) in memory.as_mat().iter().enumerate() {
+    let mut buffer = Vec::new();
+    for i in 0..count {
+        let row = memory.pattern_in(i, &mut buffer);
         let outputs = Outputs {
             similarities: Some(MatMut::new(&mut similarities, 1, count)?),
             ..Outputs::default()
@@ -470,7 +472,9 @@ fn merge<T: Element>(
         let mean = |(a, b): (&T, &T)| T::from_f64(share * a.to_f64() + (1.0 - share) * b.to_f64());
         a.iter().zip(b).map(mean).collect()
     };
-    let pattern = mean(memory.pattern(kept), memory.pattern(freed));
+    let (mut of_kept, mut of_freed) = (Vec::new(), Vec::new());
+    let of_kept = memory.pattern_in(kept, &mut of_kept);
+    let pattern = mean(of_kept, memory.pattern_in(freed, &mut of_freed));
     memory.set_pattern(kept, &pattern)?;
     if let Some(values) = memory.values() {
         let value = mean(values.row(kept), values.row(freed));

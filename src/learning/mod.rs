@@ -199,7 +199,8 @@ impl<T: Element> Plasticity<T> {
     /// # Errors
     /// [`Error::NoRecall`] unless `recall` is one of this memory as it is now, [`Error::Shape`] for
     /// a `delta` that does not fit, [`Error::Parameter`] for rates that are not finite or no
-    /// negative step. Nothing has changed then.
+    /// negative step, [`Error::Store`] for patterns in sixteen bits or in a file. Nothing has
+    /// changed then.
     pub fn learn(
         &self,
         recall: &Recall<T>,
@@ -229,7 +230,8 @@ impl<T: Element> Plasticity<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`]
-    /// for rates that are not finite or no negative step. Nothing has changed then.
+    /// for rates that are not finite or no negative step, [`Error::Store`] for patterns in sixteen
+    /// bits or in a file. Nothing has changed then.
     pub fn learn_from(
         &self,
         retrieval: &Retrieval<'_, T>,
@@ -390,7 +392,7 @@ impl<T: Element> Plasticity<T> {
         update.apply(self.update, delta, memory, context)?;
         context.learning = learning;
         if let Some(noise) = self.noise {
-            noise.add(memory);
+            noise.add(memory)?;
         }
         Ok(())
     }

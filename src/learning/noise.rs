@@ -15,10 +15,10 @@ use crate::simd::Element;
 ///
 /// let noise = Noise::new(0.1, 7);
 /// let (mut a, mut b) = (Memory::<f64>::zeros(2, 3)?, Memory::<f64>::zeros(2, 3)?);
-/// noise.add(&mut a);
-/// noise.add(&mut b);
+/// noise.add(&mut a)?;
+/// noise.add(&mut b)?;
 /// assert_eq!(a.to_rows(), b.to_rows());
-/// noise.with_step(1).add(&mut b);
+/// noise.with_step(1).add(&mut b)?;
 /// assert_ne!(a.to_rows(), b.to_rows());
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
@@ -53,9 +53,12 @@ impl<T: Element> Noise<T> {
     }
 
     /// Adds the noise to every pattern.
-    pub fn add(&self, memory: &mut Memory<T>) {
+    ///
+    /// # Errors
+    /// [`Error::Store`] where patterns are only read. Nothing has changed then.
+    pub fn add(&self, memory: &mut Memory<T>) -> Result<()> {
         if self.sigma == T::ZERO {
-            return;
+            return Ok(());
         }
         let key = mix(mix(self.seed).wrapping_add(self.step));
         let sigma = self.sigma.to_f64();
@@ -64,7 +67,7 @@ impl<T: Element> Noise<T> {
             for (d, element) in pattern.iter_mut().enumerate() {
                 *element = T::from_f64(element.to_f64() + sigma * normal(row, d as u64));
             }
-        });
+        })
     }
 }
 

@@ -138,6 +138,7 @@ impl<T: Element> Batch<'_, T> {
         memory: &mut Memory<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        memory.expect_learning()?;
         if self.batch == 0 {
             clear(delta);
             return Ok(());
@@ -166,7 +167,7 @@ impl<T: Element> Batch<'_, T> {
             drift.prepare(vectors, memory.patterns());
         }
         let l1 = factors.l1_lambda.to_f64().abs() * (memory.dim() as f64).sqrt() * (1.0 + 1e-6);
-        let (patterns, norms) = memory.padded_mut();
+        let (patterns, norms) = memory.padded_mut()?;
         let step = Step {
             share: T::ONE / T::from_f64(self.batch as f64),
             rate: factors.eta,

@@ -2,10 +2,11 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::OnceLock;
 
-use super::storage::{Foreign, Storage};
-use super::{Memory, Version, padded_cols};
+use super::Memory;
+use super::bytes::{Bytes, Foreign};
+use super::rows::Encoding;
+use super::store::{ByteStore, Store};
 use crate::error::{Error, Result};
 use crate::matrix::MatRef;
 use crate::matrix::check::expect_length;
@@ -13,9 +14,9 @@ use crate::simd::Element;
 
 /// Patterns that are read where they are: a [`Memory`] to recall from, which copies nothing.
 ///
-/// Rows are read in place if a row is whole vectors, which it is if D is a multiple of 16 (`f32`)
-/// or of 8 (`f64`), and if rows follow one another at any distance. Others are copied:
-/// [`is_copied`](Self::is_copied) tells.
+/// Rows may follow one another at any distance, and all may be the same one. If a row is whole
+/// vectors, which it is if D is a multiple of 16 (`f32`) or of 8 (`f64`), kernels read it where it
+/// is. Others are copied to scratch in each call, a block at a time.
 ///
 /// Recalls are the same bits as those of a `Memory` if the norms are given. Without norms, probes
 /// that are known to have small scores are not treated by themselves (see `SoftmaxParams::bound`):
@@ -27,7 +28,7 @@ use crate::simd::Element;
 ///
 /// let rows: Vec<f32> = (0..64).map(|i| (i as f32).sin()).collect();
 /// let patterns = Borrowed::new(&rows, 4, 16, 16)?;
-/// assert!(!patterns.is_copied() && std::ptr::eq(patterns.pattern(1), &rows[16..32]));
+/// assert!(std::ptr::eq(patterns.pattern(1), &rows[16..32]));
 /// let mut probe = rows[16..32].to_vec();
 /// Retrieval::new(8.0).apply(&patterns, &mut probe)?;
 /// assert!((probe[0] - rows[16]).abs() < 1e-3);
@@ -36,7 +37,6 @@ use crate::simd::Element;
 #[derive(Debug)]
 pub struct Borrowed<'a, T> {
     memory: Memory<T>,
-    is_copied: bool,
     rows: PhantomData<&'a [T]>,
 }
 
@@ -45,34 +45,19 @@ impl<'a, T: Element> Borrowed<'a, T> {
     ///
     /// # Errors
     /// [`Error::Empty`] when N = 0 or D = 0, [`Error::Stride`] when rows overlap, [`Error::Slice`]
-    /// when the slice is too short, and as for [`Memory::from_rows`] where the rows have to be
-    /// copied.
+    /// when the slice is too short.
     pub fn new(rows: &'a [T], patterns: usize, dim: usize, stride: usize) -> Result<Self> {
         if patterns == 0 || dim == 0 {
             let operand = if patterns == 0 { "patterns" } else { "features of a pattern" };
             return Err(Error::Empty { operand });
         }
-        let matrix = MatRef::with_stride(rows, patterns, dim, stride)?;
-        if padded_cols::<T>(dim) != dim || stride < dim {
-            let memory = Memory::from_rows(matrix)?;
-            return Ok(Self { memory, is_copied: true, rows: PhantomData });
-        }
+        MatRef::with_stride(rows, patterns, dim, stride)?;
         // SAFETY: the elements outlive `'a`, and the memory is only lent for less than that: it
         // cannot be moved out of this value, and a clone of it copies the rows.
-        let foreign = unsafe { Foreign::new(rows) };
-        let memory = Memory {
-            rows: Storage::Foreign(foreign),
-            patterns,
-            dim,
-            stride,
-            norms: Vec::new(),
-            later_norms: OnceLock::new(),
-            max_norm: OnceLock::new(),
-            version: Version::new(),
-            values: None,
-            codes: None,
-        };
-        Ok(Self { memory, is_copied: false, rows: PhantomData })
+        let bytes = Bytes::Borrowed(unsafe { Foreign::new(bytemuck::cast_slice(rows)) });
+        let (stride, encoding) = (stride * size_of::<T>(), Encoding::Element);
+        let store = Store::Bytes(ByteStore { bytes, stride, encoding });
+        Ok(Self { memory: Memory::of_store(store, (patterns, dim)), rows: PhantomData })
     }
 
     /// Tells the squared norms of the patterns, as [`Memory::squared_norms`] has computed them.
@@ -91,15 +76,8 @@ impl<'a, T: Element> Borrowed<'a, T> {
     /// [`Error::Length`] unless there is a norm for each pattern.
     pub fn with_squared_norms(mut self, squared_norms: &[T]) -> Result<Self> {
         expect_length("squared_norms", squared_norms.len(), self.memory.patterns)?;
-        if !self.is_copied {
-            self.memory.norms = squared_norms.to_vec();
-        }
+        self.memory.norms = squared_norms.to_vec();
         Ok(self)
-    }
-
-    /// Whether the rows had to be copied.
-    pub fn is_copied(&self) -> bool {
-        self.is_copied
     }
 }
 

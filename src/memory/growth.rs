@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Memory, Storage, Version, granted, padded};
+use super::{Memory, Version};
 use crate::error::{Error, Result};
-use crate::kernel::compiled;
-use crate::kernel::norms::SquaredNorms;
 use crate::matrix::MatRef;
 use crate::matrix::check::expect_shape;
 use crate::simd::{Element, Level};
@@ -29,7 +27,8 @@ impl<T: Element> Memory<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] for patterns or values that do not fit, or where values are missing or too
-    /// many; [`Error::Slice`] where there is no room. Nothing has changed then.
+    /// many; [`Error::Slice`] where there is no room; [`Error::Store`] where patterns belong to a
+    /// file. Nothing has changed then.
     pub fn append(
         &mut self,
         patterns: MatRef<'_, T>,
@@ -40,6 +39,7 @@ impl<T: Element> Memory<T> {
         let expected =
             (if self.values.is_some() { count } else { 0 }, self.value_dim().unwrap_or(0));
         expect_shape("values", values.map_or((0, expected.1), |values| values.shape()), expected)?;
+        self.store.make_writable((self.patterns, self.dim))?;
         let level = Level::detect()?;
         self.learn_norms();
         self.reserve(count)?;
@@ -49,15 +49,11 @@ impl<T: Element> Memory<T> {
         let added = self.patterns..self.patterns + count;
         self.patterns += count;
         for (n, pattern) in added.clone().zip(patterns.iter()) {
-            self.row_mut(n).copy_from_slice(pattern);
+            self.store.write(n, pattern);
         }
         self.norms.resize(self.patterns, T::ZERO);
-        let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
-        let norms = &mut self.norms[added.clone()];
-        compiled::squared_norms(level, SquaredNorms { rows: rows.subrows(added.clone()), norms });
-        if let Some(codes) = &mut self.codes {
-            codes.append(patterns);
-        }
+        self.norms_of(level, added.clone());
+        self.set_codes(added.clone());
         self.changed();
         Ok(added)
     }
@@ -76,7 +72,7 @@ impl<T: Element> Memory<T> {
     ///
     /// # Errors
     /// [`Error::Index`] for an index that there is no pattern of, [`Error::Empty`] where no pattern
-    /// would be left. Nothing has changed then.
+    /// would be left, [`Error::Store`] where patterns belong to a file. Nothing has changed then.
     pub fn remove(&mut self, indices: &[usize]) -> Result<()> {
         let mut removed = vec![false; self.patterns];
         for &found in indices {
@@ -88,10 +84,10 @@ impl<T: Element> Memory<T> {
         if left == 0 {
             return Err(Error::Empty { operand: "patterns" });
         }
+        self.store.make_writable((self.patterns, self.dim))?;
         self.learn_norms();
         for (to, from) in (0..self.patterns).filter(|n| !removed[*n]).enumerate() {
-            let row = from * self.stride..from * self.stride + self.dim;
-            self.rows.copy_within(row, to * self.stride);
+            self.store.copy_row(from, to);
             self.norms[to] = self.norms[from];
         }
         self.patterns = left;
@@ -117,28 +113,10 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Slice`] where there is no room.
+    /// [`Error::Slice`] where there is no room, [`Error::Store`] where patterns belong to a file.
     pub fn reserve(&mut self, more: usize) -> Result<()> {
-        let capacity = self.rows.len() / self.stride;
-        let needed = self.patterns.checked_add(more);
-        if needed.is_some_and(|needed| needed <= capacity) {
-            return Ok(());
-        }
-        let most = isize::MAX as usize / size_of::<T>() / self.stride;
-        let needed = needed.filter(|needed| *needed <= most);
-        // Twice as many, so that every pattern is copied a few times at most.
-        let wanted = needed.map(|needed| needed.max(capacity.saturating_mul(2)).min(most));
-        let Some(wanted) = wanted.filter(|wanted| granted::<T>(wanted * self.stride)) else {
-            let (operand, rows, cols) = ("memory", self.patterns.saturating_add(more), self.dim);
-            let needed = rows.saturating_mul(self.stride);
-            return Err(Error::Slice { operand, rows, cols, needed, found: self.rows.len() });
-        };
-        let mut rows = Storage::zeros(wanted * self.stride);
-        // The last row of borrowed patterns may end where its elements do.
-        let used = self.rows.len().min(self.patterns * self.stride);
-        rows[..used].copy_from_slice(&self.rows[..used]);
-        self.rows = rows;
-        Ok(())
+        self.store.make_writable((self.patterns, self.dim))?;
+        self.store.reserve(self.patterns.checked_add(more), (self.patterns, self.dim))
     }
 
     /// Replaces the value of one pattern.

@@ -24,6 +24,14 @@ pub(crate) fn padded_stride<T: Element>(dim: usize) -> usize {
     cols + if clash { T::LANES } else { 0 }
 }
 
+/// The same for rows of `cols` numbers of another size: whole lines.
+pub(crate) fn line_stride<E>(cols: usize) -> usize {
+    let line = LINE / size_of::<E>();
+    let cols = cols.next_multiple_of(line);
+    let clash = (cols * size_of::<E>()).is_multiple_of(PAGE);
+    cols + if clash { line } else { 0 }
+}
+
 /// Elements from one row of scratch to the next, for rows of `groups` vectors: an odd number of
 /// cache lines, so that the same column of many rows is spread over all sets of L1.
 pub(crate) const fn scratch_stride<T: Element>(groups: usize) -> usize {

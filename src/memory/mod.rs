@@ -1,11 +1,19 @@
 //! The stored patterns: aligned, padded rows and their norms.
 
 mod borrowed;
+mod bytes;
 pub(crate) mod codes;
+#[cfg(feature = "files")]
+mod file;
+mod from;
 mod growth;
 mod layout;
+mod norms;
+mod precision;
+pub(crate) mod rows;
 mod screened;
 mod storage;
+mod store;
 
 pub(crate) use layout::{Aligned, padded_cols, padded_stride, scratch_stride};
 
@@ -14,22 +22,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use borrowed::Borrowed;
 use codes::CodeStore;
-use storage::Storage;
+#[cfg(feature = "files")]
+pub use file::{Access, MapOptions};
+use norms::{highest, squared_norms};
+use rows::Rows;
+pub use store::Precision;
+use store::{Shape, Store};
 
 pub(crate) use storage::granted;
 
 use crate::error::{Error, Result};
-use crate::kernel::compiled;
-use crate::kernel::norms::{FeatureSquares, SquaredNorms};
 use crate::matrix::check::{expect_length, expect_shape};
-use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::simd::{Element, Level};
 
 /// N stored patterns of dimension D (M, N x D), ready for the kernels.
 ///
 /// Rows begin on cache lines and are padded with zeros to whole vectors; their squared norms are
-/// kept true under every change.
+/// kept true under every change. Patterns can also be stored in sixteen bits
+/// ([`with_precision`](Self::with_precision)), or stay in a file (`map`, feature `files`).
 ///
 /// ```
 /// use hopfield_kernels::{MatRef, Memory};
@@ -48,10 +59,9 @@ use crate::simd::{Element, Level};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Memory<T> {
-    rows: Storage<T>,
+    store: Store<T>,
     patterns: usize,
     dim: usize,
-    stride: usize,
     /// As many as patterns, or none where they are not known: see `later_norms`.
     norms: Vec<T>,
     /// The norms of borrowed patterns, once they have been asked for.
@@ -109,22 +119,16 @@ impl<T: Element> Memory<T> {
         if !granted::<T>(patterns * stride) {
             return too_large(patterns * stride, 0);
         }
-        let rows = Storage::zeros(patterns * stride);
         let norms = vec![T::ZERO; patterns];
+        Ok(Self { norms, ..Self::of_store(Store::zeros((patterns, dim)), (patterns, dim)) })
+    }
+
+    /// Patterns that are stored already, whose norms are not known.
+    fn of_store(store: Store<T>, (patterns, dim): Shape) -> Self {
+        let (norms, later_norms) = (Vec::new(), OnceLock::new());
         let (max_norm, version) = (OnceLock::new(), Version::new());
-        let (later_norms, values, codes) = (OnceLock::new(), None, None);
-        Ok(Self {
-            rows,
-            patterns,
-            dim,
-            stride,
-            norms,
-            later_norms,
-            max_norm,
-            version,
-            values,
-            codes,
-        })
+        let (values, codes) = (None, None);
+        Self { store, patterns, dim, norms, later_norms, max_norm, version, values, codes }
     }
 
     /// Stores the rows of an N x D matrix.
@@ -179,12 +183,14 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] when the matrix is not N x D.
+    /// [`Error::Shape`] when the matrix is not N x D, [`Error::Store`] where patterns belong to a
+    /// file.
     pub fn set_rows(&mut self, rows: MatRef<'_, T>) -> Result<()> {
         expect_shape("rows", rows.shape(), (self.patterns, self.dim))?;
+        self.store.make_writable((self.patterns, self.dim))?;
         let level = Level::detect()?;
         for (n, row) in rows.iter().enumerate() {
-            self.row_mut(n).copy_from_slice(row);
+            self.store.write(n, row);
         }
         self.refresh_norms(level);
         Ok(())
@@ -201,13 +207,26 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] when the matrix is not D x N.
+    /// [`Error::Shape`] when the matrix is not D x N, [`Error::Store`] where patterns belong to a
+    /// file.
     pub fn set_columns(&mut self, columns: MatRef<'_, T>) -> Result<()> {
         expect_shape("columns", columns.shape(), (self.dim, self.patterns))?;
+        self.store.make_writable((self.patterns, self.dim))?;
         let level = Level::detect()?;
-        for (d, feature) in columns.iter().enumerate() {
-            for (n, &element) in feature.iter().enumerate() {
-                self.rows[n * self.stride + d] = element;
+        match self.store.padded_mut((self.patterns, self.dim)) {
+            Some(mut rows) => {
+                for (d, feature) in columns.iter().enumerate() {
+                    for (n, &element) in feature.iter().enumerate() {
+                        rows.row_mut(n)[d] = element;
+                    }
+                }
+            }
+            None => {
+                let mut row = vec![T::ZERO; self.dim];
+                for n in 0..self.patterns {
+                    row.iter_mut().zip(columns.iter()).for_each(|(to, feature)| *to = feature[n]);
+                    self.store.write(n, &row);
+                }
             }
         }
         self.refresh_norms(level);
@@ -227,22 +246,20 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`] when it is not D long; [`Error::Index`] when there is no pattern `index`.
+    /// [`Error::Length`] when it is not D long; [`Error::Index`] when there is no pattern `index`;
+    /// [`Error::Store`] where patterns belong to a file.
     pub fn set_pattern(&mut self, index: usize, pattern: &[T]) -> Result<()> {
         if index >= self.patterns {
             return Err(Error::Index { operand: "pattern", expected: self.patterns, found: index });
         }
         expect_length("pattern", pattern.len(), self.dim)?;
+        self.store.make_writable((self.patterns, self.dim))?;
         let level = Level::detect()?;
         self.learn_norms();
-        self.row_mut(index).copy_from_slice(pattern);
+        self.store.write(index, pattern);
         self.changed();
-        let norms = &mut self.norms[index..=index];
-        let row = padded(&self.rows, self.patterns, self.dim, self.stride);
-        compiled::squared_norms(level, SquaredNorms { rows: row.subrows(index..index + 1), norms });
-        if let Some(codes) = &mut self.codes {
-            codes.set(index, pattern);
-        }
+        self.norms_of(level, index..index + 1);
+        self.set_codes(index..index + 1);
         Ok(())
     }
 
@@ -299,9 +316,9 @@ impl<T: Element> Memory<T> {
         self.values.as_ref().map(|values| values.dim)
     }
 
-    /// The values with their padding.
-    pub(crate) fn padded_values(&self) -> Option<MatRef<'_, T>> {
-        self.values.as_ref().map(|values| values.padded())
+    /// The values, as drivers take them.
+    pub(crate) fn value_rows(&self) -> Option<Rows<'_, T>> {
+        self.values.as_ref().map(|values| values.rows())
     }
 
     /// Whether patterns and values are all finite, as far as their norms tell.
@@ -323,7 +340,8 @@ impl<T: Element> Memory<T> {
     /// Pattern `index`.
     ///
     /// # Panics
-    /// When `index >= patterns()`.
+    /// When `index >= patterns()`, and where patterns are not stored as elements: see
+    /// [`as_mat`](Self::as_mat).
     pub fn pattern(&self, index: usize) -> &[T] {
         self.as_mat().row(index)
     }
@@ -336,20 +354,29 @@ impl<T: Element> Memory<T> {
     /// assert_eq!(memory.as_mat().subcols(1..2).row(1), [4.0]);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
+    ///
+    /// # Panics
+    /// Where patterns are not stored as elements of this type, but in sixteen bits. For any memory
+    /// there are [`try_as_mat`](Self::try_as_mat), [`copy_pattern`](Self::copy_pattern) and
+    /// [`to_rows`](Self::to_rows).
     pub fn as_mat(&self) -> MatRef<'_, T> {
-        MatRef::with_stride(&self.rows, self.patterns, self.dim, self.stride)
-            .expect("`zeros` has made room for these rows")
+        self.try_as_mat().expect("patterns that are stored as elements of this type")
     }
 
     /// A copy of the patterns, row after row (N x D).
     pub fn to_rows(&self) -> Vec<T> {
-        self.as_mat().iter().flatten().copied().collect()
+        let mut rows = vec![T::ZERO; self.patterns * self.dim];
+        for (n, row) in rows.chunks_exact_mut(self.dim).enumerate() {
+            self.store.copy(n, self.shape(), row);
+        }
+        rows
     }
 
     /// A copy of the patterns, feature after feature (D x N, ngc-learn's W).
     pub fn to_columns(&self) -> Vec<T> {
-        let rows = self.as_mat();
-        (0..self.dim).flat_map(|d| rows.iter().map(move |row| row[d])).collect()
+        let (rows, mut columns) = (self.to_rows(), Vec::with_capacity(self.patterns * self.dim));
+        (0..self.dim).for_each(|d| columns.extend(rows[d..].iter().step_by(self.dim)));
+        columns
     }
 
     /// ‖m_n‖² for every pattern.
@@ -393,8 +420,7 @@ impl<T: Element> Memory<T> {
     fn computed_norms(&self) -> Vec<T> {
         let mut norms = vec![T::ZERO; self.patterns];
         let level = Level::detect().unwrap_or_else(|_| Level::best());
-        let rows = self.padded();
-        compiled::squared_norms(level, SquaredNorms { rows, norms: &mut norms });
+        squared_norms(level, self.rows(), &mut norms);
         norms
     }
 
@@ -425,54 +451,63 @@ impl<T: Element> Memory<T> {
     /// # Errors
     /// [`Error::Level`] as [`Level::detect`] says.
     pub fn max_squared_feature_norm(&self) -> Result<T> {
-        let mut squares = vec![T::ZERO; padded_cols::<T>(self.dim)];
-        let mut block = squares.clone();
-        let level = Level::detect()?;
-        for rows in evenly(self.patterns, FEATURE_BLOCK) {
-            block.fill(T::ZERO);
-            let rows = self.padded().subrows(rows);
-            compiled::feature_squares(level, FeatureSquares { rows, squares: &mut block });
-            squares.iter_mut().zip(&block).for_each(|(sum, part)| *sum += *part);
-        }
+        let squares = norms::feature_squares(Level::detect()?, self.rows());
         Ok(highest(&squares[..self.dim], None))
     }
 
-    /// The rows with their padding.
-    pub(crate) fn padded(&self) -> MatRef<'_, T> {
-        padded(&self.rows, self.patterns, self.dim, self.stride)
+    /// The patterns, as drivers take them.
+    pub(crate) fn rows(&self) -> Rows<'_, T> {
+        self.store.rows(self.shape())
+    }
+
+    /// Patterns and features.
+    fn shape(&self) -> Shape {
+        (self.patterns, self.dim)
     }
 
     /// The rows with their padding and their norms, for an update that keeps the norms true.
-    pub(crate) fn padded_mut(&mut self) -> (MatMut<'_, T>, &mut [T]) {
+    ///
+    /// # Errors
+    /// [`Error::Store`] unless there are padded rows of this memory's own.
+    pub(crate) fn padded_mut(&mut self) -> Result<(MatMut<'_, T>, &mut [T])> {
+        self.expect_learning()?;
         self.learn_norms();
         self.changed();
         self.codes.iter_mut().for_each(|codes| codes.doubt());
-        let cols = padded_cols::<T>(self.dim);
-        let rows = MatMut::with_stride(&mut self.rows, self.patterns, cols, self.stride);
-        (rows.expect("`zeros` has made room for these rows"), &mut self.norms)
+        let rows = self.store.padded_mut((self.patterns, self.dim));
+        Ok((rows.expect("`expect_learning` has found padded rows"), &mut self.norms))
     }
 
     /// Sets to zero what a mask of connections (N x D, row after row) leaves out.
     #[cfg(feature = "synapse")]
     pub(crate) fn disconnect(&mut self, connected: &[bool]) -> Result<()> {
-        let level = Level::detect()?;
-        for (n, connected) in connected.chunks_exact(self.dim).enumerate() {
-            let row = self.row_mut(n).iter_mut().zip(connected);
+        let dim = self.dim;
+        self.change(|n, pattern| {
+            let row = pattern.iter_mut().zip(&connected[n * dim..]);
             row.filter(|(_, connected)| !**connected).for_each(|(element, _)| *element = T::ZERO);
-        }
-        self.refresh_norms(level);
-        Ok(())
+        })
     }
 
     /// Changes every pattern, and refreshes the norms.
-    pub(crate) fn change(&mut self, mut change: impl FnMut(usize, &mut [T])) {
-        (0..self.patterns).for_each(|n| change(n, self.row_mut(n)));
+    ///
+    /// # Errors
+    /// [`Error::Store`] where patterns are only read.
+    pub(crate) fn change(&mut self, mut change: impl FnMut(usize, &mut [T])) -> Result<()> {
+        self.store.make_writable((self.patterns, self.dim))?;
+        let (patterns, dim) = self.shape();
+        if let Some(mut rows) = self.store.padded_mut((patterns, dim)) {
+            (0..patterns).for_each(|n| change(n, &mut rows.row_mut(n)[..dim]));
+        } else {
+            let mut row = vec![T::ZERO; dim];
+            for n in 0..patterns {
+                self.store.copy(n, (patterns, dim), &mut row);
+                change(n, &mut row);
+                self.store.write(n, &row);
+            }
+        }
         // Any level will do where the environment names one that there is not.
         self.refresh_norms(Level::detect().unwrap_or_else(|_| Level::best()));
-    }
-
-    fn row_mut(&mut self, index: usize) -> &mut [T] {
-        &mut self.rows[index * self.stride..][..self.dim]
+        Ok(())
     }
 
     /// Forgets what is known of the patterns besides their norms.
@@ -489,85 +524,13 @@ impl<T: Element> Memory<T> {
     fn refresh_norms(&mut self, level: Level) {
         self.norms.resize(self.patterns, T::ZERO);
         self.changed();
-        let rows = padded(&self.rows, self.patterns, self.dim, self.stride);
-        compiled::squared_norms(level, SquaredNorms { rows, norms: &mut self.norms });
+        self.norms_of(level, 0..self.patterns);
         self.refresh_codes();
     }
-}
 
-/// Arrays of N patterns of D elements. Neither may be 0, which is found when this is compiled.
-///
-/// ```
-/// use hopfield_kernels::Memory;
-///
-/// let memory = Memory::from([[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
-/// assert_eq!((memory.patterns(), memory.dim()), (2, 3));
-/// ```
-impl<T: Element, const N: usize, const D: usize> From<[[T; D]; N]> for Memory<T> {
-    fn from(patterns: [[T; D]; N]) -> Self {
-        const { assert!(N > 0 && D > 0, "a memory has patterns, and patterns have features") };
-        let mut memory = Self::zeros(N, D).expect("an array is no larger than memory");
-        for (n, pattern) in patterns.iter().enumerate() {
-            memory.row_mut(n).copy_from_slice(pattern);
-        }
-        // Any level will do where the environment names one that there is not.
-        memory.refresh_norms(Level::detect().unwrap_or_else(|_| Level::best()));
-        memory
+    /// Computes the norms of some patterns again.
+    fn norms_of(&mut self, level: Level, patterns: std::ops::Range<usize>) {
+        let rows = self.store.rows((self.patterns, self.dim)).subrows(patterns.clone());
+        squared_norms(level, rows, &mut self.norms[patterns]);
     }
-}
-
-/// Patterns in vectors of their own, all as long as the first.
-///
-/// ```
-/// use hopfield_kernels::Memory;
-///
-/// let memory = Memory::try_from(vec![vec![1.0, 2.0], vec![3.0, 4.0]])?;
-/// assert_eq!(memory.to_rows(), [1.0, 2.0, 3.0, 4.0]);
-/// let refused = Memory::try_from(vec![vec![1.0, 2.0], vec![3.0]]).unwrap_err();
-/// assert_eq!(refused.to_string(), "pattern: expected 2 elements, got 1");
-/// # Ok::<(), hopfield_kernels::Error>(())
-/// ```
-impl<T: Element> TryFrom<Vec<Vec<T>>> for Memory<T> {
-    type Error = Error;
-
-    fn try_from(patterns: Vec<Vec<T>>) -> Result<Self> {
-        let mut memory = Self::zeros(patterns.len(), patterns.first().map_or(0, Vec::len))?;
-        let level = Level::detect()?;
-        for (n, pattern) in patterns.iter().enumerate() {
-            expect_length("pattern", pattern.len(), memory.dim)?;
-            memory.row_mut(n).copy_from_slice(pattern);
-        }
-        memory.refresh_norms(level);
-        Ok(memory)
-    }
-}
-
-/// Patterns whose squares are summed at a time, so that the sum over all of them is less deep.
-const FEATURE_BLOCK: usize = 512;
-
-fn padded<T: Element>(rows: &[T], patterns: usize, dim: usize, stride: usize) -> MatRef<'_, T> {
-    MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)
-        .expect("`zeros` has made room for these rows")
-}
-
-/// The highest of 0 and those values that are kept, or NaN where there is one: nothing is higher.
-fn highest<T: Element>(values: &[T], keep: Option<&[bool]>) -> T {
-    let higher = |a: T, b: T| if b > a || b.is_nan() { b } else { a };
-    // In lanes: a single chain would be waited for.
-    let mut most = [T::ZERO; 16];
-    match keep {
-        None => {
-            for values in values.chunks(most.len()) {
-                most.iter_mut().zip(values).for_each(|(a, &b)| *a = higher(*a, b));
-            }
-        }
-        Some(keep) => {
-            for (values, keep) in values.chunks(most.len()).zip(keep.chunks(most.len())) {
-                for ((a, &b), &keep) in most.iter_mut().zip(values).zip(keep) {
-                    *a = higher(*a, if keep { b } else { T::ZERO });
-                }
-            }
-        }
-    }
-    most.into_iter().fold(T::ZERO, higher)
 }

@@ -1,7 +1,9 @@
 //! Memories whose patterns have codes.
 
+use std::ops::Range;
+
+use super::Memory;
 use super::codes::{CodeStore, Codes};
-use super::{Memory, padded};
 use crate::error::{Error, Result};
 use crate::simd::Element;
 
@@ -38,7 +40,8 @@ impl<T: Element> Memory<T> {
         if !super::granted::<u8>(bytes) {
             return Err(Error::Allocation { operand: "codes", expected: bytes as u64 });
         }
-        self.codes = CodeStore::new(codes, self.as_mat()).map(Box::new);
+        self.codes = CodeStore::new(codes, self.dim).map(Box::new);
+        self.set_codes(0..self.patterns);
         Ok(self)
     }
 
@@ -68,15 +71,29 @@ impl<T: Element> Memory<T> {
     /// Quantises all patterns again.
     pub(super) fn refresh_codes(&mut self) {
         if let Some(kind) = self.codes() {
-            self.codes = CodeStore::new(kind, self.as_mat()).map(Box::new);
+            self.codes = CodeStore::new(kind, self.dim).map(Box::new);
+            self.set_codes(0..self.patterns);
         }
+    }
+
+    /// Quantises some patterns, as they are stored.
+    pub(super) fn set_codes(&mut self, patterns: Range<usize>) {
+        let Some(mut codes) = self.codes.take() else { return };
+        if codes.patterns() != self.patterns {
+            codes.grow(self.patterns);
+        }
+        let mut buffer = Vec::new();
+        for n in patterns {
+            codes.set(n, self.pattern_in(n, &mut buffer));
+        }
+        self.codes = Some(codes);
     }
 
     /// Keeps the codes true after an update that has moved the patterns by at most these distances.
     pub(crate) fn drift(&mut self, distances: &[f32]) {
-        let rows = padded(&self.rows, self.patterns, self.dim, self.stride).subcols(0..self.dim);
-        if let Some(codes) = &mut self.codes {
-            codes.drift(distances, rows);
+        if let Some(mut codes) = self.codes.take() {
+            codes.drift(distances, |n| self.pattern(n));
+            self.codes = Some(codes);
         }
     }
 }

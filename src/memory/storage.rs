@@ -5,7 +5,6 @@ use std::ops::{Deref, DerefMut};
 use aligned_vec::AVec;
 
 use crate::memory::layout::{Aligned, LINE};
-use crate::simd::Element;
 
 /// Bytes from which huge pages are requested. With 4 KiB pages, hardware prefetch stops at the end
 /// of every page, the TLB misses, and the speed of a stream depends on how the physical pages of
@@ -24,8 +23,6 @@ pub(crate) enum Storage<T> {
     Heap(Aligned<T>),
     #[cfg(target_os = "linux")]
     Pages(Pages),
-    /// Somebody else's, which are only read.
-    Foreign(Foreign<T>),
 }
 
 /// Whether the allocator can provide `count` elements. The real allocation that follows would abort
@@ -38,7 +35,7 @@ pub(crate) fn granted<T>(count: usize) -> bool {
     granted
 }
 
-impl<T: Element> Storage<T> {
+impl<T: bytemuck::Pod> Storage<T> {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
         #[cfg(target_os = "linux")]
@@ -47,11 +44,11 @@ impl<T: Element> Storage<T> {
         {
             return Self::Pages(pages);
         }
-        Self::Heap(AVec::__from_elem(LINE, T::ZERO, len))
+        Self::Heap(AVec::__from_elem(LINE, T::zeroed(), len))
     }
 }
 
-impl<T: Element> Deref for Storage<T> {
+impl<T: bytemuck::Pod> Deref for Storage<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -59,18 +56,16 @@ impl<T: Element> Deref for Storage<T> {
             Self::Heap(elements) => elements,
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice(pages),
-            Self::Foreign(elements) => elements,
         }
     }
 }
 
-impl<T: Element> DerefMut for Storage<T> {
+impl<T: bytemuck::Pod> DerefMut for Storage<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         match self {
             Self::Heap(elements) => elements,
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice_mut(pages),
-            Self::Foreign(_) => unreachable!("borrowed patterns are only read"),
         }
     }
 }
@@ -123,36 +118,6 @@ impl DerefMut for Pages {
     }
 }
 
-/// Elements of somebody else.
-#[derive(Debug)]
-pub(crate) struct Foreign<T> {
-    start: *const T,
-    len: usize,
-}
-
-// SAFETY: the elements are only read, as through a `&[T]`, which may be sent and shared if `T` may
-// be shared.
-unsafe impl<T: Sync> Send for Foreign<T> {}
-// SAFETY: as above.
-unsafe impl<T: Sync> Sync for Foreign<T> {}
-
-impl<T> Foreign<T> {
-    /// # Safety
-    /// - `elements` outlives every use of the value that is returned.
-    pub unsafe fn new(elements: &[T]) -> Self {
-        Self { start: elements.as_ptr(), len: elements.len() }
-    }
-}
-
-impl<T> Deref for Foreign<T> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        // SAFETY: the elements were a slice, which outlives this by the precondition of `new`.
-        unsafe { std::slice::from_raw_parts(self.start, self.len) }
-    }
-}
-
 impl<T: Clone> Clone for Storage<T> {
     fn clone(&self) -> Self {
         match self {
@@ -164,8 +129,6 @@ impl<T: Clone> Clone for Storage<T> {
                 copy.copy_from_slice(pages);
                 Self::Pages(copy)
             }
-            // A copy is nobody else's.
-            Self::Foreign(elements) => Self::Heap(AVec::from_slice(LINE, elements)),
         }
     }
 }

@@ -152,7 +152,7 @@ impl<'a, T: Element> Call<'a, T> {
     {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
-        let values = memory.padded_values().filter(|_| !retrieval.updates);
+        let values = memory.value_rows().filter(|_| !retrieval.updates);
         let plan = retrieval.value_dim(memory).map_or(plan, |dim| plan.with_values::<T>(dim));
         // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
         // some probes alone and one is not finite, each probe has a tile to itself.
@@ -161,7 +161,7 @@ impl<'a, T: Element> Call<'a, T> {
         Shared {
             level,
             plan,
-            memory: memory.padded(),
+            memory: memory.rows(),
             values,
             scoring: (!scoring.is_dot()).then_some(scoring),
             first: 0,
@@ -299,11 +299,11 @@ impl<'a, T: Element> Call<'a, T> {
         // Probes of a tile share the patterns of all their supports, which is a loss where these
         // have little in common.
         let share = projected.len() as f64 / (supports.facts.len() * memory.patterns()) as f64;
-        if share < FEW && (readout || update != ProbeUpdate::Median) {
-            project(&shared, rows, retrieved.reborrow(), context.parallelism());
-        } else if readout || update != ProbeUpdate::Median {
+        let parallelism = context.parallelism();
+        let sums = readout || update != ProbeUpdate::Median;
+        let few = sums && share < FEW;
+        if sums && !(few && project(&shared, rows, retrieved.reborrow(), parallelism)) {
             let outputs = Outputs { retrieved: Some(retrieved.reborrow()), ..Outputs::default() };
-            let parallelism = context.parallelism();
             run(&shared, Input::Sparse(rows), outputs, parallelism, &mut context.memory)?;
         }
         match readout {

@@ -16,9 +16,8 @@
 //! otherwise                                               peaked
 //! ```
 
+use crate::driver::listed::listed_scores;
 use crate::error::Result;
-use crate::kernel;
-use crate::kernel::score::ListedScores;
 use crate::matrix::MatRef;
 use crate::memory::padded_cols;
 use crate::retrieval::call::Call;
@@ -102,6 +101,8 @@ const DENSE_SHARE: usize = 8;
 pub(crate) struct Choice<T> {
     probe: Vec<T>,
     scores: Vec<T>,
+    /// Patterns that are not stored as padded rows.
+    rows: Vec<T>,
     list: Vec<u32>,
     /// Whether each probe is peaked.
     pub peaked: Vec<bool>,
@@ -205,12 +206,10 @@ impl<T: Element> Call<'_, T> {
         test: &Test<'_, T>,
         choice: &mut Choice<T>,
     ) -> (usize, usize) {
-        let Choice { probe, scores, .. } = choice;
-        scores.resize(scores.len().max(MOST + T::LANES), T::ZERO);
-        let patterns = self.memory.padded();
+        let Choice { probe, scores, rows, .. } = choice;
+        let patterns = self.memory.rows();
         let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
-        let kernel = ListedScores { probe, patterns, list, scores };
-        kernel::compiled::listed_scores(test.level, kernel);
+        listed_scores(test.level, probe, patterns, list, (scores, rows));
         let (mut found, mut of) = (0, 0);
         for (score, &n) in scores.iter_mut().zip(list) {
             let n = n as usize;

@@ -42,6 +42,45 @@ impl ProbeUpdate {
     }
 }
 
+/// The rows of one support.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SupportRows<'a, T> {
+    /// All rows, by index.
+    InPlace(MatRef<'a, T>),
+    /// Copies of the support's rows, in its order.
+    Copied(MatRef<'a, T>),
+}
+
+impl<'a, T: Element> SupportRows<'a, T> {
+    /// Patterns in place, or copied to a buffer where they are not stored as elements.
+    pub fn of(memory: &'a Memory<T>, indices: &[u32], buffer: &'a mut Vec<T>) -> Self {
+        if let Some(rows) = memory.try_as_mat() {
+            return Self::InPlace(rows);
+        }
+        let dim = memory.dim();
+        buffer.resize(indices.len() * dim, T::ZERO);
+        for (&n, to) in indices.iter().zip(buffer.chunks_exact_mut(dim)) {
+            memory.copy(n as usize, to);
+        }
+        let rows = MatRef::new(buffer, indices.len(), dim);
+        Self::Copied(rows.expect("the buffer has room for these rows"))
+    }
+
+    /// Features of a row.
+    pub fn dim(&self) -> usize {
+        let (Self::InPlace(rows) | Self::Copied(rows)) = self;
+        rows.cols()
+    }
+
+    /// Row `n`, which comes at place `at` of the support.
+    pub fn row(&self, at: usize, n: u32) -> &'a [T] {
+        match self {
+            Self::InPlace(rows) => rows.row(n as usize),
+            Self::Copied(rows) => rows.row(at),
+        }
+    }
+}
+
 /// Writes the weights with which the patterns of every support are summed.
 pub(crate) fn projection_weights<T: Element>(
     update: ProbeUpdate,
@@ -94,7 +133,8 @@ fn weiszfeld<T: Element>(
     memory: &Memory<T>,
     projected: &mut Vec<T>,
 ) {
-    let inverse = |n: u32| 1.0 / distance(probe, memory.pattern(n as usize));
+    let mut buffer = Vec::new();
+    let mut inverse = |n: u32| 1.0 / distance(probe, memory.pattern_in(n as usize, &mut buffer));
     let sum: f64 = indices.iter().zip(weights).map(|(&n, p)| p * inverse(n)).sum();
     if sum.is_infinite() {
         projected.extend(indices.iter().map(|_| T::ZERO));
@@ -138,7 +178,7 @@ pub(crate) fn complete<T: Element>(
                     to.copy_from_slice(probe);
                 }
                 (_, &[weight]) if weight == T::ONE => {
-                    to.copy_from_slice(memory.pattern(supports.indices[range.start] as usize));
+                    memory.copy(supports.indices[range.start] as usize, to);
                 }
                 _ => {}
             },
@@ -174,10 +214,12 @@ fn medians<T: Element>(
     let weights = &supports.weights[range];
     let half = 0.5 * weights.iter().sum::<f64>();
     let mut column: Vec<(f64, f64)> = Vec::with_capacity(indices.len());
+    let mut buffer = Vec::new();
+    let rows = SupportRows::of(memory, indices, &mut buffer);
     for (d, (to, &x)) in to.iter_mut().zip(probe).enumerate() {
         let x = x.to_f64();
         column.clear();
-        let elements = indices.iter().map(|&n| memory.pattern(n as usize)[d].to_f64());
+        let elements = indices.iter().enumerate().map(|(at, &n)| rows.row(at, n)[d].to_f64());
         column.extend(elements.zip(weights.iter().copied()));
         let (mut below, mut above) = (0.0, 0.0);
         for &(m, p) in &column {

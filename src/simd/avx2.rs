@@ -2,10 +2,13 @@
 
 use std::arch::x86_64::*;
 
+use half::{bf16, f16};
+
 use super::features::with_features;
+use super::stored::one_by_one;
 use super::vector::Simd;
 
-/// Proof that AVX2 and FMA exist, and POPCNT and BMI, which all such machines have.
+/// Proof that AVX2 and FMA exist, and POPCNT, BMI and F16C, which all such machines have.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Avx2(());
 
@@ -15,12 +18,13 @@ impl Avx2 {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("popcnt")
             && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2");
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("f16c");
         found.then_some(Self(()))
     }
 }
 
-with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2");
+with_features!(Avx2, "avx2,fma,popcnt,bmi1,bmi2,f16c");
 
 /// The two halves of a vector.
 #[derive(Clone, Copy)]
@@ -192,6 +196,8 @@ impl Simd<f32> for Avx2 {
     type Vec = Pair<__m256>;
     type Mask = Pair<__m256>;
 
+    const WIDENS: bool = true;
+
     common! {
         f32, half: 8, integers: _mm256_castps_si256,
         set1: _mm256_set1_ps,
@@ -209,6 +215,32 @@ impl Simd<f32> for Avx2 {
         cmp: _mm256_cmp_ps,
         blendv: _mm256_blendv_ps,
         movemask: _mm256_movemask_ps,
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const bf16) -> Pair<__m256> {
+        // SAFETY: `self` proves avx2. 16 elements at `from` are readable by the precondition of
+        // `Simd::load_bf16`.
+        unsafe {
+            let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(8).cast()));
+            Pair(
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
+            )
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const f16) -> Pair<__m256> {
+        // SAFETY: `self` proves f16c. 16 elements at `from` are readable by the precondition of
+        // `Simd::load_f16`.
+        unsafe {
+            Pair(
+                _mm256_cvtph_ps(_mm_loadu_si128(from.cast())),
+                _mm256_cvtph_ps(_mm_loadu_si128(from.add(8).cast())),
+            )
+        }
     }
 
     #[inline(always)]
@@ -372,6 +404,8 @@ impl Simd<f64> for Avx2 {
     type Vec = Pair<__m256d>;
     type Mask = Pair<__m256d>;
 
+    const WIDENS: bool = false;
+
     common! {
         f64, half: 4, integers: _mm256_castpd_si256,
         set1: _mm256_set1_pd,
@@ -390,6 +424,8 @@ impl Simd<f64> for Avx2 {
         blendv: _mm256_blendv_pd,
         movemask: _mm256_movemask_pd,
     }
+
+    one_by_one! { f64, Pair<__m256d> }
 
     #[inline(always)]
     fn first(self, n: usize) -> Pair<__m256d> {

@@ -3,8 +3,11 @@
 
 use std::arch::x86_64::*;
 
+use half::{bf16, f16};
+
 use super::avx2::Avx2;
 use super::features::with_features;
+use super::stored::one_by_one;
 use super::vector::Simd;
 
 /// Proof that AVX-512F exists.
@@ -190,6 +193,8 @@ macro_rules! exchanged {
 impl Simd<f32> for Avx512 {
     type Vec = __m512;
 
+    const WIDENS: bool = true;
+
     common! {
         f32, mask: __mmask16,
         set1: _mm512_set1_ps,
@@ -206,6 +211,23 @@ impl Simd<f32> for Avx512 {
         abs: _mm512_abs_ps,
         cmp_mask: _mm512_cmp_ps_mask,
         blend: _mm512_mask_blend_ps,
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const bf16) -> __m512 {
+        // SAFETY: `self` proves avx512f. 16 elements at `from` are readable by the precondition of
+        // `Simd::load_bf16`.
+        unsafe {
+            let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const f16) -> __m512 {
+        // SAFETY: `self` proves avx512f. 16 elements at `from` are readable by the precondition of
+        // `Simd::load_f16`.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
 
     #[inline(always)]
@@ -280,6 +302,8 @@ impl Simd<f32> for Avx512 {
 impl Simd<f64> for Avx512 {
     type Vec = __m512d;
 
+    const WIDENS: bool = false;
+
     common! {
         f64, mask: __mmask8,
         set1: _mm512_set1_pd,
@@ -297,6 +321,8 @@ impl Simd<f64> for Avx512 {
         cmp_mask: _mm512_cmp_pd_mask,
         blend: _mm512_mask_blend_pd,
     }
+
+    one_by_one! { f64, __m512d }
 
     #[inline(always)]
     fn flush(self, a: __m512d) -> __m512d {

@@ -5,6 +5,7 @@
 
 use wide::{f32x16, f64x8};
 
+use super::stored::one_by_one;
 use super::vector::Simd;
 
 /// The token needs no proof: its instructions are the target's baseline.
@@ -39,6 +40,7 @@ macro_rules! lanes {
             const LOOKAHEAD: bool = false;
             const STRIP_VECTORS: usize = 4;
             const STREAMS: usize = 1;
+            const WIDENS: bool = false;
             const REGISTERS: usize = 4;
 
             #[inline(always)]
@@ -69,6 +71,7 @@ macro_rules! lanes {
                 unsafe { from.copy_to_nonoverlapping(lanes[..n].as_mut_ptr(), n) };
                 $vector::new(lanes)
             }
+            one_by_one! { $t, $vector }
             #[inline(always)]
             unsafe fn store_first(self, to: *mut $t, vector: $vector, n: usize) {
                 let lanes = vector.to_array();

@@ -1,5 +1,7 @@
 //! The vector trait over which the kernels are written.
 
+use half::{bf16, f16};
+
 use super::compress;
 
 /// Work that runs at a level: in effect, a closure that is generic over the vector.
@@ -40,6 +42,9 @@ pub trait Simd<T>: Copy {
     const STRIP_VECTORS: usize;
     /// Number of streams of patterns that are updated at the same time.
     const STREAMS: usize;
+    /// Whether the one-probe driver widens rows of sixteen-bit numbers as it loads them. Otherwise it
+    /// reads rows that have been widened before.
+    const WIDENS: bool;
     /// Vectors that fit into the registers. A register tile of a projection with P rows and G
     /// vectors needs P G accumulators, G loads and a broadcast.
     const REGISTERS: usize;
@@ -69,6 +74,18 @@ pub trait Simd<T>: Copy {
     /// # Safety
     /// - `n` elements at `from` are readable.
     unsafe fn load_first(self, from: *const T, n: usize) -> Self::Vec;
+
+    /// Loads `LANES` numbers of sixteen bits and widens them, which is exact.
+    ///
+    /// # Safety
+    /// - `LANES` elements at `from` are readable. They may have any alignment.
+    unsafe fn load_bf16(self, from: *const bf16) -> Self::Vec;
+
+    /// The same for IEEE half precision.
+    ///
+    /// # Safety
+    /// As for [`load_bf16`](Self::load_bf16).
+    unsafe fn load_f16(self, from: *const f16) -> Self::Vec;
 
     /// Stores the first `n < LANES` lanes.
     ///

@@ -4,7 +4,6 @@
 mod claims;
 mod numbers;
 mod reader;
-mod whole;
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -24,6 +23,7 @@ use crate::learning::UpdateRule;
 use crate::memory::Memory;
 use crate::retrieval::Context;
 use crate::simd::Element;
+use crate::whole;
 use numbers::Target;
 use reader::Reader;
 

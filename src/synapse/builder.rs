@@ -273,9 +273,10 @@ impl<'a, T: Element> HopfieldSynapseBuilder<'a, T> {
         let drawn = self.drawn()?;
         let order = permutation(drawn.patterns(), self.settings.seed);
         let mut memory = Memory::zeros(drawn.patterns(), drawn.dim())?;
+        let mut buffer = Vec::new();
         for (n, &from) in order.iter().enumerate() {
             let pattern = match from.checked_sub(given.patterns()) {
-                None => given.pattern(from),
+                None => given.pattern_in(from, &mut buffer),
                 Some(initial) => drawn.pattern(initial),
             };
             memory.set_pattern(n, pattern)?;

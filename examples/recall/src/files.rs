@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-#[path = "../../../src/synapse/archive/whole.rs"]
+#[path = "../../../src/whole.rs"]
 mod whole;
 
 use crate::Result;

@@ -26,7 +26,7 @@ use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpzError, ReadableElem
 #[allow(dead_code)]
 #[path = "../../../src/synapse/archive/numbers.rs"]
 mod numbers;
-#[path = "../../../src/synapse/archive/whole.rs"]
+#[path = "../../../src/whole.rs"]
 mod whole;
 
 use numbers::Source;

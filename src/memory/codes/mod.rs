@@ -22,7 +22,6 @@ mod quantise;
 pub(crate) use probe::{Bounds, ProbeCodes};
 
 use crate::kernel::codes::Format;
-use crate::matrix::MatRef;
 use crate::memory::Aligned;
 use crate::simd::Element;
 use crate::simd::integers::{LINE, PANEL};
@@ -73,15 +72,12 @@ pub(crate) struct CodeStore {
 }
 
 impl CodeStore {
-    /// The codes of some patterns; none where the patterns are longer than codes can be.
-    pub fn new<T: Element>(kind: Codes, rows: MatRef<'_, T>) -> Option<Self> {
-        if rows.cols() > MOST_FEATURES {
-            return None;
-        }
-        let mut store = Self {
+    /// Of no patterns yet, of `dim` features each; none where these are more than codes can have.
+    pub fn new(kind: Codes, dim: usize) -> Option<Self> {
+        (dim <= MOST_FEATURES).then(|| Self {
             kind,
             patterns: 0,
-            dim: rows.cols(),
+            dim,
             panels: Aligned::new(0),
             scales: Vec::new(),
             drifts: Vec::new(),
@@ -89,9 +85,7 @@ impl CodeStore {
             rho: 0.0,
             highest_scale: 0.0,
             doubted: false,
-        };
-        store.append(rows);
-        Some(store)
+        })
     }
 
     pub fn kind(&self) -> Codes {
@@ -113,23 +107,19 @@ impl CodeStore {
         &self.panels[panels.start * bytes..panels.end * bytes]
     }
 
-    /// The codes of patterns that are appended.
-    pub fn append<T: Element>(&mut self, rows: MatRef<'_, T>) {
-        let first = self.patterns;
-        self.patterns += rows.rows();
-        let panels = self.patterns.div_ceil(PANEL);
+    /// Makes room for more patterns, whose codes are still to be set.
+    pub fn grow(&mut self, patterns: usize) {
+        self.patterns = patterns;
+        let panels = patterns.div_ceil(PANEL);
         // Codes of zero, also for the patterns that the last panel lacks.
         let zero = match self.kind.format() {
             Format::Eight => 128,
             Format::Four => 0x88,
         };
         self.panels.resize(panels * self.panel_bytes(), zero);
-        self.scales.resize(self.patterns, 0.0);
+        self.scales.resize(patterns, f32::INFINITY);
         if !self.drifts.is_empty() {
-            self.drifts.resize(self.patterns, 0.0);
-        }
-        for (n, row) in rows.iter().enumerate() {
-            self.set(first + n, row);
+            self.drifts.resize(patterns, 0.0);
         }
     }
 
@@ -186,7 +176,7 @@ impl CodeStore {
 
     /// Keeps the codes of patterns that have moved by at most these distances, and quantises those
     /// again that have moved by more than their remainder.
-    pub fn drift<T: Element>(&mut self, distances: &[f32], rows: MatRef<'_, T>) {
+    pub fn drift<'r, T: Element>(&mut self, distances: &[f32], row: impl Fn(usize) -> &'r [T]) {
         self.doubted = false;
         self.drifts.resize(self.patterns, 0.0);
         for (n, &distance) in distances.iter().enumerate() {
@@ -197,7 +187,7 @@ impl CodeStore {
             self.drifts[n] = drift;
             // Not "at most": a drift that is not a number is none.
             if !(f64::from(drift) <= f64::from(self.scales[n]) * self.rho) {
-                self.set(n, rows.row(n));
+                self.set(n, row(n));
             }
         }
     }

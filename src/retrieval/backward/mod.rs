@@ -24,7 +24,7 @@ use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::call::{Call, Work};
-use crate::retrieval::update::ProbeUpdate;
+use crate::retrieval::update::{ProbeUpdate, SupportRows};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
@@ -327,7 +327,11 @@ impl<T: Element> Call<'_, T> {
         }
         let mut dp = vec![0.0; weights.len()];
         if let Some(g) = &g {
-            let rows = self.values().unwrap_or(memory.as_mat());
+            let mut buffer = Vec::new();
+            let rows = match self.values() {
+                Some(values) => SupportRows::InPlace(values),
+                None => SupportRows::of(memory, indices, &mut buffer),
+            };
             let support = Support { indices, weights, rows };
             let to = ProbeGradients { dp: &mut dp, dx: &mut dx };
             self.pull_retrieved(Updated { x, support, g }, to, sums);
@@ -380,9 +384,9 @@ impl<T: Element> Call<'_, T> {
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let (x, beta) = (self.probes.row(b), retrieval.beta.to_f64());
-        let mut patterns = Gradient::of(&mut sums.patterns);
+        let (mut patterns, mut buffer) = (Gradient::of(&mut sums.patterns), Vec::new());
         for (&n, &dt) in indices.iter().zip(dt).filter(|(_, dt)| **dt != 0.0) {
-            let m = memory.pattern(n as usize);
+            let m = memory.pattern_in(n as usize, &mut buffer);
             if let Some(bias) = sums.bias.get_mut(n as usize) {
                 *bias += dt;
             }
@@ -419,7 +423,7 @@ impl<T: Element> Call<'_, T> {
         let longest = part().reduce(|a, n| if norms[n] > norms[a] { n } else { a });
         if let Some(n) = longest {
             let mut patterns = Gradient::of(&mut sums.patterns);
-            patterns.add(n as u32, energy, memory.pattern(n));
+            patterns.add(n as u32, energy, memory.pattern_in(n, &mut Vec::new()));
         }
     }
 

@@ -1,8 +1,8 @@
 //! The vector-Jacobian product of an update T(x), or of a readout, of one probe.
 
 use super::similarity::{add, add_to, dot};
-use crate::matrix::{MatMut, MatRef};
-use crate::retrieval::update::ProbeUpdate;
+use crate::matrix::MatMut;
+use crate::retrieval::update::{ProbeUpdate, SupportRows};
 use crate::simd::Element;
 
 /// The support of one probe, and the rows that its weights belong to.
@@ -11,19 +11,19 @@ pub(super) struct Support<'a, T> {
     pub indices: &'a [u32],
     pub weights: &'a [f64],
     /// M, or V for a readout.
-    pub rows: MatRef<'a, T>,
+    pub rows: SupportRows<'a, T>,
 }
 
 impl<'a, T: Element> Support<'a, T> {
     /// Weights and rows.
     fn iter(&self) -> impl Iterator<Item = (u32, f64, &'a [T])> + use<'_, 'a, T> {
         let pairs = self.indices.iter().zip(self.weights);
-        pairs.map(|(&n, &p)| (n, p, self.rows.row(n as usize)))
+        pairs.enumerate().map(|(at, (&n, &p))| (n, p, self.rows.row(at, n)))
     }
 
     /// Σ factor(n, p, m) m
     fn sum(&self, factor: impl Fn(f64, &[T]) -> f64) -> Vec<f64> {
-        let mut sum = vec![0.0; self.rows.cols()];
+        let mut sum = vec![0.0; self.rows.dim()];
         self.iter().for_each(|(_, p, m)| add(&mut sum, factor(p, m), m));
         sum
     }

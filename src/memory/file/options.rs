@@ -1,0 +1,77 @@
+//! How a file is mapped.
+
+use memmap2::Mmap;
+
+/// Told how many patterns have been read, and of how many.
+pub(super) type Progress<'a> = &'a mut dyn FnMut(usize, usize);
+
+/// How the patterns of a file are mapped: see [`Memory::map_with`](crate::Memory::map_with).
+#[derive(Default)]
+pub struct MapOptions<'a> {
+    pub(super) progress: Option<Progress<'a>>,
+    pub(super) sidecar: bool,
+    pub(super) access: Access,
+}
+
+impl<'a> MapOptions<'a> {
+    /// Calls `progress` while the norms are computed, with the number of patterns that have been
+    /// read and that of all patterns.
+    #[must_use]
+    pub fn with_progress(self, progress: &'a mut dyn FnMut(usize, usize)) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    /// Keeps what is computed from the patterns, which are their norms, in a file beside theirs,
+    /// `<name>.hopfield`. The next time they are mapped they are then not read for it.
+    ///
+    /// It is tied to the file by its length, its time of modification, and a hash: of all of a file
+    /// of up to 2 MiB, and of 512 pages, the first and the last among them, of a longer one. Where
+    /// one of these differs, everything is computed again. So it is where the file beside cannot be
+    /// read or written.
+    #[must_use]
+    pub fn with_sidecar(self, sidecar: bool) -> Self {
+        Self { sidecar, ..self }
+    }
+
+    /// Tells the system in which order the patterns will be read.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+}
+
+impl std::fmt::Debug for MapOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut options = f.debug_struct("MapOptions");
+        options.field("progress", &self.progress.is_some());
+        options.field("sidecar", &self.sidecar).field("access", &self.access).finish()
+    }
+}
+
+/// The order in which the patterns of a file will be read, for the system to read ahead. Norms are
+/// always computed in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Access {
+    /// Whatever the system finds out.
+    #[default]
+    Any,
+    /// From the first to the last: dense weights, and scores of all patterns.
+    InOrder,
+    /// A few patterns anywhere in the file: nothing is read ahead.
+    Scattered,
+}
+
+impl Access {
+    /// Advises the system. An error is harmless, and not every system takes advice.
+    pub(super) fn advise(self, map: &Mmap) {
+        #[cfg(unix)]
+        let _ = map.advise(match self {
+            Self::Any => memmap2::Advice::Normal,
+            Self::InOrder => memmap2::Advice::Sequential,
+            Self::Scattered => memmap2::Advice::Random,
+        });
+        #[cfg(not(unix))]
+        let _ = (self, map);
+    }
+}
