@@ -2,8 +2,8 @@
 
 use half::{bf16, f16};
 use hopfield_kernels::{
-    Borrowed, Context, Error, MatRef, Memory, Noise, Precision, Update, outer_product_update,
-    theory,
+    Borrowed, Context, Error, MatRef, Memory, Noise, OuterProducts, Precision, Update,
+    outer_product_update, theory,
 };
 
 fn rounded(x: f32, precision: Precision) -> f32 {
@@ -48,7 +48,7 @@ fn patterns_are_rounded_to_nearest_wherever_they_come_from() {
         let columns: Vec<f32> = rows.iter().map(|x| x * 0.3).collect();
         memory.set_columns(MatRef::new(&columns, 3, 10).unwrap()).unwrap();
         assert_eq!(memory.to_columns(), round(&columns));
-        Noise { sigma: 0.5, seed: 1, step: 0 }.add(&mut memory).unwrap();
+        Noise::new(0.5, 1).add(&mut memory).unwrap();
         assert_eq!(memory.to_rows(), round(&memory.to_rows()));
         assert_eq!(norm(&memory, 3), memory.squared_norms()[3]);
     }
@@ -74,12 +74,13 @@ fn learning_in_sixteen_bits_is_refused_and_changes_nothing() {
     let weights = [0.1_f32; 10];
     let (vectors, weights) =
         (MatRef::new(&vectors, 1, 3).unwrap(), MatRef::new(&weights, 1, 10).unwrap());
-    let learned = Update { eta: 0.5, ..Update::default() };
+    let learned = Update::default().with_eta(0.5);
+    let products = || OuterProducts::new(weights, vectors);
     for precision in [Precision::Bf16, Precision::F16] {
         let mut memory = memory(precision);
         let before = memory.to_rows();
         let refused =
-            outer_product_update(&mut memory, weights, vectors, learned).unwrap_err().to_string();
+            outer_product_update(&mut memory, products(), learned, None).unwrap_err().to_string();
         let name = if precision == Precision::Bf16 { "bf16" } else { "f16" };
         assert!(refused.starts_with("memory: expected patterns in full precision"), "{refused}");
         assert!(refused.ends_with(&format!("got patterns in {name}")), "{refused}");
@@ -87,7 +88,7 @@ fn learning_in_sixteen_bits_is_refused_and_changes_nothing() {
         // In full precision again, they learn.
         let mut memory = memory.with_precision(Precision::Full).unwrap();
         assert_eq!(memory.to_rows(), before);
-        outer_product_update(&mut memory, weights, vectors, learned).unwrap();
+        outer_product_update(&mut memory, products(), learned, None).unwrap();
         assert_ne!(memory.to_rows(), before);
     }
 }

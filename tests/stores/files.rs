@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use hopfield_kernels::{
-    Access, Context, Error, MapOptions, MatRef, Memory, Precision, Retrieval, outer_product_update,
+    Access, Context, Error, MapOptions, MatRef, Memory, OuterProducts, Precision, Retrieval,
+    Update, outer_product_update,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -199,9 +200,9 @@ fn patterns_of_a_file_are_only_read() {
         memory.set_rows(MatRef::new(&both, 2, 3).unwrap()),
         outer_product_update(
             &mut memory,
-            MatRef::new(&weights, 1, 2).unwrap(),
-            rows,
-            hopfield_kernels::Update { eta: 0.1, ..Default::default() },
+            OuterProducts::new(MatRef::new(&weights, 1, 2).unwrap(), rows),
+            Update::default().with_eta(0.1),
+            None,
         ),
     ];
     for refused in refusals {

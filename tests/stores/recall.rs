@@ -23,28 +23,26 @@ fn told<T: Real>(
     let mut rows = vec![T::NAN; batch * width];
     let mut per_pattern = [vec![T::NAN; batch * count], vec![T::NAN; batch * count]];
     let mut floats: [Vec<T>; 6] = std::array::from_fn(|_| vec![T::NAN; batch]);
-    let mut places = [vec![0; batch], vec![0; batch]];
+    let (mut best, mut support) = (vec![None; batch], vec![0; batch]);
     let [similarities, weights] = &mut per_pattern;
     let [lse, energy, entropy, best_weight, second, sum_p2] = &mut floats;
-    let [best, support] = &mut places;
-    let outputs = Outputs {
-        retrieved: Some(MatMut::new(&mut rows, batch, width).unwrap()),
-        similarities: Some(MatMut::new(similarities, batch, count).unwrap()),
-        memory_weights: Some(MatMut::new(weights, batch, count).unwrap()),
-        lse: Some(lse),
-        energy: Some(energy),
-        entropy: Some(entropy),
-        best: Some(best),
-        best_weight: Some(best_weight),
-        support: Some(support),
-        second: Some(second),
-        sum_p2: Some(sum_p2),
-        ..Outputs::default()
-    };
+    let outputs = Outputs::default()
+        .with_retrieved(MatMut::new(&mut rows, batch, width).unwrap())
+        .with_similarities(MatMut::new(similarities, batch, count).unwrap())
+        .with_memory_weights(MatMut::new(weights, batch, count).unwrap())
+        .with_lse(lse)
+        .with_energy(energy)
+        .with_entropy(entropy)
+        .with_best(&mut best)
+        .with_best_weight(best_weight)
+        .with_support(&mut support)
+        .with_second(second)
+        .with_sum_p2(sum_p2);
     how.run(MatRef::new(probes, batch, dim).unwrap(), memory, outputs, context).unwrap();
     let bits = |x: &T| if x.is_nan() { u64::MAX } else { x.bits() };
     let floats = rows.iter().chain(per_pattern.iter().flatten()).chain(floats.iter().flatten());
-    floats.map(bits).chain(places.iter().flatten().map(|place| *place as u64)).collect()
+    let best = best.iter().map(|best| best.map_or(u64::MAX, |best| best as u64));
+    floats.map(bits).chain(best).chain(support.iter().map(|n| *n as u64)).collect()
 }
 
 /// The retrieved probes alone: fewer outputs take other paths.
@@ -57,8 +55,8 @@ fn retrieved<T: Real>(
     let width = memory.value_dim().unwrap_or(memory.dim());
     let batch = probes.len() / memory.dim();
     let mut rows = vec![T::NAN; batch * width];
-    let to = Some(MatMut::new(&mut rows, batch, width).unwrap());
-    let outputs = Outputs { retrieved: to, ..Outputs::default() };
+    let to = MatMut::new(&mut rows, batch, width).unwrap();
+    let outputs = Outputs::default().with_retrieved(to);
     let probes = MatRef::new(probes, batch, memory.dim()).unwrap();
     how.run(probes, memory, outputs, context).unwrap();
     rows.iter().map(|x| if x.is_nan() { u64::MAX } else { x.bits() }).collect()
@@ -198,14 +196,11 @@ fn gradients<T: Real>(
     let batch = probes.len() / dim;
     let (mut of_probes, mut of_patterns) = (vec![T::NAN; batch * dim], vec![T::NAN; count * dim]);
     let mut beta = T::NAN;
-    let upstream =
-        Upstream { retrieved: Some(MatRef::new(g, batch, dim).unwrap()), ..Upstream::default() };
-    let wanted = Gradients {
-        probes: Some(MatMut::new(&mut of_probes, batch, dim).unwrap()),
-        patterns: Some(MatMut::new(&mut of_patterns, count, dim).unwrap()),
-        beta: Some(&mut beta),
-        ..Gradients::default()
-    };
+    let upstream = Upstream::default().with_retrieved(MatRef::new(g, batch, dim).unwrap());
+    let wanted = Gradients::default()
+        .with_probes(MatMut::new(&mut of_probes, batch, dim).unwrap())
+        .with_patterns(MatMut::new(&mut of_patterns, count, dim).unwrap())
+        .with_beta(&mut beta);
     let probes = MatRef::new(probes, batch, dim).unwrap();
     how.backward(probes, memory, upstream, wanted, &mut Context::new()).unwrap();
     of_probes.iter().chain(&of_patterns).chain([&beta]).map(|x| x.bits()).collect()
