@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::learning::{Update, update};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
-use crate::memory::Memory;
+use crate::memory::{BorrowedMut, Memory};
 use crate::retrieval;
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::softmax::Softmax;
@@ -399,4 +399,20 @@ pub fn outer_product_update_with<T: Element>(
     context: &mut Context<T>,
 ) -> Result<()> {
     update(memory, weights, vectors, factors, delta, context)
+}
+
+impl<T: Element> BorrowedMut<'_, T> {
+    /// [`outer_product_update`], of patterns that learn where they are.
+    ///
+    /// # Errors
+    /// As for [`outer_product_update`].
+    pub fn update(
+        &mut self,
+        weights: MatRef<'_, T>,
+        vectors: MatRef<'_, T>,
+        factors: Update<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        update(self.memory_mut(), weights, vectors, factors, None, context)
+    }
 }

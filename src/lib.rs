@@ -96,7 +96,7 @@ pub use learning::{
     Event, Growth, LearningInput, Noise, Plasticity, Update, UpdateRule, Usage, WhenFull,
 };
 pub use matrix::{MatMut, MatRef};
-pub use memory::{Borrowed, Memory};
+pub use memory::{Borrowed, BorrowedMut, Memory};
 pub use retrieval::{
     Context, Gradients, Heads, Recall, Retrieval, Settled, Status, Stop, Upstream,
 };

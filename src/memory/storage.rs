@@ -26,6 +26,8 @@ pub(crate) enum Storage<T> {
     Pages(Pages),
     /// Somebody else's, which are only read.
     Foreign(Foreign<T>),
+    /// Somebody else's, which are written too.
+    Lent(Lent<T>),
 }
 
 /// Whether the allocator can provide `count` elements. The real allocation that follows would abort
@@ -60,6 +62,7 @@ impl<T: Element> Deref for Storage<T> {
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice(pages),
             Self::Foreign(elements) => elements,
+            Self::Lent(elements) => elements,
         }
     }
 }
@@ -71,6 +74,7 @@ impl<T: Element> DerefMut for Storage<T> {
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice_mut(pages),
             Self::Foreign(_) => unreachable!("borrowed patterns are only read"),
+            Self::Lent(elements) => elements,
         }
     }
 }
@@ -153,6 +157,44 @@ impl<T> Deref for Foreign<T> {
     }
 }
 
+/// Elements of somebody else that are this value's alone for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Lent<T> {
+    start: *mut T,
+    len: usize,
+}
+
+// SAFETY: the elements are used as through a `&mut [T]`, which may be sent if `T` may be sent.
+unsafe impl<T: Send> Send for Lent<T> {}
+// SAFETY: as above, of a shared `&mut [T]`.
+unsafe impl<T: Sync> Sync for Lent<T> {}
+
+impl<T> Lent<T> {
+    /// # Safety
+    /// - `elements` outlives every use of the value that is returned.
+    /// - Nothing else uses `elements` meanwhile.
+    pub unsafe fn new(elements: &mut [T]) -> Self {
+        Self { start: elements.as_mut_ptr(), len: elements.len() }
+    }
+}
+
+impl<T> Deref for Lent<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the elements were a slice, which outlives this and which nothing else uses, by
+        // the preconditions of `new`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+impl<T> DerefMut for Lent<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above; `self` is borrowed mutably for as long as the slice lives.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
 impl<T: Clone> Clone for Storage<T> {
     fn clone(&self) -> Self {
         match self {
@@ -166,6 +208,7 @@ impl<T: Clone> Clone for Storage<T> {
             }
             // A copy is nobody else's.
             Self::Foreign(elements) => Self::Heap(AVec::from_slice(LINE, elements)),
+            Self::Lent(elements) => Self::Heap(AVec::from_slice(LINE, elements)),
         }
     }
 }
