@@ -9,6 +9,7 @@ mod backward;
 mod learning;
 mod memory;
 mod recall;
+mod resident;
 mod room;
 mod rows;
 mod theory;
@@ -44,5 +45,5 @@ mod _core {
     #[pymodule_export]
     use crate::weighing::Weighing;
     #[pymodule_export]
-    use crate::xla::xla_recall;
+    use crate::xla::xla_handler;
 }

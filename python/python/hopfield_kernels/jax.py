@@ -33,7 +33,7 @@ __all__ = ["energy", "retrieve", "similarities"]
 if not hasattr(jax, "ffi"):
     raise ImportError(f"hopfield_kernels.jax needs JAX 0.5.3 or later, got {jax.__version__}")
 _TARGET = "hopfield_kernels_recall"
-jax.ffi.register_ffi_target(_TARGET, _core.xla_recall(), platform="cpu")
+jax.ffi.register_ffi_target(_TARGET, _core.xla_handler("recall"), platform="cpu")
 
 #: Outputs, and bits of the optional operands, as the handler numbers them.
 _RETRIEVED, _ENERGY, _SIMILARITIES = range(3)
