@@ -6,12 +6,14 @@
 
 mod arrays;
 mod backward;
+mod growth;
 mod learning;
 mod memory;
 mod recall;
 mod resident;
 mod room;
 mod rows;
+mod synapse;
 mod theory;
 mod threads;
 mod weighing;
@@ -32,6 +34,8 @@ mod _core {
     use crate::memory::PyMemory;
     #[pymodule_export]
     use crate::rows::{rows_potential, rows_vjp, rows_weights};
+    #[pymodule_export]
+    use crate::synapse::Synapse;
     #[pymodule_export]
     use crate::theory::{
         capacity, capacity_base, has_one_fixed_point, needed_beta, needed_separation, radius,

@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use hopfield_kernels::{Context, Element, Error, MatMut, MatRef, Memory, Outputs, Parallelism, Retrieval};
+use hopfield_kernels::{
+    Context, Element, Error, MatMut, MatRef, Memory, Outputs, Parallelism, Retrieval, Usage,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arrays::{Number, Rows, matrix};
 use crate::backward::{Upstream, backward};
+use crate::growth::{self, Rules, grow};
 use crate::learning::{Rule, learn};
 use crate::recall::{Walk, recall};
 use crate::refused;
@@ -21,6 +24,7 @@ pub struct Versioned<T> {
     pub memory: Memory<T>,
     pub version: u64,
     pub updates: u64,
+    pub usage: Usage,
     /// max_d Σ_n M[n,d]², once it has been asked for.
     feature_norm: OnceLock<T>,
 }
@@ -34,7 +38,13 @@ pub struct Kept<T> {
 impl<T: Number> Kept<T> {
     fn new(memory: Memory<T>) -> Self {
         let feature_norm = OnceLock::new();
-        let state = RwLock::new(Versioned { memory, version: 0, updates: 0, feature_norm });
+        let state = RwLock::new(Versioned {
+            memory,
+            version: 0,
+            updates: 0,
+            usage: Usage::new(),
+            feature_norm,
+        });
         Self { state, contexts: Mutex::new(Vec::new()) }
     }
 
@@ -259,7 +269,10 @@ impl PyMemory {
     /// Removes patterns by their indices.
     fn remove_indices(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<()> {
         with!(self.store, kept => kept.write(py, 0, |state, _| {
-            state.memory.remove(&indices).map_err(refused)
+            state.memory.remove(&indices).map_err(refused)?;
+            // What is left of it would be that of other patterns.
+            state.usage = Usage::new();
+            Ok(())
         }))
     }
 
@@ -325,6 +338,23 @@ impl PyMemory {
         version: u64,
     ) -> PyResult<Bound<'py, PyDict>> {
         with!(self.store, kept => backward(kept, (probes, weighing), steps, &upstream, version))
+    }
+
+    /// Stores the probes that are new: a list of what became of each.
+    fn run_grow<'py>(
+        &self,
+        probes: &Bound<'py, PyAny>,
+        values: Option<&Bound<'py, PyAny>>,
+        weighing: &Bound<'py, Weighing>,
+        rules: Rules,
+    ) -> PyResult<Bound<'py, PyList>> {
+        with!(self.store, kept => grow(kept, (probes, values), weighing, &rules))
+    }
+
+    /// How much each pattern is used: a running mean of its memory weight over the calls of `grow`.
+    #[getter]
+    fn usage<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        with!(self.store, kept => growth::usage(py, kept))
     }
 
     /// Learns from a recall of `probes`.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _arrays, _core
+from ._growth import Event, events, rules
 from ._recall import ALWAYS, NAMES, Recall
 from .separations import Separation, named
 
@@ -279,9 +280,63 @@ class Memory(_core.Memory):
         }
         self.run_learn(recall._probes, recall._weighing, rates, recall._version)
 
-    def grow(self, *args: Any, **kwargs: Any) -> None:
-        """Adds patterns where none is similar. Not in this version."""
-        raise NotImplementedError("grow: this version has append and remove")
+    def grow(
+        self,
+        probes: ArrayLike,
+        beta: float,
+        values: ArrayLike | None = None,
+        *,
+        capacity: int,
+        vigilance: float | None = None,
+        energy: float | None = None,
+        residual: float | None = None,
+        best_weight: float | None = None,
+        when_full: str = "refuse",
+        forgetting: float = 0.9,
+        similarity: str = "dot",
+        separation: str | Separation = "softmax",
+    ) -> list[Event]:
+        """Stores the probes that are new, and tells what became of each.
+
+        A probe is new if any of the tests that are given finds it new. Probes are looked at in
+        order, and one that has become a pattern is seen by those after it: of two equal new probes
+        one is stored.
+
+        Parameters
+        ----------
+        probes, beta, similarity, separation : as for `recall`
+        values : array (B, E) of a memory with values
+        capacity : int
+            The largest number of patterns.
+        vigilance : float, optional
+            A probe is new if its cosine with every pattern is below this.
+        energy : float, optional
+            ... if its energy is above this (inf: if an Epanechnikov recall finds it in no ball).
+        residual : float, optional
+            ... if ‖x - T(x)‖ is above this.
+        best_weight : float, optional
+            ... if no pattern has a memory weight of this or more.
+        when_full : str
+            Where there are `capacity` patterns, a new probe is refused ("refuse"), replaces a
+            pattern ("replace_least_used", "replace_oldest"), or takes the place of one of the two
+            patterns of the highest cosine, whose mean becomes the other ("merge_nearest").
+        forgetting : float
+            ρ of the running mean of `usage`, by which patterns are replaced and merged.
+
+        >>> import numpy as np, hopfield_kernels as hk
+        >>> memory = hk.Memory(np.eye(2))
+        >>> probes = [[0.9, 0.1], [-1.0, 0.2], [-1.0, 0.2]]
+        >>> [event.kind for event in memory.grow(probes, 8.0, capacity=9, vigilance=0.9)]
+        ['known', 'appended', 'known']
+        >>> memory.patterns[2]
+        array([-1. ,  0.2])
+        """
+        tests = (vigilance, energy, residual, best_weight)
+        weighing = _core.Weighing(beta, similarity, named(separation), None, None)
+        found = self.run_grow(
+            probes, values, weighing, rules(capacity, *tests, when_full, forgetting)
+        )
+        return events(found)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.patterns, self.values)

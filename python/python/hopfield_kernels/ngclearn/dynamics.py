@@ -47,7 +47,8 @@ class Settings(NamedTuple):
 def padded(rows: Any) -> jax.Array:
     """Rows with zeros behind, to whole vectors."""
     more = -rows.shape[1] % (_WHOLE // rows.dtype.itemsize)
-    return jnp.pad(rows, ((0, 0), (0, more)))
+    found: jax.Array = jnp.pad(rows, ((0, 0), (0, more)))
+    return found
 
 
 def _struct(dtype: Any, *shape: int) -> Any:
@@ -55,10 +56,10 @@ def _struct(dtype: Any, *shape: int) -> Any:
 
 
 def _probes(inputs: Any, dtype: Any, settings: Settings) -> jax.Array:
-    inputs = jnp.asarray(inputs, dtype)
-    if inputs.ndim != 2 or inputs.shape[1] != settings.shape[0]:
-        raise ValueError(f"inputs: expected shape (B, {settings.shape[0]}), got {inputs.shape}")
-    return inputs
+    probes: jax.Array = jnp.asarray(inputs, dtype)
+    if probes.ndim != 2 or probes.shape[1] != settings.shape[0]:
+        raise ValueError(f"inputs: expected shape (B, {settings.shape[0]}), got {probes.shape}")
+    return probes
 
 
 def _results(inputs: jax.Array, settings: Settings) -> list[Any]:

@@ -28,6 +28,7 @@ class _Thrifty:
     """
 
     run: Any
+    _source: Any
     _watch_list: list[Any]
 
     def compile(self) -> None:
@@ -113,10 +114,11 @@ class _StandIn:
         self.of, self.target, self.root = of, of.root, of.root
 
 
-def _read(element: Any, virtual: dict[str, Virtual]) -> ast.expr:
-    of = virtual.get(element.slice.value) if isinstance(element, ast.Subscript) else None
-    found: ast.expr = element if of is None else key(of, "ctx")
-    return found
+def _read(element: ast.expr, virtual: dict[str, Virtual]) -> ast.expr:
+    if not isinstance(element, ast.Subscript) or not isinstance(element.slice, ast.Constant):
+        return element
+    of = virtual.get(str(element.slice.value))
+    return element if of is None else key(of, "ctx")
 
 
 def _assigned(nodes: list[ast.AST]) -> set[str]:

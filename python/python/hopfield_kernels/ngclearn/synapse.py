@@ -72,7 +72,7 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
         if weights.dtype not in (jnp.float32, jnp.float64):
             raise ValueError(f"weights: expected float32 or float64, got {weights.dtype}")
         self._dtype = weights.dtype.name
-        self._stored: tuple[int, int] = weights.shape
+        self._stored: tuple[int, int] = (weights.shape[0], weights.shape[1])
         self._add_memory(weights, memory == "resident")
         self._add_batch()
         self._add_delta()
@@ -80,7 +80,7 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
     def _add_memory(self, weights: jax.Array, resident: bool) -> None:
         rows = np.ascontiguousarray(np.asarray(weights).T)
         self._resident = Memory(rows) if resident else None
-        if resident:
+        if self._resident is not None:
             self._number = self._resident.share()
             self.token = Compartment(jnp.zeros((), jnp.int32), auto_save=False)
             write, code = self._write_resident, self._code_of_resident
@@ -121,8 +121,15 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
     def settings(self) -> Settings:
         """What the methods are compiled with."""
         rule = RULES["contrastive" if self.rule_fx == 1 else "delta"]
-        rates = (self.beta, self.eta, self.reg_lambda, self.l1_lambda)
-        return Settings(self._stored, *map(float, rates), rule, self._record)
+        return Settings(
+            self._stored,
+            float(self.beta),
+            float(self.eta),
+            float(self.reg_lambda),
+            float(self.l1_lambda),
+            rule,
+            self._record,
+        )
 
     def _expect_shape(self, name: str, value: Any) -> jax.Array:
         array = jnp.asarray(value, self._dtype)
@@ -132,7 +139,8 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
 
     def _read_weights(self) -> jax.Array:
         if self._resident is None:
-            return self.patterns.get()[:, : self._stored[0]].T
+            weights: jax.Array = self.patterns.get()[:, : self._stored[0]].T
+            return weights
         # What has been dispatched is to be done.
         jax.block_until_ready(self.token.get())
         return jnp.asarray(self._resident.patterns.T)
@@ -146,6 +154,7 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
 
     def _write_resident(self, value: Any) -> None:
         weights = self._expect_shape("weights", value)
+        assert self._resident is not None
         jax.block_until_ready(self.token.get())
         self._resident.set_patterns(np.ascontiguousarray(np.asarray(weights).T))
         self.token.set(jnp.int32(self._resident.version))
@@ -163,7 +172,8 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
         if not self._learned:
             return jnp.zeros(self._stored, self._dtype)
         if self._set_delta is not None and self._set_delta[0] == int(self.evolutions.get()):
-            return self._set_delta[1]
+            found: jax.Array = self._set_delta[1]
+            return found
         return delta(*[of.get() for of in self._learned])
 
     def _write_delta(self, value: Any) -> None:
@@ -179,7 +189,7 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
     # The methods below are parsed and rewritten by ngcsimlib: compartments are read, one function of
     # this module is called, and compartments are set.
 
-    @compilable
+    @compilable  # type: ignore[untyped-decorator]
     def advance_state(self) -> None:
         if self._resident is None:
             outputs, similarities, memory_weights, energy = hopfield_advance(
@@ -203,7 +213,7 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
             self.energy.set(energy)
         self.i_tick.set(self.i_tick.get() + 1.0)
 
-    @compilable
+    @compilable  # type: ignore[untyped-decorator]
     def evolve(self, t: float, dt: float) -> None:
         if self._resident is None:
             patterns, squared_norms, feature_norm, negative = hopfield_evolve(
@@ -233,7 +243,7 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
                 self.learned_negative.set(negative)
             self.evolutions.set(self.evolutions.get() + 1)
 
-    @compilable
+    @compilable  # type: ignore[untyped-decorator]
     def reset(self) -> None:
         if not self.inputs.targeted:
             self.inputs.set(jnp.zeros((self.batch_size, self._stored[0]), self._dtype))

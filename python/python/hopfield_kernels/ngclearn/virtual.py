@@ -85,7 +85,7 @@ class Owned(Compartment):  # type: ignore[misc]
         return jnp.array(super()._get_value())
 
 
-class Read(BaseOp, dict):  # type: ignore[misc]
+class Read(BaseOp, dict[str, Any]):  # type: ignore[misc]
     """What stands for a virtual compartment where it is wired.
 
     As a dictionary it is what a saved context holds of it.
