@@ -10,6 +10,7 @@ the least times to that of the first variant.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import platform
@@ -32,8 +33,8 @@ import numpy as np
 
 import hopfield_kernels as hk
 
-#: Seconds that the rounds of a case take together, and the least of a call that is timed alone.
-SECONDS, ALONE = 6.0, 2e-4
+#: Seconds that the rounds of a case take together, and the least of a variant's turn in a round.
+SECONDS, TURN = 6.0, 1e-2
 ROUNDS = 60
 
 Case = tuple[str, dict[str, Callable[[], Any]], float]
@@ -60,25 +61,30 @@ def normal(*shape: int) -> np.ndarray:
 
 
 def measure(variants: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
-    """Seconds of a call of each variant, in rounds."""
-    repeats = {}
-    for name, call in variants.items():
-        call()
-        start = time.perf_counter()
-        call()
-        took = max(time.perf_counter() - start, 1e-9)
-        repeats[name] = max(1, int(ALONE / took)) if took < ALONE else 1
+    """Seconds of a call of each variant, in rounds of a turn each.
+
+    A turn is several calls one after the other, as a program makes them: the first finds in the
+    caches what the variant before has left there.
+    """
+    repeats = {name: max(1, int(TURN / max(turn(call, 1), 1e-9))) for name, call in variants.items()}
     times: dict[str, list[float]] = {name: [] for name in variants}
     end = time.perf_counter() + SECONDS
     for number in range(ROUNDS):
         for name, call in variants.items():
-            start = time.perf_counter()
-            for _ in range(repeats[name]):
-                call()
-            times[name].append((time.perf_counter() - start) / repeats[name])
+            times[name].append(turn(call, repeats[name]))
         if time.perf_counter() > end and number >= 4:
             break
     return times
+
+
+def turn(call: Callable[[], Any], repeats: int) -> float:
+    """Seconds of a call, after one that is not counted."""
+    with call if isinstance(call, Alone) else contextlib.nullcontext():
+        call()
+        start = time.perf_counter()
+        for _ in range(repeats):
+            call()
+        return (time.perf_counter() - start) / repeats
 
 
 def report(cases: Iterator[Case]) -> None:
@@ -180,7 +186,7 @@ def clear_state() -> None:
 
 
 class Alone:
-    """A variant whose run sees nothing of the others in ngc-learn's global state."""
+    """A variant whose turns see nothing of the others in ngc-learn's global state."""
 
     def __init__(self, build: Callable[[], Any], call: Callable[[Any], Any]) -> None:
         from ngcsimlib.global_state import stateManager
@@ -191,15 +197,19 @@ class Alone:
         self.state = stateManager.state
         clear_state()
 
-    def __call__(self) -> None:
-        import jax
-
+    def __enter__(self) -> None:
         self.manager.set_state(self.state)
         # Nobody else holds the arrays now, as in a program of one model.
         self.state = {}
-        jax.block_until_ready(self.call(self.built))
+
+    def __exit__(self, *_: Any) -> None:
         self.state = self.manager.state
         clear_state()
+
+    def __call__(self) -> None:
+        import jax
+
+        jax.block_until_ready(self.call(self.built))
 
 
 def ngclearn_cases() -> Iterator[Case]:
@@ -285,7 +295,18 @@ GROUPS = {
     "torch": torch_cases,
 }
 
+
+def run_here() -> None:
+    """Programs of JAX run on the thread that calls them, not on one of XLA's."""
+    try:
+        import jax
+    except ImportError:
+        return
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
 if __name__ == "__main__":
+    run_here()
     print(f"One thread; {machine()}.\n")
     for group in sys.argv[1:] or GROUPS:
         try:
