@@ -19,6 +19,10 @@ use crate::resident::Resident;
 use crate::threads::{Call, Turn};
 use crate::weighing::Weighing;
 
+/// Multiply-adds after which a call looks whether it is interrupted: a fraction of a second of one
+/// thread.
+const AT_ONCE: usize = 1 << 33;
+
 /// A memory, how often it has changed, and how often it has learned.
 pub struct Versioned<T> {
     pub memory: Memory<T>,
@@ -126,6 +130,11 @@ impl<T: Number> Versioned<T> {
         batch.saturating_mul(self.memory.patterns()).saturating_mul(self.memory.dim())
     }
 
+    /// How many probes are recalled at once, so that a call of many can be interrupted.
+    pub fn at_once(&self) -> usize {
+        (AT_ONCE / self.multiply_adds(1).max(1)).max(1)
+    }
+
     /// The version, as programs of JAX carry it.
     pub fn token(&self) -> i32 {
         self.version as i32
@@ -186,6 +195,12 @@ impl PyMemory {
     #[getter]
     fn is_double(&self) -> bool {
         matches!(*self.store, Resident::Double(_))
+    }
+
+    /// How many probes are recalled at once, so that a call of many can be interrupted.
+    #[getter]
+    fn at_once(&self, py: Python<'_>) -> usize {
+        with!(self.store, kept => kept.read(py, 0, |state, _| state.at_once()))
     }
 
     /// A number by which programs of JAX find the memory, for as long as it lives.
@@ -458,16 +473,32 @@ fn retrieve<'py, T: Number>(
     let probes = Rows::<T>::new("probes", probes)?;
     let rows = probes.view()?;
     let batch = rows.rows();
-    let retrieved = kept.read(py, batch, |state, context| {
-        let memory = &state.memory;
-        let cols = memory.value_dim().unwrap_or(memory.dim());
-        let mut retrieved = vec![T::ZERO; batch * cols];
-        let to = Some(MatMut::new(&mut retrieved, batch, cols)?);
-        let outputs = Outputs { retrieved: to, ..Outputs::default() };
-        Retrieval::new(T::from_f64(beta)).run(rows, memory, outputs, context)?;
-        Ok((retrieved, cols))
-    });
-    let (retrieved, cols) = retrieved.map_err(refused)?;
+    let (mut retrieved, mut cols, mut version) = (Vec::new(), 0, None);
+    let mut done = 0;
+    // Many probes are recalled in parts, between which signals are handled.
+    while done < batch || version.is_none() {
+        let part = kept.read(py, batch - done, |state, context| {
+            let memory = &state.memory;
+            let end = batch.min(done + state.at_once());
+            cols = memory.value_dim().unwrap_or(memory.dim());
+            if *version.get_or_insert(state.version) != state.version {
+                let message = "memory: expected no change during a call, got one";
+                return Err(PyValueError::new_err(message));
+            }
+            if done == 0 {
+                retrieved = vec![T::ZERO; batch * cols];
+            }
+            let mut to = MatMut::new(&mut retrieved, batch, cols).map_err(refused)?;
+            let outputs = Outputs { retrieved: Some(to.rows_mut(done..end)), ..Outputs::default() };
+            let retrieval = Retrieval::new(T::from_f64(beta));
+            retrieval.run(rows.subrows(done..end), memory, outputs, context).map_err(refused)?;
+            Ok(end)
+        });
+        done = part?;
+        if done < batch {
+            py.check_signals()?;
+        }
+    }
     matrix(py, probes.is_flat(), retrieved, (batch, cols))
 }
 

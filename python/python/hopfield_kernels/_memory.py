@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _arrays, _core
+from . import _arrays, _core, _parts
 from ._growth import Event, events, rules
 from ._recall import ALWAYS, NAMES, Recall
 from .separations import Separation, named
+
+#: The updates that probes are taken to need until they settle, where work is cut into parts.
+_STEPS = 16
 
 
 class Memory(_core.Memory):
@@ -152,7 +155,14 @@ class Memory(_core.Memory):
         array([1, 0])
         """
         _not_negative("k", k)
-        return super().top_k(probes, k)
+        found = np.ndim(probes) == 2 and len(probes) > self.at_once  # type: ignore[arg-type]
+        if not found:
+            return super().top_k(probes, k)
+        rows = _arrays.convert("probes", probes, "float64" if self.is_double else "float32")
+        starts = range(0, len(rows), self.at_once)
+        parts = [super(Memory, self).top_k(rows[at : at + self.at_once], k) for at in starts]
+        indices, scores = zip(*parts, strict=True)
+        return np.concatenate(indices), np.concatenate(scores)
 
     def recall(
         self,
@@ -215,16 +225,34 @@ class Memory(_core.Memory):
         start = _arrays.convert("probes", probes, name)
         # The recall keeps its probes: those of the caller may change.
         start = start.copy() if start is probes or start.base is not None else start
-        weighing = _core.Weighing(
-            beta,
-            similarity,
-            named(separation),
+        masked, biased = (
             _arrays.mask(mask),
             None if bias is None else np.array(_arrays.convert("bias", bias, name)),
         )
+        options = (beta, similarity, named(separation))
+        weighing = _core.Weighing(*options, masked, biased)
         wanted = [*ALWAYS, *_wanted(want)] if want else [*ALWAYS]
-        found = self.run_recall(start, weighing, (steps, eps, damping), wanted, out)
+        walk, each = (steps, eps, damping), max(1, self.at_once // (steps or _STEPS))
+        if start.ndim == 2 and len(start) > each:
+
+            def call(part: slice) -> dict[str, Any]:
+                of = _parts.weighing(options, masked, biased, part)
+                to = None if out is None else out[part]
+                return self.run_recall(start[part], of, walk, wanted, to)
+
+            self._check_rows(len(start), masked, biased, out)
+            found = _parts.recall(call, len(start), each, out)
+        else:
+            found = self.run_recall(start, weighing, walk, wanted, out)
         return Recall(self, weighing, start, steps, damping, found)
+
+    def _check_rows(self, batch: int, *rows: NDArray[Any] | None) -> None:
+        """Refuses what has not a row for each probe, before it is cut into parts."""
+        for name, array in zip(("mask", "bias", "out"), rows, strict=True):
+            if array is None or (name != "out" and array.ndim != 2):
+                continue
+            if len(array) != batch:
+                raise ValueError(f"{name}: expected {batch} rows, got {len(array)}")
 
     def learn(
         self,
