@@ -16,7 +16,7 @@ from ._recall import ALWAYS, NAMES, Recall
 from .separations import Separation, named
 
 #: The updates that probes are taken to need until they settle, where work is cut into parts.
-_STEPS = 16
+_STEPS = 64
 
 
 class Memory(_core.Memory):
