@@ -1,4 +1,4 @@
-"""Digits from half of themselves: what is stored, what is shown, what is recalled.
+"""Digits from a part of themselves: what is stored, what is shown, what is recalled.
 
     python digits.py picture.png
 
@@ -15,13 +15,13 @@ import hopfield_kernels as hk
 
 
 def main(path: str) -> None:
-    digits = load_digits().data.astype(np.float32) / 16.0
+    digits = load_digits().data[:100].astype(np.float32) / 16.0
     # Rows of norm 1, so that the largest similarity is that of the nearest digit.
     stored = digits / np.linalg.norm(digits, axis=1, keepdims=True)
     memory = hk.Memory(stored)
 
     shown = stored[:10].copy()
-    shown[:, 32:] = 0.0  # the lower half is hidden
+    shown[:, 40:] = 0.0  # the lower three of eight rows are hidden
     recall = memory.recall(shown, beta=200.0, steps=None, eps=1e-6)
 
     right = (recall.retrieved @ stored[:10].T).argmax(1) == np.arange(10)

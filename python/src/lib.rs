@@ -38,8 +38,8 @@ mod _core {
     use crate::synapse::Synapse;
     #[pymodule_export]
     use crate::theory::{
-        capacity, capacity_base, has_one_fixed_point, needed_beta, needed_separation, radius,
-        retrieval_error, separations, state_class,
+        capacity, capacity_base, contraction, gap_bound, has_one_fixed_point, needed_beta,
+        needed_separation, radius, retrieval_error, separations, state_class, weight_bound,
     };
     #[pymodule_export]
     use crate::threads::{

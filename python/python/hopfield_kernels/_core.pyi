@@ -14,6 +14,8 @@ __all__ = [
     "before_fork",
     "capacity",
     "capacity_base",
+    "contraction",
+    "gap_bound",
     "has_one_fixed_point",
     "level",
     "levels",
@@ -29,6 +31,7 @@ __all__ = [
     "separations",
     "state_class",
     "version",
+    "weight_bound",
     "xla_handler",
 ]
 
@@ -140,6 +143,9 @@ def needed_beta(separation: float, patterns: int, max_norm: float) -> float | No
 def retrieval_error(
     beta: float, patterns: int, max_norm: float, gap: float, distance: float
 ) -> float: ...
+def weight_bound(best_weight: float, max_norm: float) -> float: ...
+def gap_bound(beta: float, patterns: int, max_norm: float, gap: float) -> float: ...
+def contraction(beta: float, spread: float) -> float: ...
 def has_one_fixed_point(memory: Memory, beta: float) -> bool: ...
 def state_class(k90: int, patterns: int) -> str: ...
 def capacity_base(beta: float, k: float, dim: int, p: float) -> float: ...
