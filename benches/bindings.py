@@ -66,7 +66,8 @@ def measure(variants: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
     A turn is several calls one after the other, as a program makes them: the first finds in the
     caches what the variant before has left there.
     """
-    repeats = {name: max(1, int(TURN / max(turn(call, 1), 1e-9))) for name, call in variants.items()}
+    often = lambda call: max(1, int(TURN / max(turn(call, 1), 1e-9)))
+    repeats = {name: often(call) for name, call in variants.items()}
     times: dict[str, list[float]] = {name: [] for name in variants}
     end = time.perf_counter() + SECONDS
     for number in range(ROUNDS):

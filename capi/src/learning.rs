@@ -19,8 +19,8 @@ pub enum Rule {
     Energy = 2,
 }
 
-/// How patterns learn: M + eta ΔM - reg_lambda M - l1_lambda sign(M). Set all members to zero first,
-/// then `struct_size` to the size of this struct.
+/// How patterns learn: M + eta ΔM - reg_lambda M - l1_lambda sign(M). Set all members to zero
+/// first, then `struct_size` to the size of this struct.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Learn {
@@ -38,7 +38,8 @@ pub struct Learn {
     pub l1_lambda: f64,
     /// The inverse temperature of the negative phase; 0 for that of the recall.
     pub negative_beta: f64,
-    /// With k above 0, the negative phase has a weight of 1 for each of the k most similar patterns.
+    /// With k above 0, the negative phase has a weight of 1 for each of the k most similar
+    /// patterns.
     pub negative_winners: usize,
     /// The standard deviation of noise that is added to all patterns.
     pub noise: f64,

@@ -1,7 +1,7 @@
 //! CPU kernels for modern Hopfield networks (dense associative memories).
 //!
-//! `include/hopfield_kernels.h` is made of these sources. Functions catch panics and keep the message
-//! of an error for `hk_last_error`.
+//! `include/hopfield_kernels.h` is made of these sources. Functions catch panics and keep the
+//! message of an error for `hk_last_error`.
 
 mod gradients;
 mod learning;

@@ -7,8 +7,8 @@ use crate::recall::{Reading, Recall, matrix};
 use crate::status::missing;
 use crate::{Handle, text};
 
-/// The k patterns with the largest dot products, the largest first, of equals the one with the lower
-/// index. Set all members to zero first, then `struct_size` to the size of this struct.
+/// The k patterns with the largest dot products, the largest first, of equals the one with the
+/// lower index. Set all members to zero first, then `struct_size` to the size of this struct.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct TopK<T> {

@@ -135,7 +135,8 @@ fn weight_init(name: &str, parameters: &[f64]) -> Result<WeightInit> {
         ("fan_in_uniform", &[]) => Distribution::FanInUniform,
         ("fan_in_gaussian", &[]) => Distribution::FanInGaussian,
         _ => {
-            let known = "(\"constant\", value), (\"uniform\", low, high), (\"gaussian\", mean, std), \
+            let known = "(\"constant\", value), (\"uniform\", low, high), \
+                         (\"gaussian\", mean, std), \
                          (\"log_gaussian\", sigma), (\"fan_in_uniform\",), (\"fan_in_gaussian\",)";
             return Err(unknown("weight_init", known, &format!("{name} of {parameters:?}")));
         }

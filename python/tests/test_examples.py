@@ -8,7 +8,11 @@ import sys
 import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
-NEEDS = {"ngclearn_model": ("ngclearn", "sklearn"), "digits": ("sklearn",), "separations": ("sklearn",)}
+NEEDS = {
+    "ngclearn_model": ("ngclearn", "sklearn"),
+    "digits": ("sklearn",),
+    "separations": ("sklearn",),
+}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))

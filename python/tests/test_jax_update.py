@@ -56,7 +56,10 @@ def test_gradients(rng, rule):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("mapped", list(itertools.product([None, 0, 1], [None, 0, 1], [None, 0]))[1:])
+AXES = list(itertools.product([None, 0, 1], [None, 0, 1], [None, 0]))[1:]
+
+
+@pytest.mark.parametrize("mapped", AXES)
 def test_vmap_over_every_axis(rng, mapped):
     shape = lambda of, axis: of if axis is None else np.insert(of, axis, 3)
     x = rng.normal(size=shape((4, 5), mapped[0])).astype("f4")

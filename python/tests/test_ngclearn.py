@@ -35,12 +35,20 @@ OURS = {
     ),
 }
 REAL = (Reference, ngclearn)
-COMPARTMENTS = ("outputs", "similarities", "memory_weights", "energy", "weights", "dWeights", "i_tick")
+COMPARTMENTS = (
+    "outputs",
+    "similarities",
+    "memory_weights",
+    "energy",
+    "weights",
+    "dWeights",
+    "i_tick",
+)
 
 
 @pytest.fixture(autouse=True)
 def empty_state():
-    """Nothing in the global state, which ngc-learn's processes pass and copy whole, of other tests."""
+    """Nothing of other tests in the global state, which ngc-learn's processes copy whole."""
     yield
     getattr(stateManager, "_global_state_manager__state").clear()
 
@@ -141,7 +149,8 @@ def test_decay_of_both_kinds(ours):
     for implementation in (REAL, ours):
         kind, processes = implementation
         with context() as where:
-            synapse = kind("W", shape=weights.shape, eta=0.1, initial_patterns=weights, batch_size=B)
+            options = {"shape": weights.shape, "eta": 0.1, "batch_size": B}
+            synapse = kind("W", initial_patterns=weights, **options)
             synapse.l1_lambda = 0.002
             both = processes.MethodProcess("both") >> synapse.advance_state >> synapse.evolve
         synapse.inputs.set(inputs[0])
@@ -195,7 +204,7 @@ def test_a_resident_memory_has_one_state():
     synapse, runs = build(OURS["resident"], weights)
     synapse.inputs.set(inputs[0])
     runs["both"].run(t=0.0, dt=1.0, update=False)
-    with pytest.raises(Exception, match="token: expected 1, got 0: a resident memory has one state"):
+    with pytest.raises(Exception, match="token: expected 1, got 0: a resident memory has one"):
         jax.block_until_ready(runs["advance"].run()[0])
 
 

@@ -68,7 +68,7 @@ def test_steps(rng, semantics, rule, dtype):
 
 def test_the_defaults_are_those_of_ngc_learn():
     synapse = hk.HopfieldSynapse("W", (DIM, COUNT), 0.5)
-    assert (synapse.eta, synapse.beta, synapse.reg_lambda, synapse.l1_lambda) == (0.5, 8.0, 0.0, 0.0)
+    assert (synapse.eta, synapse.beta, synapse.reg_lambda) == (0.5, 8.0, 0.0)
     assert synapse.dtype == "float32" and synapse.inputs.shape == (1, DIM)
     assert 0.025 <= synapse.weights.min() and synapse.weights.max() <= 0.8
     same = hk.HopfieldSynapse("W", (DIM, COUNT), 0.5, seed=0)

@@ -126,8 +126,8 @@ impl<T> Deref for Borrowed<'_, T> {
     }
 }
 
-/// Patterns that are read and learn where they are: rows that somebody else holds, padded with zeros
-/// to whole vectors as for [`Borrowed::padded`].
+/// Patterns that are read and learn where they are: rows that somebody else holds, padded with
+/// zeros to whole vectors as for [`Borrowed::padded`].
 ///
 /// ```
 /// use hopfield_kernels::{BorrowedMut, Context, MatRef, Update};

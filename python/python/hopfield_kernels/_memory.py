@@ -144,7 +144,7 @@ class Memory(_core.Memory):
         raise NotImplementedError("map: this version does not read patterns from a mapped file")
 
     def top_k(self, probes: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Indices and dot products of the k most similar patterns: (B, k) each, or (k,) of one probe.
+        """Indices and dot products of the k most similar patterns: (B, k), or (k,) of one probe.
 
         Exact, the most similar first, of equals the one with the lower index. A probe that is not
         finite has indices of -1 and NaN.
@@ -195,8 +195,8 @@ class Memory(_core.Memory):
         bias : array (N,) or (B, N), optional
             Added to the scores β s, such as a log prior. -inf is a mask.
         steps : int or None
-            The number of weighings: `steps - 1` updates of the probe, and then the readout of values
-            or the last update. None updates each probe until it settles, at most 1,000 times.
+            The number of weighings: `steps - 1` updates of the probe, and then the readout of
+            values or the last update. None updates each probe until it settles, at most 1,000 times.
         eps : float
             With `steps=None`, a probe x has settled once an update moves it by at most
             eps (1 + ‖x‖). With 0, it has once an update changes nothing.

@@ -16,7 +16,7 @@ __all__ = ["recall"]
 def recall(
     call: Callable[[slice], dict[str, Any]], batch: int, each: int, out: NDArray[Any] | None
 ) -> dict[str, Any]:
-    """What `call` finds for the probes of each part, joined. Everything in it has a row for each probe.
+    """What `call` finds for the probes of each part, joined.
 
     Each probe is recalled by itself, so that no result depends on the parts.
     """

@@ -110,7 +110,7 @@ class HopfieldSynapse(_core.Synapse):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the elements: float32 unless the initial patterns or `dtype` say otherwise."""
+        """The type of the elements: that of the initial patterns, or float32."""
         return np.dtype(np.float64 if self.is_double else np.float32)
 
     @property

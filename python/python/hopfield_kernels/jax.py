@@ -10,8 +10,8 @@ leading dimensions, which mask and bias share unless they are (N,).
 Array([0., 1., 0.], dtype=float32)
 
 The kernels read patterns where they are if a row is whole vectors (a multiple of 16 elements of
-float32, or of 8 of float64) and there are no values; otherwise they copy them at each call. Gradients
-hold all similarities at once. There are no forward-mode derivatives.
+float32, or of 8 of float64) and there are no values; otherwise they copy them at each call.
+Gradients hold all similarities at once. There are no forward-mode derivatives.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def _operation(output: int, there: int) -> Any:
 
 
 def _differentiable(kernel: Any, reference: Any, batch: Any) -> Any:
-    """The kernel on the CPU and the reference elsewhere and for gradients, under vmap by `batch`."""
+    """The kernel on the CPU, the reference elsewhere and for gradients; under vmap, `batch`."""
 
     @jax.custom_batching.custom_vmap
     def batched(*operands: Any) -> Any:

@@ -1,5 +1,5 @@
-//! The two methods of ngc-learn's component, for patterns that are part of JAX's state and for those
-//! of a resident memory.
+//! The two methods of ngc-learn's component, for patterns that are part of JAX's state and for
+//! those of a resident memory.
 
 use std::borrow::Cow;
 
@@ -61,8 +61,8 @@ handler! {
     advance_resident, Method::AdvanceResident
 }
 handler! {
-    /// (inputs, outputs, token, and memory weights if they are recorded) to a token, and the weights
-    /// of the negative phase as for `evolve`.
+    /// (inputs, outputs, token, and memory weights if they are recorded) to a token, and the
+    /// weights of the negative phase as for `evolve`.
     evolve_resident, Method::EvolveResident
 }
 handler! {

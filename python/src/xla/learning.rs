@@ -11,6 +11,9 @@ use super::abi::{self, CallFrame};
 use super::frame::{Coded, Frame, answer, copy, text};
 use super::places::{Place, Placed, with_place};
 
+/// What an update of the crate returns.
+type Updated = hopfield_kernels::Result<()>;
+
 /// The learning rule, and β of the recall and of the negative phase.
 #[derive(Clone, Copy)]
 pub struct Rule<T> {
@@ -73,7 +76,7 @@ impl<'w, T: Coded> Input<'w, T> {
     pub fn apply(
         &self,
         rates: Update<T>,
-        update: impl FnOnce(MatRef<'_, T>, MatRef<'_, T>, Update<T>) -> hopfield_kernels::Result<()>,
+        update: impl FnOnce(MatRef<'_, T>, MatRef<'_, T>, Update<T>) -> Updated,
     ) -> Result<(), String> {
         let (batch, patterns, dim) = self.shape;
         let weights = MatRef::new(&self.weights, batch, patterns).map_err(text)?;

@@ -13,13 +13,13 @@ from .virtual import OWNED, Virtual, bind, global_state, key, set_global_state
 
 __all__ = ["JointProcess", "MethodProcess"]
 
-#: References to an array of the global state that nobody else holds: that of the state, of its copy,
-#: of a local variable, and of the call that counts them.
+#: References to an array of the global state that nobody else holds: that of the state, of its
+#: copy, of a local variable, and of the call that counts them.
 _REFERENCES = 4
 
 
 class _Thrifty:
-    """A process whose compiled step returns what it has changed, and changes in place what it may.
+    """A process whose compiled step returns what it has changed, and changes in place what it can.
 
     A compiled step of ngc-learn's processes takes and returns the whole global state, all of which
     is copied. This one returns the keys that its methods set. Arrays that compartments mark as

@@ -186,8 +186,8 @@ class HopfieldSynapse(_Reference):  # type: ignore[misc]
             return ast.parse(f"0.0 * {ast.unparse(self.weights._code(context))}", mode="eval").body
         return call(_DYNAMICS, "delta", [key(of, context) for of in self._learned])
 
-    # The methods below are parsed and rewritten by ngcsimlib: compartments are read, one function of
-    # this module is called, and compartments are set.
+    # The methods below are parsed and rewritten by ngcsimlib: compartments are read, one function
+    # of this module is called, and compartments are set.
 
     @compilable  # type: ignore[untyped-decorator]
     def advance_state(self) -> None:

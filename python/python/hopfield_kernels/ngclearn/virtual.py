@@ -1,4 +1,4 @@
-"""Compartments that ngc-learn does not have: what they need of ngcsimlib's private names stands here.
+"""Compartments that ngc-learn does not have, and what they need of ngcsimlib's private names.
 
 A virtual compartment has no key of its own in the global state. It is read from other compartments,
 and setting it sets those.
@@ -52,7 +52,7 @@ def set_global_state(changed: dict[str, Any]) -> None:
 
 
 def key(compartment: Any, context: str) -> ast.expr:
-    """The expression for the value of a compartment in compiled code, whatever is wired into it."""
+    """The expression for the value of a compartment in compiled code, wired or not."""
     expression: ast.expr = compartment._to_ast(ast.Name(id="_", ctx=ast.Load()), context)
     return expression
 
@@ -138,7 +138,7 @@ class Virtual(Compartment):  # type: ignore[misc]
     @target.setter
     def target(self, value: Any) -> None:
         raise ValueError(
-            f"{self.name}: expected no cable into this compartment of a Hopfield synapse, got {value}"
+            f"{self.name}: expected no cable into this compartment of the synapse, got {value}"
         )
 
     @property
