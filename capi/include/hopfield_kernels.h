@@ -1,7 +1,7 @@
 /* CPU kernels for modern Hopfield networks (dense associative memories).
  *
- * Matrices are row-major: rows of consecutive elements, the start of each a stride of elements after
- * that of the one before. A call that is refused has changed nothing. Made by cbindgen. */
+ * Matrices are row-major: rows of consecutive elements, the start of each a stride of elements
+ * after that of the row before. A call that is refused has changed nothing. Made by cbindgen. */
 
 #ifndef HOPFIELD_KERNELS_H
 #define HOPFIELD_KERNELS_H
@@ -158,8 +158,8 @@ typedef struct HkSettleF32 {
   int32_t *settling;
 } HkSettleF32;
 
-// How patterns learn: M + eta ΔM - reg_lambda M - l1_lambda sign(M). Set all members to zero first,
-// then `struct_size` to the size of this struct.
+// How patterns learn: M + eta ΔM - reg_lambda M - l1_lambda sign(M). Set all members to zero
+// first, then `struct_size` to the size of this struct.
 typedef struct HkLearn {
   // The size of this struct.
   size_t struct_size;
@@ -175,7 +175,8 @@ typedef struct HkLearn {
   double l1_lambda;
   // The inverse temperature of the negative phase; 0 for that of the recall.
   double negative_beta;
-  // With k above 0, the negative phase has a weight of 1 for each of the k most similar patterns.
+  // With k above 0, the negative phase has a weight of 1 for each of the k most similar
+  // patterns.
   size_t negative_winners;
   // The standard deviation of noise that is added to all patterns.
   double noise;
@@ -212,8 +213,8 @@ typedef struct HkGradientsF32 {
   float *beta;
 } HkGradientsF32;
 
-// The k patterns with the largest dot products, the largest first, of equals the one with the lower
-// index. Set all members to zero first, then `struct_size` to the size of this struct.
+// The k patterns with the largest dot products, the largest first, of equals the one with the
+// lower index. Set all members to zero first, then `struct_size` to the size of this struct.
 typedef struct HkTopKF32 {
   // The size of this struct.
   size_t struct_size;
@@ -321,8 +322,8 @@ typedef struct HkGradientsF64 {
   double *beta;
 } HkGradientsF64;
 
-// The k patterns with the largest dot products, the largest first, of equals the one with the lower
-// index. Set all members to zero first, then `struct_size` to the size of this struct.
+// The k patterns with the largest dot products, the largest first, of equals the one with the
+// lower index. Set all members to zero first, then `struct_size` to the size of this struct.
 typedef struct HkTopKF64 {
   // The size of this struct.
   size_t struct_size;

@@ -196,7 +196,8 @@ class Memory(_core.Memory):
             Added to the scores β s, such as a log prior. -inf is a mask.
         steps : int or None
             The number of weighings: `steps - 1` updates of the probe, and then the readout of
-            values or the last update. None updates each probe until it settles, at most 1,000 times.
+            values or the last update. None updates each probe until it settles, at most 1,000
+            times.
         eps : float
             With `steps=None`, a probe x has settled once an update moves it by at most
             eps (1 + ‖x‖). With 0, it has once an update changes nothing.

@@ -23,8 +23,8 @@ class _Thrifty:
 
     A compiled step of ngc-learn's processes takes and returns the whole global state, all of which
     is copied. This one returns the keys that its methods set. Arrays that compartments mark as
-    `owned` are given to it, to be changed where they are, unless somebody else holds them: a copy of
-    the global state, for example, such as `run` returns.
+    `owned` are given to it, to be changed where they are, unless somebody else holds them: a copy
+    of the global state, for example, such as `run` returns.
     """
 
     run: Any

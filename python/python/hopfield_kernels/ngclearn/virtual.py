@@ -58,7 +58,7 @@ def key(compartment: Any, context: str) -> ast.expr:
 
 
 def call(module: str, function: str, arguments: list[ast.expr]) -> ast.expr:
-    """A call of a module's function, which needs no name in the namespace that it is compiled in."""
+    """A call of a module's function, which needs no name where it is compiled."""
     loaded = ast.Call(
         func=ast.Name(id="__import__", ctx=ast.Load()),
         args=[ast.Constant(module)],
