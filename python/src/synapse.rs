@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use hopfield_kernels::{
-    Context, Distribution, Error, HopfieldSynapse, Parallelism, Record, Result, Semantics, Usage,
-    WeightInit,
+    Context, Distribution, Element, Error, HopfieldSynapse, Parallelism, Record, Result, Semantics,
+    Usage, WeightInit,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -60,6 +60,8 @@ pub struct Options {
 }
 
 /// What a synapse is made from.
+// It is there for one call only.
+#[allow(clippy::large_enum_variant)]
 #[derive(FromPyObject)]
 pub enum Origin {
     /// A file that `to_file` has written, or ngc-learn's component.
@@ -273,7 +275,7 @@ impl Synapse {
                 "reg_lambda" => synapse.reg_lambda(),
                 "l1_lambda" => synapse.l1_lambda(),
                 found => return Err(unknown("rate", "eta, beta, reg_lambda, l1_lambda", found)),
-            }.into())
+            }.to_f64())
         }))
     }
 
