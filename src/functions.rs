@@ -8,7 +8,7 @@ use crate::kernel::softmax::Softmax;
 use crate::learning::{OuterProducts, Update, update};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
-use crate::memory::Memory;
+use crate::memory::{BorrowedMut, Memory};
 use crate::retrieval;
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::state::SoftmaxParams;
@@ -259,5 +259,21 @@ fn optional<'c, T: Element, R>(
     match context.into() {
         Some(context) => task(context),
         None => task(&mut Context::new()),
+    }
+}
+
+impl<T: Element> BorrowedMut<'_, T> {
+    /// [`outer_product_update`], of patterns that learn where they are.
+    ///
+    /// # Errors
+    /// As for [`outer_product_update`].
+    pub fn update(
+        &mut self,
+        weights: MatRef<'_, T>,
+        vectors: MatRef<'_, T>,
+        factors: Update<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        update(self.memory_mut(), OuterProducts::new(weights, vectors), factors, context)
     }
 }

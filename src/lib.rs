@@ -108,7 +108,7 @@ pub use matrix::{MatMut, MatRef};
 pub use memory::codes::Codes;
 #[cfg(feature = "files")]
 pub use memory::{Access, MapOptions};
-pub use memory::{Borrowed, Memory, Precision};
+pub use memory::{Borrowed, BorrowedMut, Memory, Precision};
 pub use retrieval::{
     Context, Counters, Gradients, Heads, Recall, Retrieval, Screening, Settled, Status, Stop,
     Upstream,

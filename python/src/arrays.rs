@@ -154,6 +154,9 @@ where
     if flat { array.as_any().get_item(0) } else { Ok(array.into_any()) }
 }
 
+/// The number of elements up to which copying them costs less than a second object.
+const FEW: usize = 4096;
+
 /// A row for each probe: a matrix of this shape, or a vector where the probe was one.
 pub fn matrix<'py, T>(
     py: Python<'py>,
@@ -162,10 +165,23 @@ pub fn matrix<'py, T>(
     shape: (usize, usize),
 ) -> PyResult<Bound<'py, PyAny>>
 where
-    T: numpy::Element,
+    T: numpy::Element + Copy,
 {
+    // In NumPy's own memory: an array that keeps a vector is two objects.
+    let few = of.len() <= FEW;
+    if flat && few {
+        return Ok(PyArray1::from_slice(py, &of).into_any());
+    }
     if flat {
         return Ok(PyArray1::from_vec(py, of).into_any());
+    }
+    let (rows, cols) = shape;
+    if few && of.len() == rows * cols {
+        // SAFETY: all elements are written before anything reads the array.
+        let array = unsafe { PyArray2::<T>::new(py, [rows, cols], false) };
+        // SAFETY: the array is new and has as many elements, one next to the other.
+        unsafe { std::ptr::copy_nonoverlapping(of.as_ptr(), array.data(), of.len()) };
+        return Ok(array.into_any());
     }
     let array = Array2::from_shape_vec(shape, of).map_err(misshapen)?;
     Ok(PyArray2::from_owned_array(py, array).into_any())

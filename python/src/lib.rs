@@ -6,11 +6,14 @@
 
 mod arrays;
 mod backward;
+mod growth;
 mod learning;
 mod memory;
 mod recall;
+mod resident;
 mod room;
 mod rows;
+mod synapse;
 mod theory;
 mod threads;
 mod weighing;
@@ -32,9 +35,11 @@ mod _core {
     #[pymodule_export]
     use crate::rows::{rows_potential, rows_vjp, rows_weights};
     #[pymodule_export]
+    use crate::synapse::Synapse;
+    #[pymodule_export]
     use crate::theory::{
-        capacity, capacity_base, has_one_fixed_point, needed_beta, needed_separation, radius,
-        retrieval_error, separations, state_class,
+        capacity, capacity_base, contraction, gap_bound, has_one_fixed_point, needed_beta,
+        needed_separation, radius, retrieval_error, separations, state_class, weight_bound,
     };
     #[pymodule_export]
     use crate::threads::{
@@ -44,5 +49,5 @@ mod _core {
     #[pymodule_export]
     use crate::weighing::Weighing;
     #[pymodule_export]
-    use crate::xla::xla_recall;
+    use crate::xla::xla_handler;
 }

@@ -1,25 +1,36 @@
 //! The memory: patterns of either type of elements, behind a lock that calls share.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use hopfield_kernels::{Context, Error, MatMut, MatRef, Memory, Outputs, Parallelism, Retrieval};
+use hopfield_kernels::{
+    Context, Element, Error, MatMut, MatRef, Memory, Outputs, Parallelism, Retrieval, Usage,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arrays::{Number, Rows, matrix};
 use crate::backward::{Upstream, backward};
+use crate::growth::{self, Rules, grow};
 use crate::learning::{Rule, learn};
 use crate::recall::{Walk, recall};
 use crate::refused;
+use crate::resident::Resident;
 use crate::threads::{Call, Turn};
 use crate::weighing::Weighing;
+
+/// Multiply-adds after which a call looks whether it is interrupted: a fraction of a second of one
+/// thread.
+const AT_ONCE: usize = 1 << 33;
 
 /// A memory, how often it has changed, and how often it has learned.
 pub struct Versioned<T> {
     pub memory: Memory<T>,
     pub version: u64,
     pub updates: u64,
+    pub usage: Usage,
+    /// max_d Σ_n M[n,d]², once it has been asked for.
+    feature_norm: OnceLock<T>,
 }
 
 /// A memory behind a lock, and contexts for calls, which are kept from one to the next.
@@ -30,7 +41,14 @@ pub struct Kept<T> {
 
 impl<T: Number> Kept<T> {
     fn new(memory: Memory<T>) -> Self {
-        let state = RwLock::new(Versioned { memory, version: 0, updates: 0 });
+        let feature_norm = OnceLock::new();
+        let state = RwLock::new(Versioned {
+            memory,
+            version: 0,
+            updates: 0,
+            usage: Usage::new(),
+            feature_norm,
+        });
         Self { state, contexts: Mutex::new(Vec::new()) }
     }
 
@@ -42,16 +60,23 @@ impl<T: Number> Kept<T> {
         batch: usize,
         work: impl FnOnce(&Versioned<T>, &mut Context<T>) -> R + Send,
     ) -> R {
-        py.detach(|| {
-            let _call = Call::begin();
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            let state: &Versioned<T> = &state;
-            let turn = Turn::of(state.multiply_adds(batch));
-            let mut context = self.context(turn.parallelism());
-            let result = turn.run(|| work(state, &mut context));
-            self.keep(context);
-            result
-        })
+        py.detach(|| self.read_here(batch, work))
+    }
+
+    /// `read`, by a thread that does not have the interpreter.
+    pub fn read_here<R: Send>(
+        &self,
+        batch: usize,
+        work: impl FnOnce(&Versioned<T>, &mut Context<T>) -> R + Send,
+    ) -> R {
+        let _call = Call::begin();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state: &Versioned<T> = &state;
+        let turn = Turn::of(state.multiply_adds(batch));
+        let mut context = self.context(turn.parallelism());
+        let result = turn.run(|| work(state, &mut context));
+        self.keep(context);
+        result
     }
 
     /// A call that changes the memory, without the interpreter.
@@ -61,20 +86,28 @@ impl<T: Number> Kept<T> {
         batch: usize,
         work: impl FnOnce(&mut Versioned<T>, &mut Context<T>) -> PyResult<R> + Send,
     ) -> PyResult<R> {
-        py.detach(|| {
-            let _call = Call::begin();
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            let state: &mut Versioned<T> = &mut state;
-            let turn = Turn::of(state.multiply_adds(batch));
-            let mut context = self.context(turn.parallelism());
-            let result = turn.run(|| {
-                let result = work(state, &mut context)?;
-                state.version += 1;
-                Ok(result)
-            });
-            self.keep(context);
-            result
-        })
+        py.detach(|| self.write_here(batch, work))
+    }
+
+    /// `write`, by a thread that does not have the interpreter.
+    pub fn write_here<R: Send, E: Send>(
+        &self,
+        batch: usize,
+        work: impl FnOnce(&mut Versioned<T>, &mut Context<T>) -> Result<R, E> + Send,
+    ) -> Result<R, E> {
+        let _call = Call::begin();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let state: &mut Versioned<T> = &mut state;
+        let turn = Turn::of(state.multiply_adds(batch));
+        let mut context = self.context(turn.parallelism());
+        let result = turn.run(|| {
+            let result = work(state, &mut context)?;
+            state.version += 1;
+            state.feature_norm = OnceLock::new();
+            Ok(result)
+        });
+        self.keep(context);
+        result
     }
 
     /// A context that is kept, or a new one. Boxed, as it is larger than what a small call moves.
@@ -97,6 +130,25 @@ impl<T: Number> Versioned<T> {
         batch.saturating_mul(self.memory.patterns()).saturating_mul(self.memory.dim())
     }
 
+    /// How many probes are recalled at once, so that a call of many can be interrupted.
+    pub fn at_once(&self) -> usize {
+        (AT_ONCE / self.multiply_adds(1).max(1)).max(1)
+    }
+
+    /// The version, as programs of JAX carry it.
+    pub fn token(&self) -> i32 {
+        self.version as i32
+    }
+
+    /// max_d Σ_n M[n,d]², which ngc-learn's energy has.
+    pub fn feature_norm(&self) -> Result<T, String> {
+        if let Some(norm) = self.feature_norm.get() {
+            return Ok(*norm);
+        }
+        let norm = self.memory.max_squared_feature_norm().map_err(|error| error.to_string())?;
+        Ok(*self.feature_norm.get_or_init(|| norm))
+    }
+
     /// An error unless the memory is as it was when a recall was made.
     pub fn expect_version(&self, version: u64) -> PyResult<()> {
         if self.version == version {
@@ -107,18 +159,12 @@ impl<T: Number> Versioned<T> {
     }
 }
 
-/// A memory of either type.
-enum Store {
-    Single(Kept<f32>),
-    Double(Kept<f64>),
-}
-
 /// The same work for either type.
 macro_rules! with {
     ($store:expr, $kept:ident => $work:expr) => {
-        match $store {
-            Store::Single($kept) => $work,
-            Store::Double($kept) => $work,
+        match &*$store {
+            Resident::Single($kept) => $work,
+            Resident::Double($kept) => $work,
         }
     };
 }
@@ -126,7 +172,7 @@ macro_rules! with {
 /// The memory, without the conveniences of the Python class.
 #[pyclass(frozen, subclass, name = "Memory", module = "hopfield_kernels._core")]
 pub struct PyMemory {
-    store: Store,
+    store: Arc<Resident>,
 }
 
 #[pymethods]
@@ -139,28 +185,60 @@ impl PyMemory {
         double: bool,
     ) -> PyResult<Self> {
         let store = match double {
-            false => Store::Single(build::<f32>(patterns, values)?),
-            true => Store::Double(build::<f64>(patterns, values)?),
+            false => Resident::Single(build::<f32>(patterns, values)?),
+            true => Resident::Double(build::<f64>(patterns, values)?),
         };
-        Ok(Self { store })
+        Ok(Self { store: Arc::new(store) })
     }
 
     /// Whether elements are float64.
     #[getter]
     fn is_double(&self) -> bool {
-        matches!(self.store, Store::Double(_))
+        matches!(*self.store, Resident::Double(_))
+    }
+
+    /// How many probes are recalled at once, so that a call of many can be interrupted.
+    #[getter]
+    fn at_once(&self, py: Python<'_>) -> usize {
+        with!(self.store, kept => kept.read(py, 0, |state, _| state.at_once()))
+    }
+
+    /// A number by which programs of JAX find the memory, for as long as it lives.
+    fn share(&self) -> i64 {
+        self.store.share()
+    }
+
+    /// ‖m_n‖² of every pattern.
+    fn squared_norms<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        with!(self.store, kept => {
+            let norms = kept.read(py, 0, |state, _| state.memory.squared_norms().to_vec());
+            numpy::PyArray1::from_vec(py, norms).into_any()
+        })
+    }
+
+    /// max_d Σ_n M[n,d]².
+    fn feature_norm(&self, py: Python<'_>) -> PyResult<f64> {
+        with!(self.store, kept => {
+            let norm = kept.read(py, 0, |state, _| state.feature_norm());
+            Ok(norm.map_err(PyValueError::new_err)?.to_f64())
+        })
+    }
+
+    /// Replaces all patterns.
+    fn set_patterns(&self, py: Python<'_>, patterns: &Bound<'_, PyAny>) -> PyResult<()> {
+        with!(self.store, kept => set_patterns(py, kept, patterns))
     }
 
     /// How often the memory has changed.
     #[getter]
     fn version(&self, py: Python<'_>) -> u64 {
-        with!(&self.store, kept => kept.read(py, 0, |state, _| state.version))
+        with!(self.store, kept => kept.read(py, 0, |state, _| state.version))
     }
 
     /// N and D.
     #[getter]
     fn shape(&self, py: Python<'_>) -> (usize, usize) {
-        with!(&self.store, kept => kept.read(py, 0, |state, _| {
+        with!(self.store, kept => kept.read(py, 0, |state, _| {
             (state.memory.patterns(), state.memory.dim())
         }))
     }
@@ -168,7 +246,7 @@ impl PyMemory {
     /// E, if there are values.
     #[getter]
     fn value_dim(&self, py: Python<'_>) -> Option<usize> {
-        with!(&self.store, kept => kept.read(py, 0, |state, _| state.memory.value_dim()))
+        with!(self.store, kept => kept.read(py, 0, |state, _| state.memory.value_dim()))
     }
 
     /// N.
@@ -178,7 +256,7 @@ impl PyMemory {
 
     /// A copy of the patterns (N x D).
     fn copy_patterns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        with!(&self.store, kept => {
+        with!(self.store, kept => {
             let (rows, shape) = kept.read(py, 0, |state, _| copied(state.memory.as_mat()));
             matrix(py, false, rows, shape)
         })
@@ -186,7 +264,7 @@ impl PyMemory {
 
     /// A copy of the values (N x E), if there are any.
     fn copy_values<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        with!(&self.store, kept => {
+        with!(self.store, kept => {
             let copy = kept.read(py, 0, |state, _| state.memory.values().map(copied));
             copy.map(|(rows, shape)| matrix(py, false, rows, shape)).transpose()
         })
@@ -200,13 +278,16 @@ impl PyMemory {
         patterns: &Bound<'_, PyAny>,
         values: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        with!(&self.store, kept => append(py, kept, patterns, values))
+        with!(self.store, kept => append(py, kept, patterns, values))
     }
 
     /// Removes patterns by their indices.
     fn remove_indices(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<()> {
-        with!(&self.store, kept => kept.write(py, 0, |state, _| {
-            state.memory.remove(&indices).map_err(refused)
+        with!(self.store, kept => kept.write(py, 0, |state, _| {
+            state.memory.remove(&indices).map_err(refused)?;
+            // What is left of it would be that of other patterns.
+            state.usage = Usage::new();
+            Ok(())
         }))
     }
 
@@ -217,7 +298,7 @@ impl PyMemory {
         index: usize,
         pattern: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        with!(&self.store, kept => set_pattern(py, kept, index, pattern))
+        with!(self.store, kept => set_pattern(py, kept, index, pattern))
     }
 
     /// One step of recall: softmax(β X Mᵀ) M, or V in place of the last M of a memory with values.
@@ -236,7 +317,7 @@ impl PyMemory {
             let message = format!("screening: expected \"auto\" or \"never\", got {screening:?}");
             return Err(PyValueError::new_err(message));
         }
-        with!(&self.store, kept => retrieve(py, kept, probes, beta))
+        with!(self.store, kept => retrieve(py, kept, probes, beta))
     }
 
     /// Indices and similarities of the k most similar patterns.
@@ -246,7 +327,7 @@ impl PyMemory {
         probes: &Bound<'py, PyAny>,
         k: usize,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        with!(&self.store, kept => top_k(py, kept, probes, k))
+        with!(self.store, kept => top_k(py, kept, probes, k))
     }
 
     /// A recall: a dictionary of what is wanted, and what `backward` and `learn` need.
@@ -259,7 +340,7 @@ impl PyMemory {
         want: Vec<String>,
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        with!(&self.store, kept => recall(kept, (probes, weighing), walk, &want, out))
+        with!(self.store, kept => recall(kept, (probes, weighing), walk, &want, out))
     }
 
     /// The gradients of a recall: a dictionary.
@@ -271,7 +352,24 @@ impl PyMemory {
         upstream: Upstream<'py>,
         version: u64,
     ) -> PyResult<Bound<'py, PyDict>> {
-        with!(&self.store, kept => backward(kept, (probes, weighing), steps, &upstream, version))
+        with!(self.store, kept => backward(kept, (probes, weighing), steps, &upstream, version))
+    }
+
+    /// Stores the probes that are new: a list of what became of each.
+    fn run_grow<'py>(
+        &self,
+        probes: &Bound<'py, PyAny>,
+        values: Option<&Bound<'py, PyAny>>,
+        weighing: &Bound<'py, Weighing>,
+        rules: Rules,
+    ) -> PyResult<Bound<'py, PyList>> {
+        with!(self.store, kept => grow(kept, (probes, values), weighing, &rules))
+    }
+
+    /// How much each pattern is used: a running mean of its memory weight over the calls of `grow`.
+    #[getter]
+    fn usage<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        with!(self.store, kept => growth::usage(py, kept))
     }
 
     /// Learns from a recall of `probes`.
@@ -282,7 +380,7 @@ impl PyMemory {
         rule: Rule,
         version: u64,
     ) -> PyResult<()> {
-        with!(&self.store, kept => learn(kept, (probes, weighing), &rule, version))
+        with!(self.store, kept => learn(kept, (probes, weighing), &rule, version))
     }
 }
 
@@ -294,11 +392,11 @@ impl PyMemory {
         single: impl FnOnce(&Memory<f32>, &mut Context<f32>) -> R + Send,
         double: impl FnOnce(&Memory<f64>, &mut Context<f64>) -> R + Send,
     ) -> R {
-        match &self.store {
-            Store::Single(kept) => {
+        match &*self.store {
+            Resident::Single(kept) => {
                 kept.read(py, 0, |state, context| single(&state.memory, context))
             }
-            Store::Double(kept) => {
+            Resident::Double(kept) => {
                 kept.read(py, 0, |state, context| double(&state.memory, context))
             }
         }
@@ -342,6 +440,16 @@ fn append<T: Number>(
     kept.write(py, 0, |state, _| state.memory.append(rows, values).map(drop).map_err(refused))
 }
 
+fn set_patterns<T: Number>(
+    py: Python<'_>,
+    kept: &Kept<T>,
+    patterns: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let patterns = Rows::<T>::new("patterns", patterns)?;
+    let rows = patterns.view()?;
+    kept.write(py, 0, |state, _| state.memory.set_rows(rows).map_err(refused))
+}
+
 fn set_pattern<T: Number>(
     py: Python<'_>,
     kept: &Kept<T>,
@@ -365,16 +473,32 @@ fn retrieve<'py, T: Number>(
     let probes = Rows::<T>::new("probes", probes)?;
     let rows = probes.view()?;
     let batch = rows.rows();
-    let retrieved = kept.read(py, batch, |state, context| {
-        let memory = &state.memory;
-        let cols = memory.value_dim().unwrap_or(memory.dim());
-        let mut retrieved = vec![T::ZERO; batch * cols];
-        let to = Some(MatMut::new(&mut retrieved, batch, cols)?);
-        let outputs = Outputs::new().with_retrieved(to);
-        Retrieval::new(T::from_f64(beta)).run(rows, memory, outputs, context)?;
-        Ok((retrieved, cols))
-    });
-    let (retrieved, cols) = retrieved.map_err(refused)?;
+    let (mut retrieved, mut cols, mut version) = (Vec::new(), 0, None);
+    let mut done = 0;
+    // Many probes are recalled in parts, between which signals are handled.
+    while done < batch || version.is_none() {
+        let part = kept.read(py, batch - done, |state, context| {
+            let memory = &state.memory;
+            let end = batch.min(done + state.at_once());
+            cols = memory.value_dim().unwrap_or(memory.dim());
+            if *version.get_or_insert(state.version) != state.version {
+                let message = "memory: expected no change during a call, got one";
+                return Err(PyValueError::new_err(message));
+            }
+            if done == 0 {
+                retrieved = vec![T::ZERO; batch * cols];
+            }
+            let mut to = MatMut::new(&mut retrieved, batch, cols).map_err(refused)?;
+            let outputs = Outputs::new().with_retrieved(to.rows_mut(done..end));
+            let retrieval = Retrieval::new(T::from_f64(beta));
+            retrieval.run(rows.subrows(done..end), memory, outputs, context).map_err(refused)?;
+            Ok(end)
+        });
+        done = part?;
+        if done < batch {
+            py.check_signals()?;
+        }
+    }
     matrix(py, probes.is_flat(), retrieved, (batch, cols))
 }
 

@@ -52,6 +52,24 @@ pub fn retrieval_error(beta: f64, patterns: usize, max_norm: f64, gap: f64, dist
     theory::retrieval_error(beta, patterns, max_norm, gap, distance)
 }
 
+/// A bound on that distance from the weight of the best pattern.
+#[pyfunction]
+pub fn weight_bound(best_weight: f64, max_norm: f64) -> f64 {
+    theory::weight_bound(best_weight, max_norm)
+}
+
+/// A bound on that distance from the gap between the two best similarities.
+#[pyfunction]
+pub fn gap_bound(beta: f64, patterns: usize, max_norm: f64, gap: f64) -> f64 {
+    theory::gap_bound(beta, patterns, max_norm, gap)
+}
+
+/// A bound on the norm of the Jacobian of an update.
+#[pyfunction]
+pub fn contraction(beta: f64, spread: f64) -> f64 {
+    theory::contraction(beta, spread)
+}
+
 /// Whether all probes end at one fixed point.
 #[pyfunction]
 pub fn has_one_fixed_point(memory: &Bound<'_, PyMemory>, beta: f64) -> bool {

@@ -18,9 +18,9 @@ use crate::refused;
 
 /// How many forks lie between the first process and this one.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// The number of calls that are running.
-static RUNNING: Mutex<usize> = Mutex::new(0);
-/// Notified when no call is running any more.
+/// The calls that are running.
+static CALLS: Mutex<Calls> = Mutex::new(Calls { running: 0, awaited: false });
+/// Notified when no call is running any more, if a fork waits for that.
 static IDLE: Condvar = Condvar::new();
 /// Pools by generation and number of threads.
 type Pools = HashMap<(u64, usize), Arc<ThreadPool>>;
@@ -29,7 +29,7 @@ static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
 thread_local! {
     /// The lock that a fork holds, from before to after.
-    static HELD: RefCell<Option<MutexGuard<'static, usize>>> = const { RefCell::new(None) };
+    static HELD: RefCell<Option<MutexGuard<'static, Calls>>> = const { RefCell::new(None) };
     /// The choices of the `threads` blocks that this thread is in.
     static CHOSEN: RefCell<Vec<Choice>> = const { RefCell::new(Vec::new()) };
 }
@@ -41,22 +41,29 @@ enum Choice {
     Pool { pool: Arc<ThreadPool>, generation: u64 },
 }
 
+/// How many calls are running, and whether a fork waits for them.
+struct Calls {
+    running: usize,
+    awaited: bool,
+}
+
 /// A running call. A fork waits until there is none.
 pub struct Call;
 
 impl Call {
     /// Counts this call until it is dropped.
     pub fn begin() -> Self {
-        *lock(&RUNNING) += 1;
+        lock(&CALLS).running += 1;
         Self
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let mut running = lock(&RUNNING);
-        *running -= 1;
-        if *running == 0 {
+        let mut calls = lock(&CALLS);
+        calls.running -= 1;
+        // A notification is a system call, which takes longer than the rest of a small call.
+        if calls.running == 0 && calls.awaited {
             IDLE.notify_all();
         }
     }
@@ -146,11 +153,13 @@ fn pool(count: usize) -> PyResult<Choice> {
 /// Waits until no call is running, and lets none begin.
 #[pyfunction]
 pub fn before_fork() {
-    let mut running = lock(&RUNNING);
-    while *running > 0 {
-        running = IDLE.wait(running).unwrap_or_else(PoisonError::into_inner);
+    let mut calls = lock(&CALLS);
+    calls.awaited = true;
+    while calls.running > 0 {
+        calls = IDLE.wait(calls).unwrap_or_else(PoisonError::into_inner);
     }
-    HELD.set(Some(running));
+    calls.awaited = false;
+    HELD.set(Some(calls));
 }
 
 /// Lets calls begin again.

@@ -10,7 +10,7 @@ import pytest
 
 import hopfield_kernels
 
-NEEDS = {"torch": "torch", "jax": "jax", "sklearn": "sklearn"}
+NEEDS = {"torch": "torch", "jax": "jax", "sklearn": "sklearn", "ngclearn": "ngclearn"}
 MODULES = [
     name for _, name, _ in pkgutil.iter_modules(hopfield_kernels.__path__) if name != "_core"
 ]
@@ -33,4 +33,4 @@ def test_the_readme_is_true():
 def test_nothing_but_numpy_is_imported():
     code = "import sys, hopfield_kernels; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "jax", "sklearn", "scipy"} & set(found.stdout.split())
+    assert not {"torch", "jax", "sklearn", "scipy", "ngclearn"} & set(found.stdout.split())

@@ -91,8 +91,6 @@ def test_value_errors(memory, call, message):
         (lambda: hk.Memory(X, dtype=np.float16), "dtype"),
         (lambda: hk.Memory.map("patterns.npy"), "map"),
         (lambda: hk.counters(), "counters"),
-        (lambda: hk.HopfieldSynapse(), "HopfieldSynapse"),
-        (lambda: hk.Memory(X).grow(), "grow"),
     ],
 )
 def test_what_is_not_there_yet_says_so(call, name):

@@ -101,6 +101,20 @@ def test_a_fork_during_calls_of_other_threads(memory):
         [thread.join() for thread in threads]
 
 
+def test_a_child_goes_on_with_a_synapse():
+    def outputs(synapse):
+        synapse.inputs = X
+        synapse.advance_and_evolve()
+        return synapse.outputs
+
+    make = lambda: hk.HopfieldSynapse("W", PATTERNS.T.shape, 0.1, 0.0, 0.1, PATTERNS.T)
+    synapse, expected = make(), outputs(make())
+    # Starts the pool of all threads, which the child does not have.
+    outputs(make())
+    assert in_child(lambda: np.array_equal(outputs(synapse), expected))
+    assert np.array_equal(outputs(synapse), expected)
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(memory, method):
     if method not in multiprocessing.get_all_start_methods():

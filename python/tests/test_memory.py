@@ -216,6 +216,13 @@ def test_theory(rng):
     np.testing.assert_allclose(hk.theory.separations(memory), np.diag(dots) - others.max(1))
     assert hk.theory.radius(2.0, 10, 3.0) == pytest.approx(1 / 60)
     assert hk.theory.needed_beta(0.0, 100, 1.0) is None
+    probe, largest = rng.normal(size=memory.dim), np.sqrt(np.diag(dots).max())
+    recall = memory.recall(probe, 2.0, want=("second", "spread", "similarities"))
+    off = np.linalg.norm(recall.retrieved - memory.patterns[recall.best])
+    assert off <= hk.theory.weight_bound(float(recall.best_weight), largest) * (1 + 1e-12)
+    gap = float(recall.similarities.max() - recall.second)
+    assert off <= hk.theory.gap_bound(2.0, len(memory), largest, gap) * (1 + 1e-12)
+    assert hk.theory.contraction(2.0, float(recall.spread)) == pytest.approx(2.0 * recall.spread)
     assert hk.theory.has_one_fixed_point(hk.Memory(np.eye(2)), 1.9)
     assert hk.theory.state_class(51, 100) == "global"
     with pytest.raises(ValueError, match="p: "):

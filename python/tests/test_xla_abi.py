@@ -48,6 +48,7 @@ MEMBERS = {
 }
 NUMBERS = {
     "PRED": "XLA_FFI_DataType_PRED",
+    "S32": "XLA_FFI_DataType_S32",
     "S64": "XLA_FFI_DataType_S64",
     "F32": "XLA_FFI_DataType_F32",
     "F64": "XLA_FFI_DataType_F64",

@@ -3,10 +3,11 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use super::Memory;
 use super::bytes::{Bytes, Foreign};
 use super::rows::Encoding;
-use super::store::{ByteStore, Store};
+use super::storage::{Lent, Shared, Storage};
+use super::store::{ByteStore, Grid, Store};
+use super::{Memory, padded_cols};
 use crate::error::{Error, Result};
 use crate::matrix::MatRef;
 use crate::matrix::check::expect_length;
@@ -60,6 +61,36 @@ impl<'a, T: Element> Borrowed<'a, T> {
         Ok(Self { memory: Memory::of_store(store, (patterns, dim)), rows: PhantomData })
     }
 
+    /// A memory over rows that are padded with zeros to whole vectors: to a multiple of 16 elements
+    /// (`f32`) or of 8 (`f64`). They are read in place for every D.
+    ///
+    /// That the padding is zeros is not checked. What is recalled is wrong where it is not.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Borrowed, Retrieval};
+    ///
+    /// let mut rows = [0.0_f64; 16]; // two patterns of three features, padded to eight
+    /// rows[0] = 1.0;
+    /// rows[9] = 1.0;
+    /// let patterns = Borrowed::padded(&rows, 2, 3, 8)?;
+    /// let mut probe = [0.1, 0.8, 0.3];
+    /// Retrieval::new(64.0).apply(&patterns, &mut probe)?;
+    /// assert!((probe[1] - 1.0).abs() < 1e-9);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Empty`] when N = 0 or D = 0, [`Error::Stride`] when rows overlap, [`Error::Slice`]
+    /// when the slice is too short.
+    pub fn padded(rows: &'a [T], patterns: usize, dim: usize, stride: usize) -> Result<Self> {
+        check_padded(MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)?, dim)?;
+        // SAFETY: the elements outlive `'a`, and the memory is only lent for less than that: it
+        // cannot be moved out of this value, and a clone of it copies the rows.
+        let shared = unsafe { Shared::new(rows) };
+        let memory = over(Storage::Shared(shared), (patterns, dim), stride);
+        Ok(Self { memory, rows: PhantomData })
+    }
+
     /// Tells the squared norms of the patterns, as [`Memory::squared_norms`] has computed them.
     ///
     /// ```
@@ -87,4 +118,83 @@ impl<T> Deref for Borrowed<'_, T> {
     fn deref(&self) -> &Memory<T> {
         &self.memory
     }
+}
+
+/// Patterns that are read and learn where they are: rows that somebody else holds, padded with
+/// zeros to whole vectors as for [`Borrowed::padded`].
+///
+/// ```
+/// use hopfield_kernels::{BorrowedMut, Context, MatRef, Update};
+///
+/// let mut rows = [0.0_f32; 32]; // two patterns of two features, padded to sixteen
+/// let mut patterns = BorrowedMut::padded(&mut rows, 2, 2, 16)?;
+/// let weights = MatRef::new(&[1.0, 0.0], 1, 2)?;
+/// let vectors = MatRef::new(&[0.5, -0.5], 1, 2)?;
+/// patterns.update(weights, vectors, Update::default(), &mut Context::new())?;
+/// assert_eq!(patterns.squared_norms(), [0.5, 0.0]);
+/// assert_eq!(rows[..2], [0.5, -0.5]);
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BorrowedMut<'a, T> {
+    memory: Memory<T>,
+    rows: PhantomData<&'a mut [T]>,
+}
+
+impl<'a, T: Element> BorrowedMut<'a, T> {
+    /// A memory over `patterns` rows of `dim` elements and their padding, which begin `stride`
+    /// elements apart.
+    ///
+    /// # Errors
+    /// As for [`Borrowed::padded`].
+    pub fn padded(rows: &'a mut [T], patterns: usize, dim: usize, stride: usize) -> Result<Self> {
+        check_padded(MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)?, dim)?;
+        // SAFETY: the elements outlive `'a` and are borrowed for it. The memory is only lent for
+        // less than that: it cannot be moved out of this value, and a clone of it copies the rows.
+        let lent = unsafe { Lent::new(rows) };
+        let memory = over(Storage::Lent(lent), (patterns, dim), stride);
+        Ok(Self { memory, rows: PhantomData })
+    }
+
+    /// Tells the squared norms of the patterns; see [`Borrowed::with_squared_norms`].
+    ///
+    /// # Errors
+    /// [`Error::Length`] unless there is a norm for each pattern.
+    pub fn with_squared_norms(mut self, squared_norms: &[T]) -> Result<Self> {
+        expect_length("squared_norms", squared_norms.len(), self.memory.patterns)?;
+        self.memory.norms = squared_norms.to_vec();
+        Ok(self)
+    }
+
+    /// The memory, for changes of its elements alone.
+    pub(crate) fn memory_mut(&mut self) -> &mut Memory<T> {
+        &mut self.memory
+    }
+}
+
+impl<T> Deref for BorrowedMut<'_, T> {
+    type Target = Memory<T>;
+
+    fn deref(&self) -> &Memory<T> {
+        &self.memory
+    }
+}
+
+/// An error unless rows, whose padding has been checked to be there, lie apart and have elements.
+fn check_padded<T: Element>(rows: MatRef<'_, T>, dim: usize) -> Result<()> {
+    if rows.rows() == 0 || dim == 0 {
+        let operand = if rows.rows() == 0 { "patterns" } else { "features of a pattern" };
+        return Err(Error::Empty { operand });
+    }
+    let (found, least) = (rows.stride(), rows.cols() as isize);
+    if rows.rows() > 1 && found < least {
+        let (operand, expected) = ("patterns", "rows that lie apart with their padding");
+        return Err(Error::Stride { operand, expected, found });
+    }
+    Ok(())
+}
+
+/// A memory over such rows, whose norms are not known.
+fn over<T: Element>(rows: Storage<T>, shape: (usize, usize), stride: usize) -> Memory<T> {
+    Memory::of_store(Store::Padded(Grid::new(rows, stride)), shape)
 }

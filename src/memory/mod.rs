@@ -20,7 +20,7 @@ pub(crate) use layout::{Aligned, padded_cols, padded_stride, scratch_stride};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use borrowed::Borrowed;
+pub use borrowed::{Borrowed, BorrowedMut};
 use codes::CodeStore;
 #[cfg(feature = "files")]
 pub use file::{Access, MapOptions};

@@ -23,6 +23,10 @@ pub(crate) enum Storage<T> {
     Heap(Aligned<T>),
     #[cfg(target_os = "linux")]
     Pages(Pages),
+    /// Somebody else's, which are only read.
+    Shared(Shared<T>),
+    /// Somebody else's, which are written too.
+    Lent(Lent<T>),
 }
 
 /// Whether the allocator can provide `count` elements. The real allocation that follows would abort
@@ -56,6 +60,8 @@ impl<T: bytemuck::Pod> Deref for Storage<T> {
             Self::Heap(elements) => elements,
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice(pages),
+            Self::Shared(elements) => elements,
+            Self::Lent(elements) => elements,
         }
     }
 }
@@ -66,6 +72,8 @@ impl<T: bytemuck::Pod> DerefMut for Storage<T> {
             Self::Heap(elements) => elements,
             #[cfg(target_os = "linux")]
             Self::Pages(pages) => bytemuck::cast_slice_mut(pages),
+            Self::Shared(_) => unreachable!("borrowed patterns are only read"),
+            Self::Lent(elements) => elements,
         }
     }
 }
@@ -118,6 +126,74 @@ impl DerefMut for Pages {
     }
 }
 
+/// Elements of somebody else.
+#[derive(Debug)]
+pub(crate) struct Shared<T> {
+    start: *const T,
+    len: usize,
+}
+
+// SAFETY: the elements are only read, as through a `&[T]`, which may be sent and shared if `T` may
+// be shared.
+unsafe impl<T: Sync> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// # Safety
+    /// - `elements` outlives every use of the value that is returned.
+    pub unsafe fn new(elements: &[T]) -> Self {
+        Self { start: elements.as_ptr(), len: elements.len() }
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the elements were a slice, which outlives this by the precondition of `new`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+/// Elements of somebody else that are this value's alone for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Lent<T> {
+    start: *mut T,
+    len: usize,
+}
+
+// SAFETY: the elements are used as through a `&mut [T]`, which may be sent if `T` may be sent.
+unsafe impl<T: Send> Send for Lent<T> {}
+// SAFETY: as above, of a shared `&mut [T]`.
+unsafe impl<T: Sync> Sync for Lent<T> {}
+
+impl<T> Lent<T> {
+    /// # Safety
+    /// - `elements` outlives every use of the value that is returned.
+    /// - Nothing else uses `elements` meanwhile.
+    pub unsafe fn new(elements: &mut [T]) -> Self {
+        Self { start: elements.as_mut_ptr(), len: elements.len() }
+    }
+}
+
+impl<T> Deref for Lent<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the elements were a slice, which outlives this and which nothing else uses, by
+        // the preconditions of `new`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+impl<T> DerefMut for Lent<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above; `self` is borrowed mutably for as long as the slice lives.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
 impl<T: Clone> Clone for Storage<T> {
     fn clone(&self) -> Self {
         match self {
@@ -129,6 +205,9 @@ impl<T: Clone> Clone for Storage<T> {
                 copy.copy_from_slice(pages);
                 Self::Pages(copy)
             }
+            // A copy is nobody else's.
+            Self::Shared(elements) => Self::Heap(AVec::from_slice(LINE, elements)),
+            Self::Lent(elements) => Self::Heap(AVec::from_slice(LINE, elements)),
         }
     }
 }

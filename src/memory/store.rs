@@ -44,6 +44,11 @@ pub(crate) struct Grid<E> {
 }
 
 impl<E: bytemuck::Pod> Grid<E> {
+    /// Rows that are there already, `stride` numbers apart.
+    pub(super) fn new(numbers: Storage<E>, stride: usize) -> Self {
+        Self { numbers, stride }
+    }
+
     /// Rows of `cols` zeros.
     fn zeros(rows: usize, cols: usize) -> Self {
         let stride = line_stride::<E>(cols);
@@ -80,7 +85,8 @@ impl<E: bytemuck::Pod> Grid<E> {
             return Err(Error::Slice { operand, rows, cols, needed, found: self.numbers.len() });
         };
         let mut numbers = Storage::zeros(wanted * self.stride);
-        let used = used * self.stride;
+        // The last row of somebody else's may end where its numbers do.
+        let used = (used * self.stride).min(self.numbers.len());
         numbers[..used].copy_from_slice(&self.numbers[..used]);
         self.numbers = numbers;
         Ok(())

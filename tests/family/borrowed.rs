@@ -1,6 +1,9 @@
 //! Patterns that are read where they are recall as a memory does.
 
-use hopfield_kernels::{Borrowed, Context, Element, MatMut, MatRef, Memory, Outputs, Retrieval};
+use hopfield_kernels::{
+    Borrowed, BorrowedMut, Context, Element, MatMut, MatRef, Memory, Outputs, Retrieval, Update,
+    outer_product_update,
+};
 use testkit::data::Real;
 use testkit::levels;
 
@@ -93,4 +96,55 @@ fn a_clone_is_a_memory_that_may_change() {
     assert!(Borrowed::new(&rows, 0, 8, 8).is_err());
     assert!(Borrowed::new(&rows, 5, 8, 8).is_err());
     assert!(Borrowed::new(&rows, 4, 8, 8).unwrap().with_squared_norms(&[1.0]).is_err());
+}
+
+/// Rows of zeros to whole vectors, and the number of elements from one to the next.
+fn padded<T: Real>(patterns: &[T], dim: usize) -> (Vec<T>, usize) {
+    let stride = dim.next_multiple_of(64 / size_of::<T>());
+    let row = |row: &[T]| [row, &vec![T::ZERO; stride - dim]].concat();
+    (patterns.chunks(dim).flat_map(row).collect(), stride)
+}
+
+fn check_update<T: Real>() {
+    let mut random = Random::new(52);
+    for (batch, dim, count) in [(1, 48, 900), (7, 33, 40), (60, 5, 300)] {
+        let problem = Problem::<T>::new((batch, dim, count), &mut random);
+        let mut memory = problem.memory();
+        let (mut rows, stride) = padded(&problem.patterns, dim);
+        let norms = memory.squared_norms().to_vec();
+        let weights: Vec<T> =
+            (0..batch * count).map(|i| T::from_f64((i as f64).sin().max(0.0))).collect();
+        let weights = MatRef::new(&weights, batch, count).unwrap();
+        let probes = MatRef::new(&problem.probes, batch, dim).unwrap();
+        let (eta, reg_lambda) = (T::from_f64(0.3), T::from_f64(0.01));
+        let factors = Update { eta, reg_lambda, ..Update::default() };
+        outer_product_update(&mut memory, weights, probes, factors).unwrap();
+        for norms in [Some(norms), None] {
+            let (mut rows, _) = padded(&problem.patterns, dim);
+            let mut lent = BorrowedMut::padded(&mut rows, count, dim, stride).unwrap();
+            if let Some(norms) = norms {
+                lent = lent.with_squared_norms(&norms).unwrap();
+            }
+            lent.update(weights, probes, factors, &mut Context::new()).unwrap();
+            assert_eq!(lent.to_rows(), memory.to_rows());
+            assert_eq!(lent.squared_norms(), memory.squared_norms());
+            let clone = (*lent).clone();
+            drop(lent);
+            assert_eq!(rows, padded(&memory.to_rows(), dim).0);
+            rows.fill(T::ZERO);
+            assert_eq!(clone.to_rows(), memory.to_rows());
+        }
+        let borrowed = Borrowed::padded(&rows, count, dim, stride).unwrap();
+        assert!(!borrowed.is_copied() && borrowed.to_rows() == problem.patterns);
+        drop(borrowed);
+        assert!(Borrowed::padded(&rows, count + 1, dim, stride).is_err());
+        assert!(Borrowed::padded(&rows, count, dim, stride - 1).is_err());
+        assert!(BorrowedMut::padded(&mut rows, count, 0, stride).is_err());
+    }
+}
+
+#[test]
+fn patterns_learn_where_they_are() {
+    check_update::<f32>();
+    check_update::<f64>();
 }

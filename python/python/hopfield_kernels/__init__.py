@@ -19,9 +19,11 @@ import os as _os
 
 from . import _core, theory
 from ._core import level
-from ._later import HopfieldSynapse, counters
+from ._growth import Event
+from ._later import counters
 from ._memory import Memory
 from ._recall import Gradients, Recall
+from ._synapse import HopfieldSynapse
 from ._threads import threads
 from ._versions import show_versions
 from .separations import (
@@ -45,6 +47,7 @@ __version__ = _core.version()
 __all__ = [
     "Entmax",
     "Epanechnikov",
+    "Event",
     "Gradients",
     "HardTopK",
     "HopfieldSynapse",

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _arrays, _core
+from . import _arrays, _core, _parts
+from ._growth import Event, events, rules
 from ._recall import ALWAYS, NAMES, Recall
 from .separations import Separation, named
+
+#: The updates that probes are taken to need until they settle, where work is cut into parts.
+_STEPS = 64
 
 
 class Memory(_core.Memory):
@@ -140,7 +144,7 @@ class Memory(_core.Memory):
         raise NotImplementedError("map: this version does not read patterns from a mapped file")
 
     def top_k(self, probes: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Indices and dot products of the k most similar patterns: (B, k) each, or (k,) of one probe.
+        """Indices and dot products of the k most similar patterns: (B, k), or (k,) of one probe.
 
         Exact, the most similar first, of equals the one with the lower index. A probe that is not
         finite has indices of -1 and NaN.
@@ -151,7 +155,14 @@ class Memory(_core.Memory):
         array([1, 0])
         """
         _not_negative("k", k)
-        return super().top_k(probes, k)
+        found = np.ndim(probes) == 2 and len(probes) > self.at_once  # type: ignore[arg-type]
+        if not found:
+            return super().top_k(probes, k)
+        rows = _arrays.convert("probes", probes, "float64" if self.is_double else "float32")
+        starts = range(0, len(rows), self.at_once)
+        parts = [super(Memory, self).top_k(rows[at : at + self.at_once], k) for at in starts]
+        indices, scores = zip(*parts, strict=True)
+        return np.concatenate(indices), np.concatenate(scores)
 
     def recall(
         self,
@@ -184,8 +195,9 @@ class Memory(_core.Memory):
         bias : array (N,) or (B, N), optional
             Added to the scores β s, such as a log prior. -inf is a mask.
         steps : int or None
-            The number of weighings: `steps - 1` updates of the probe, and then the readout of values
-            or the last update. None updates each probe until it settles, at most 1,000 times.
+            The number of weighings: `steps - 1` updates of the probe, and then the readout of
+            values or the last update. None updates each probe until it settles, at most 1,000
+            times.
         eps : float
             With `steps=None`, a probe x has settled once an update moves it by at most
             eps (1 + ‖x‖). With 0, it has once an update changes nothing.
@@ -214,16 +226,34 @@ class Memory(_core.Memory):
         start = _arrays.convert("probes", probes, name)
         # The recall keeps its probes: those of the caller may change.
         start = start.copy() if start is probes or start.base is not None else start
-        weighing = _core.Weighing(
-            beta,
-            similarity,
-            named(separation),
+        masked, biased = (
             _arrays.mask(mask),
             None if bias is None else np.array(_arrays.convert("bias", bias, name)),
         )
+        options = (beta, similarity, named(separation))
+        weighing = _core.Weighing(*options, masked, biased)
         wanted = [*ALWAYS, *_wanted(want)] if want else [*ALWAYS]
-        found = self.run_recall(start, weighing, (steps, eps, damping), wanted, out)
+        walk, each = (steps, eps, damping), max(1, self.at_once // (steps or _STEPS))
+        if start.ndim == 2 and len(start) > each:
+
+            def call(part: slice) -> dict[str, Any]:
+                of = _parts.weighing(options, masked, biased, part)
+                to = None if out is None else out[part]
+                return self.run_recall(start[part], of, walk, wanted, to)
+
+            self._check_rows(len(start), masked, biased, out)
+            found = _parts.recall(call, len(start), each, out)
+        else:
+            found = self.run_recall(start, weighing, walk, wanted, out)
         return Recall(self, weighing, start, steps, damping, found)
+
+    def _check_rows(self, batch: int, *rows: NDArray[Any] | None) -> None:
+        """Refuses what has not a row for each probe, before it is cut into parts."""
+        for name, array in zip(("mask", "bias", "out"), rows, strict=True):
+            if array is None or (name != "out" and array.ndim != 2):
+                continue
+            if len(array) != batch:
+                raise ValueError(f"{name}: expected {batch} rows, got {len(array)}")
 
     def learn(
         self,
@@ -279,9 +309,63 @@ class Memory(_core.Memory):
         }
         self.run_learn(recall._probes, recall._weighing, rates, recall._version)
 
-    def grow(self, *args: Any, **kwargs: Any) -> None:
-        """Adds patterns where none is similar. Not in this version."""
-        raise NotImplementedError("grow: this version has append and remove")
+    def grow(
+        self,
+        probes: ArrayLike,
+        beta: float,
+        values: ArrayLike | None = None,
+        *,
+        capacity: int,
+        vigilance: float | None = None,
+        energy: float | None = None,
+        residual: float | None = None,
+        best_weight: float | None = None,
+        when_full: str = "refuse",
+        forgetting: float = 0.9,
+        similarity: str = "dot",
+        separation: str | Separation = "softmax",
+    ) -> list[Event]:
+        """Stores the probes that are new, and tells what became of each.
+
+        A probe is new if any of the tests that are given finds it new. Probes are looked at in
+        order, and one that has become a pattern is seen by those after it: of two equal new probes
+        one is stored.
+
+        Parameters
+        ----------
+        probes, beta, similarity, separation : as for `recall`
+        values : array (B, E) of a memory with values
+        capacity : int
+            The largest number of patterns.
+        vigilance : float, optional
+            A probe is new if its cosine with every pattern is below this.
+        energy : float, optional
+            ... if its energy is above this (inf: if an Epanechnikov recall finds it in no ball).
+        residual : float, optional
+            ... if ‖x - T(x)‖ is above this.
+        best_weight : float, optional
+            ... if no pattern has a memory weight of this or more.
+        when_full : str
+            Where there are `capacity` patterns, a new probe is refused ("refuse"), replaces a
+            pattern ("replace_least_used", "replace_oldest"), or takes the place of one of the two
+            patterns of the highest cosine, whose mean becomes the other ("merge_nearest").
+        forgetting : float
+            ρ of the running mean of `usage`, by which patterns are replaced and merged.
+
+        >>> import numpy as np, hopfield_kernels as hk
+        >>> memory = hk.Memory(np.eye(2))
+        >>> probes = [[0.9, 0.1], [-1.0, 0.2], [-1.0, 0.2]]
+        >>> [event.kind for event in memory.grow(probes, 8.0, capacity=9, vigilance=0.9)]
+        ['known', 'appended', 'known']
+        >>> memory.patterns[2]
+        array([-1. ,  0.2])
+        """
+        tests = (vigilance, energy, residual, best_weight)
+        weighing = _core.Weighing(beta, similarity, named(separation), None, None)
+        found = self.run_grow(
+            probes, values, weighing, rules(capacity, *tests, when_full, forgetting)
+        )
+        return events(found)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.patterns, self.values)

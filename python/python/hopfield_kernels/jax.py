@@ -9,8 +9,9 @@ leading dimensions, which mask and bias share unless they are (N,).
 >>> retrieve(jnp.array([0.1, 0.8, 0.3]), jnp.eye(3), 64.0).round()
 Array([0., 1., 0.], dtype=float32)
 
-In this version the kernels copy the patterns into a memory at each call. Gradients hold all
-similarities at once. There are no forward-mode derivatives.
+The kernels read patterns where they are if a row is whole vectors (a multiple of 16 elements of
+float32, or of 8 of float64) and there are no values; otherwise they copy them at each call.
+Gradients hold all similarities at once. There are no forward-mode derivatives.
 """
 
 from __future__ import annotations
@@ -28,16 +29,19 @@ except ImportError as error:
 
 from . import _core
 
-__all__ = ["energy", "retrieve", "similarities"]
+__all__ = ["energy", "retrieve", "similarities", "update"]
 
 if not hasattr(jax, "ffi"):
     raise ImportError(f"hopfield_kernels.jax needs JAX 0.5.3 or later, got {jax.__version__}")
-_TARGET = "hopfield_kernels_recall"
-jax.ffi.register_ffi_target(_TARGET, _core.xla_recall(), platform="cpu")
+_TARGET, _UPDATE = "hopfield_kernels_recall", "hopfield_kernels_update"
+jax.ffi.register_ffi_target(_TARGET, _core.xla_handler("recall"), platform="cpu")
+jax.ffi.register_ffi_target(_UPDATE, _core.xla_handler("update"), platform="cpu")
 
 #: Outputs, and bits of the optional operands, as the handler numbers them.
 _RETRIEVED, _ENERGY, _SIMILARITIES = range(3)
 _VALUES, _MASK, _BIAS = 1, 2, 4
+#: Learning rules, as the handler numbers them.
+_RULES = ("delta", "contrastive", "energy")
 
 
 def retrieve(
@@ -58,6 +62,41 @@ def energy(probes: Any, patterns: Any, beta: Any, mask: Any = None, bias: Any = 
 def similarities(probes: Any, patterns: Any) -> jax.Array:
     """X Mᵀ."""
     return _apply(_SIMILARITIES, probes, patterns, 1.0, (None, None, None))
+
+
+def update(
+    probes: Any,
+    patterns: Any,
+    beta: Any,
+    *,
+    rule: str = "delta",
+    eta: Any = 1.0,
+    reg_lambda: Any = 0.0,
+    l1_lambda: Any = 0.0,
+) -> jax.Array:
+    """Patterns that have learned from one recall of the probes: M + η ΔM - λ M - λ₁ sign(M).
+
+    The rules are those of `Memory.learn`: "delta", "contrastive" and "energy". Patterns that are
+    donated to a compiled program learn where they are.
+
+    >>> import jax.numpy as jnp
+    >>> from hopfield_kernels.jax import update
+    >>> update(jnp.array([0.5, 0.25]), jnp.eye(2), 256.0, eta=0.5)
+    Array([[0.75 , 0.125],
+           [0.   , 1.   ]], dtype=float32)
+    """
+    if rule not in _RULES:
+        raise ValueError(f"rule: expected {', '.join(_RULES)}, got {rule!r}")
+    of = jnp.result_type(probes, patterns)
+    dtype = jnp.promote_types(of, jnp.float32)
+    numbers = {"beta": beta, "eta": eta, "reg_lambda": reg_lambda, "l1_lambda": l1_lambda}
+    operands = [jnp.asarray(operand, dtype) for operand in (probes, patterns, *numbers.values())]
+    _check(operands[:3], 0)
+    for name, operand in zip(numbers, operands[2:], strict=True):
+        if operand.ndim != 0:
+            raise ValueError(f"{name}: expected one number, got shape {operand.shape}")
+    found: jax.Array = _learning(_RULES.index(rule))(*operands)
+    return found.astype(of) if of in (jnp.bfloat16, jnp.float16) else found
 
 
 def _apply(
@@ -148,11 +187,57 @@ def _reference(output: int, there: int, *operands: Any) -> Any:
     return (count - lse) / beta + 0.5 * (jnp.square(probes).sum(-1) + norms)
 
 
+def _update_kernel(rule: int, *operands: Any) -> Any:
+    patterns = operands[1]
+    result = jax.ShapeDtypeStruct(patterns.shape, patterns.dtype)  # type: ignore[no-untyped-call]
+    call = jax.ffi.ffi_call(_UPDATE, result, input_output_aliases={1: 0})
+    return call(*operands, rule=np.int64(rule))
+
+
+def _update_reference(rule: int, *operands: Any) -> Any:
+    """The same in jax.numpy."""
+    probes, patterns, beta, eta, reg_lambda, l1_lambda = operands
+    probes = probes.reshape(-1, patterns.shape[1])
+    if len(probes) == 0:
+        return patterns
+    weights = jax.nn.softmax(beta * probes @ patterns.T, -1)
+    retrieved = weights @ patterns
+    change = weights.T @ (probes if rule else probes - retrieved)
+    if _RULES[rule] == "contrastive":
+        change -= jax.nn.softmax(beta * retrieved @ patterns.T, -1).T @ retrieved
+    decay = reg_lambda * patterns + l1_lambda * jnp.sign(patterns)
+    return patterns + eta / len(probes) * change - decay
+
+
+def _map(batched: Any, size: int, mapped: Any, operands: Any) -> tuple[Any, bool]:
+    """A call for each element of an axis."""
+    every = [_spread(size, *pair) for pair in zip(mapped, operands, strict=True)]
+    return jax.lax.map(lambda of: batched(*of), tuple(every)), True
+
+
+@functools.cache
+def _learning(rule: int) -> Any:
+    """The operation for one rule."""
+    kernel = functools.partial(_update_kernel, rule)
+    reference = functools.partial(_update_reference, rule)
+    return _differentiable(kernel, reference, _map)
+
+
 @functools.cache
 def _operation(output: int, there: int) -> Any:
     """The operation for one output and one choice of optional operands."""
+
+    def batch(batched: Any, size: int, mapped: Any, operands: Any) -> tuple[Any, bool]:
+        if any(_named(there, mapped)[1:4]):
+            return _map(batched, size, mapped, operands)
+        return batched(*_fold(there, size, mapped, operands)), True
+
     kernel = functools.partial(_kernel, output, there)
-    reference = functools.partial(_reference, output, there)
+    return _differentiable(kernel, functools.partial(_reference, output, there), batch)
+
+
+def _differentiable(kernel: Any, reference: Any, batch: Any) -> Any:
+    """The kernel on the CPU, the reference elsewhere and for gradients; under vmap, `batch`."""
 
     @jax.custom_batching.custom_vmap
     def batched(*operands: Any) -> Any:
@@ -160,10 +245,8 @@ def _operation(output: int, there: int) -> Any:
 
     @batched.def_vmap
     def _(size: int, mapped: Any, *operands: Any) -> tuple[Any, bool]:
-        if any(_named(there, mapped)[1:4]):
-            every = [_spread(size, *pair) for pair in zip(mapped, operands, strict=True)]
-            return jax.lax.map(lambda of: batched(*of), tuple(every)), True
-        return batched(*_fold(there, size, mapped, operands)), True
+        found: tuple[Any, bool] = batch(batched, size, mapped, operands)
+        return found
 
     @jax.custom_vjp
     def operation(*operands: Any) -> Any:

@@ -57,6 +57,35 @@ def retrieval_error(
     return _core.retrieval_error(beta, patterns, max_norm, gap, distance)
 
 
+def weight_bound(best_weight: float, max_norm: float) -> float:
+    """A bound on the distance of what is retrieved from its best pattern: 2 M* (1 - p).
+
+    For every separation whose weights sum to 1. `Recall.best_weight` has p.
+
+    >>> import numpy as np, hopfield_kernels as hk
+    >>> recall = hk.Memory(np.eye(2)).recall([0.9, 0.2], 8.0)
+    >>> bound = hk.theory.weight_bound(float(recall.best_weight), 1.0)
+    >>> bool(np.linalg.norm(recall.retrieved - [1.0, 0.0]) <= bound)
+    True
+    """
+    return _core.weight_bound(best_weight, max_norm)
+
+
+def gap_bound(beta: float, patterns: int, max_norm: float, gap: float) -> float:
+    """The same from the gap s_1 - s_2 between the two largest similarities of the probe:
+    2 M* (N - 1) exp(-β (s_1 - s_2)). `Recall.second` has s_2."""
+    return _core.gap_bound(beta, patterns, max_norm, gap)
+
+
+def contraction(beta: float, spread: float) -> float:
+    """A bound on the norm of the Jacobian of an update, β tr Cov_p. `Recall.spread` has the trace.
+
+    Below 1 a fixed point attracts; below 1 on a convex set that is mapped into itself, updates
+    contract.
+    """
+    return _core.contraction(beta, spread)
+
+
 def has_one_fixed_point(memory: _core.Memory, beta: float) -> bool:
     """Whether all probes end at one fixed point: β max_n ‖m_n - mean‖² < 1 (section 4)."""
     return _core.has_one_fixed_point(memory, beta)

@@ -119,8 +119,12 @@ pub struct CallFrame {
     pub attributes: Attributes,
 }
 
+// SAFETY: handlers only read the structs of a call, which XLA leaves as they are until it returns.
+unsafe impl Sync for CallFrame {}
+
 /// Types of elements.
 pub const PRED: c_uint = 1;
+pub const S32: c_uint = 4;
 pub const S64: c_uint = 5;
 pub const F32: c_uint = 11;
 pub const F64: c_uint = 12;

@@ -1,13 +1,13 @@
 //! A call's operands, results and attributes, checked.
 
-use std::ffi::{CString, c_uint};
+use std::ffi::{CString, c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hopfield_kernels::{MatMut, MatRef};
 
 use super::abi::{
     self, BUFFER, Buffer, CallFrame, ErrorArguments, INVALID_ARGUMENT, METADATA, MetadataExtension,
-    PRED, S64, SCALAR, Scalar, Values,
+    PRED, S32, S64, SCALAR, Scalar, Values,
 };
 use crate::arrays::Number;
 
@@ -114,28 +114,36 @@ impl<'a> Frame<'a> {
 
     /// An attribute that is an int64.
     pub fn attribute(&self, name: &str) -> Result<i64, String> {
+        let value = self.scalar(name, S64).ok_or_else(|| format!("{name}: expected an int64"))?;
+        // SAFETY: the scalar's value is of the type that it says.
+        Ok(unsafe { *value.cast::<i64>() })
+    }
+
+    /// An attribute that is a float64.
+    pub fn real(&self, name: &str) -> Result<f64, String> {
+        let found = self.scalar(name, abi::F64);
+        let value = found.ok_or_else(|| format!("{name}: expected a float64"))?;
+        // SAFETY: the scalar's value is of the type that it says.
+        Ok(unsafe { *value.cast::<f64>() })
+    }
+
+    /// The value of an attribute that is a scalar of this type.
+    fn scalar(&self, name: &str, dtype: c_uint) -> Option<*const c_void> {
         let attributes = &self.0.attributes;
-        for index in 0..attributes.size as usize {
+        (0..attributes.size as usize).find_map(|index| {
             // SAFETY: there are `size` names and types, and names are spans of bytes.
             let (found, kind) = unsafe {
                 let span = &**attributes.names.add(index);
                 let bytes = std::slice::from_raw_parts(span.start.cast::<u8>(), span.len);
                 (bytes, *attributes.types.add(index))
             };
-            if found != name.as_bytes() {
-                continue;
+            if found != name.as_bytes() || kind != SCALAR {
+                return None;
             }
-            if kind == SCALAR {
-                // SAFETY: there are `size` values, and one of this kind is a scalar.
-                let scalar = unsafe { &*(*attributes.values.add(index)).cast::<Scalar>() };
-                if scalar.dtype == S64 {
-                    // SAFETY: the scalar's value is of the type that it says.
-                    return Ok(unsafe { *scalar.value.cast::<i64>() });
-                }
-            }
-            return Err(format!("{name}: expected an int64"));
-        }
-        Err(format!("{name}: expected an attribute of this name"))
+            // SAFETY: there are `size` values, and one of this kind is a scalar.
+            let scalar = unsafe { &*(*attributes.values.add(index)).cast::<Scalar>() };
+            (scalar.dtype == dtype).then_some(scalar.value)
+        })
     }
 }
 
@@ -187,20 +195,66 @@ impl<'a> Array<'a> {
             // and nothing writes to operands during the call.
             count => unsafe { std::slice::from_raw_parts(self.buffer.data.cast(), count) },
         };
-        MatRef::new(elements, rows, cols).map_err(|error| error.to_string())
+        MatRef::new(elements, rows, cols).map_err(text)
     }
 
     /// The elements as rows that are written.
     pub fn rows_mut<T: Coded>(self) -> Result<MatMut<'a, T>, String> {
+        let (rows, cols) = self.shape();
+        MatMut::new(self.elements_mut()?, rows, cols).map_err(text)
+    }
+
+    /// The elements, to be written.
+    fn elements_mut<T: Coded>(self) -> Result<&'a mut [T], String> {
         self.expect(T::CODE, T::NAME)?;
         let (rows, cols) = self.shape();
-        let elements: &mut [T] = match rows * cols {
+        Ok(match rows * cols {
             0 => &mut [],
             // SAFETY: as for operands; results belong to this call alone, which asks for each once,
             // and no bits of these types are invalid.
             count => unsafe { std::slice::from_raw_parts_mut(self.buffer.data.cast(), count) },
-        };
-        MatMut::new(elements, rows, cols).map_err(|error| error.to_string())
+        })
+    }
+
+    /// The elements of a result that begins as a copy of an operand. Where XLA has given both the
+    /// same memory, nothing is copied, and the operand may not be read any more.
+    pub fn updated<T: Coded>(self, from: Array<'_>) -> Result<&'a mut [T], String> {
+        from.expect(T::CODE, T::NAME)?;
+        if from.shape() != self.shape() {
+            let (name, (rows, cols)) = (self.name, from.shape());
+            return Err(format!("{name}: expected shape {rows} x {cols}"));
+        }
+        if from.buffer.data != self.buffer.data {
+            let to = self.rows_mut::<T>()?;
+            copy(from.rows::<T>()?, to);
+        }
+        self.elements_mut()
+    }
+
+    /// One number.
+    pub fn number<T: Coded>(self) -> Result<T, String> {
+        match self.shape() {
+            (1, 1) => Ok(self.rows::<T>()?.row(0)[0]),
+            _ => Err(format!("{}: expected one number", self.name)),
+        }
+    }
+
+    /// One int32.
+    pub fn integer(self) -> Result<i32, String> {
+        self.expect(S32, "int32")?;
+        match self.shape() {
+            // SAFETY: as for `rows`: one number of the type that was checked.
+            (1, 1) => Ok(unsafe { *self.buffer.data.cast::<i32>() }),
+            _ => Err(format!("{}: expected one number", self.name)),
+        }
+    }
+
+    /// Writes one int32.
+    pub fn set_integer(self, to: i32) -> Result<(), String> {
+        self.integer()?;
+        // SAFETY: it is one number of this type, as was checked, and results belong to this call.
+        unsafe { *self.buffer.data.cast::<i32>() = to };
+        Ok(())
     }
 
     /// The elements of a mask.
@@ -223,4 +277,14 @@ impl<'a> Array<'a> {
         let (name, found) = (self.name, self.buffer.dtype);
         Err(format!("{name}: expected {expected}, got type {found} of XLA"))
     }
+}
+
+/// Copies rows into others of the same shape.
+pub fn copy<T: Coded>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+    from.iter().enumerate().for_each(|(index, row)| to.row_mut(index).copy_from_slice(row));
+}
+
+/// The crate's error, as the message that it becomes.
+pub fn text(error: hopfield_kernels::Error) -> String {
+    error.to_string()
 }

@@ -1,24 +1,43 @@
-//! XLA's foreign function interface: recall as an operation of JAX's compiled programs.
+//! XLA's foreign function interface: recall and learning as operations of JAX's compiled programs.
 //!
 //! | module | contains |
 //! | --- | --- |
 //! | [`abi`] | the C structs, as far as a handler on the CPU needs them |
 //! | [`frame`] | a call's operands, results and attributes, checked |
-//! | [`recall`] | the handler |
+//! | [`places`] | scratch memory that calls keep |
+//! | [`recall`] | one recall, of which one output is wanted |
+//! | [`learning`] | patterns that have learned from one recall |
+//! | [`component`] | the methods of ngc-learn's component |
 
 mod abi;
+mod component;
 mod frame;
+mod learning;
+mod places;
 mod recall;
 
 use std::ffi::c_void;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// The address of the handler, in a capsule without a name, as `jax.ffi.register_ffi_target` takes
-/// it.
+/// The address of the handler of this name, in a capsule without a name, as
+/// `jax.ffi.register_ffi_target` takes it.
 #[pyfunction]
-pub fn xla_recall(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let handler: unsafe extern "C" fn(*mut abi::CallFrame) -> *mut abi::Error = recall::handler;
+pub fn xla_handler<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let handler: unsafe extern "C" fn(*mut abi::CallFrame) -> *mut abi::Error = match name {
+        "recall" => recall::handler,
+        "update" => learning::handler,
+        "advance" => component::advance,
+        "evolve" => component::evolve,
+        "advance_resident" => component::advance_resident,
+        "evolve_resident" => component::evolve_resident,
+        "read_resident" => component::read_resident,
+        _ => {
+            let message = format!("name: expected that of a handler, got {name:?}");
+            return Err(PyValueError::new_err(message));
+        }
+    };
     // SAFETY: the pointer is that of a function, hence not null and valid for ever; there is
     // neither a name nor a destructor. The result is a new reference, or null with an exception.
     unsafe {

@@ -1,12 +1,10 @@
 //! The handler: one recall, of which one output is wanted.
 
-use std::sync::{Mutex, PoisonError};
-
-use hopfield_kernels::{Borrowed, Context, MatRef, Memory, Outputs, Retrieval};
+use hopfield_kernels::{Borrowed, MatRef, Memory, Outputs, Retrieval};
 
 use super::abi::{self, CallFrame};
-use super::frame::{Array, Coded, Frame, answer};
-use crate::threads::{Call, Turn};
+use super::frame::{Array, Frame, answer, text};
+use super::places::{Place, Placed, with_place};
 
 /// The wanted output, as the attribute `output` numbers them.
 const RETRIEVED: i64 = 0;
@@ -17,34 +15,6 @@ const SIMILARITIES: i64 = 2;
 const VALUES: i64 = 1;
 const MASK: i64 = 2;
 const BIAS: i64 = 4;
-
-/// What a call keeps for the next one, on whichever of XLA's threads that is.
-struct Place<T> {
-    context: Context<T>,
-    memory: Option<Memory<T>>,
-}
-
-/// Places that no call uses at the moment.
-type Places<T> = Mutex<Vec<Box<Place<T>>>>;
-
-/// A type with places of its own.
-trait Placed: Coded {
-    fn places() -> &'static Places<Self>;
-}
-
-impl Placed for f32 {
-    fn places() -> &'static Places<Self> {
-        static PLACES: Places<f32> = Mutex::new(Vec::new());
-        &PLACES
-    }
-}
-
-impl Placed for f64 {
-    fn places() -> &'static Places<Self> {
-        static PLACES: Places<f64> = Mutex::new(Vec::new());
-        &PLACES
-    }
-}
 
 /// The operands that may be missing.
 struct Optional<'a, T> {
@@ -68,29 +38,14 @@ pub unsafe extern "C" fn handler(frame: *mut CallFrame) -> *mut abi::Error {
 }
 
 fn recall<T: Placed>(frame: &Frame<'_>) -> Result<(), String> {
-    let _call = Call::begin();
-    let lock = || T::places().lock().unwrap_or_else(PoisonError::into_inner);
-    let kept = lock().pop();
-    let mut place =
-        kept.unwrap_or_else(|| Box::new(Place { context: Context::new(), memory: None }));
-    let parallelism = Turn::of(0).parallelism();
-    if place.context.parallelism() != parallelism {
-        place.context = std::mem::take(&mut place.context).with_parallelism(parallelism);
-    }
-    let result = place.recall(frame);
-    lock().push(place);
-    result
+    with_place(|place: &mut Place<T>| place.recall(frame))
 }
 
 impl<T: Placed> Place<T> {
     fn recall(&mut self, frame: &Frame<'_>) -> Result<(), String> {
         let probes = frame.operand(0, "probes")?.rows::<T>()?;
         let patterns = frame.operand(1, "patterns")?.rows::<T>()?;
-        let beta = frame.operand(2, "beta")?;
-        if beta.shape() != (1, 1) {
-            return Err("beta: expected one number".to_string());
-        }
-        let beta = beta.rows::<T>()?.row(0)[0];
+        let beta = frame.operand(2, "beta")?.number::<T>()?;
         let optional = Optional::of(frame)?;
         // Patterns are read where they are; with values they are copied.
         let borrowed = match patterns.as_slice().filter(|_| optional.values.is_none()) {
@@ -197,8 +152,4 @@ fn store<T: Placed>(
         Some(values) => memory.with_values(values),
         None => Ok(memory),
     }
-}
-
-fn text(error: hopfield_kernels::Error) -> String {
-    error.to_string()
 }

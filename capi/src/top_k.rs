@@ -1,0 +1,53 @@
+//! The most similar patterns, as a C struct describes them.
+
+use hk::Element;
+
+use crate::options::{Versioned, read};
+use crate::recall::{Reading, Recall, matrix};
+use crate::status::missing;
+use crate::{Handle, text};
+
+/// The k patterns with the largest dot products, the largest first, of equals the one with the
+/// lower index. Set all members to zero first, then `struct_size` to the size of this struct.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct TopK<T> {
+    /// The size of this struct.
+    pub struct_size: usize,
+    /// At most the number of patterns.
+    pub k: usize,
+    /// batch rows of k, one after the other; SIZE_MAX for a probe that is not finite.
+    pub indices: *mut usize,
+    /// batch rows of k, one after the other
+    pub scores: *mut T,
+}
+
+// SAFETY: it is `repr(C)`, its size comes first, and zero is a value of numbers and of pointers.
+unsafe impl<T: Element> Versioned for TopK<T> {
+    const NAME: &'static str = "top_k";
+    const FIRST: usize = size_of::<Self>();
+}
+
+/// Writes indices and scores. Of `recall` it reads the probes.
+///
+/// # Safety
+/// As for `hk_top_k_f32`.
+pub unsafe fn run<T: Element>(
+    memory: *mut Handle<T>,
+    recall: *const Recall<T>,
+    top_k: *const TopK<T>,
+) -> Result<(), String> {
+    // SAFETY: as the caller says.
+    let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
+    // SAFETY: as the caller says.
+    let reading = unsafe { Reading::new(memory, recall) }?;
+    // SAFETY: as the caller says.
+    let top_k = unsafe { read(top_k) }?;
+    let shape = (reading.recall.batch, top_k.k);
+    // SAFETY: as the caller says, of both.
+    let (indices, scores) = unsafe {
+        (matrix("indices", top_k.indices, shape)?, matrix("scores", top_k.scores, shape)?)
+    };
+    let to = (indices.ok_or_else(|| missing("indices"))?, scores.ok_or_else(|| missing("scores"))?);
+    hk::top_k(reading.probes, &memory.memory, to, &mut memory.context).map_err(text)
+}
