@@ -69,29 +69,31 @@ pub unsafe fn run<T: Element>(
         )
     };
     let retrieved = retrieved.map(|rows| MatRef::new(rows, batch, width));
-    let upstream = Upstream { retrieved: retrieved.transpose().map_err(text)?, lse, energy };
+    let mut upstream = Upstream::default().with_retrieved(retrieved.transpose().map_err(text)?);
+    (upstream.lse, upstream.energy) = (lse, energy);
     if !gradients.values.is_null() && stored.value_dim().is_none() {
         return Err("values: expected NULL for a memory without values".to_string());
     }
     let (patterns, dim) = (stored.patterns(), stored.dim());
     let shared = reading.recall.bias_stride == 0;
     let each = |there: bool| if there { gradients.bias } else { std::ptr::null_mut() };
+    let mut to = hk::Gradients::default();
     // SAFETY: as the caller says, of all of them.
-    let to = unsafe {
-        hk::Gradients {
-            probes: matrix("probes", gradients.probes, (batch, dim))?,
-            patterns: matrix("patterns", gradients.patterns, (patterns, dim))?,
-            values: matrix("values", gradients.values, (patterns, width))?,
-            bias: slice_mut(each(shared), patterns),
-            biases: matrix("bias", each(!shared), (batch, patterns))?,
-            beta: gradients.beta.as_mut(),
-        }
-    };
+    unsafe {
+        to.probes = matrix("probes", gradients.probes, (batch, dim))?;
+        to.patterns = matrix("patterns", gradients.patterns, (patterns, dim))?;
+        to.values = matrix("values", gradients.values, (patterns, width))?;
+        to.bias = slice_mut(each(shared), patterns);
+        to.biases = matrix("bias", each(!shared), (batch, patterns))?;
+        to.beta = gradients.beta.as_mut();
+    }
     let (retrieval, context) = (reading.retrieval()?, &mut memory.context);
     let done = match gradients.steps {
         0 => retrieval.backward_settled(reading.probes, stored, upstream, to, context),
-        1 => retrieval.backward(reading.probes, stored, upstream, to, context),
-        steps => retrieval.backward_steps(steps, reading.probes, stored, (upstream, to), context),
+        steps => {
+            let upstream = upstream.with_steps(steps);
+            retrieval.backward(reading.probes, stored, upstream, to, context)
+        }
     };
     done.map_err(text)
 }

@@ -66,19 +66,20 @@ impl Learn {
         let refused = || format!("rule: expected an HkRule, got {}", self.rule);
         let (_, rule) = found.ok_or_else(refused)?;
         let number = T::from_f64;
-        let noise = Noise { sigma: number(self.noise), seed: self.seed, step: self.step };
-        Ok(Plasticity {
-            rule,
-            update: Update {
-                eta: number(self.eta),
-                reg_lambda: number(self.reg_lambda),
-                l1_lambda: number(self.l1_lambda),
-            },
-            negative_beta: (self.negative_beta != 0.0).then(|| number(self.negative_beta)),
-            negative_steps: self.negative_steps.max(1) as usize,
-            negative_winners: (self.negative_winners != 0).then_some(self.negative_winners),
-            noise: (self.noise != 0.0).then_some(noise),
-        })
+        let noise = Noise::new(number(self.noise), self.seed).with_step(self.step);
+        let update = Update::default()
+            .with_eta(number(self.eta))
+            .with_reg_lambda(number(self.reg_lambda))
+            .with_l1_lambda(number(self.l1_lambda));
+        let negative_beta = (self.negative_beta != 0.0).then(|| number(self.negative_beta));
+        let winners = (self.negative_winners != 0).then_some(self.negative_winners);
+        Ok(Plasticity::default()
+            .with_rule(rule)
+            .with_update(update)
+            .with_negative_beta(negative_beta)
+            .with_negative_steps(self.negative_steps.max(1) as usize)
+            .with_negative_winners(winners)
+            .with_noise((self.noise != 0.0).then_some(noise)))
     }
 }
 
@@ -95,12 +96,15 @@ pub unsafe fn run<T: Element>(
     let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
     // SAFETY: as the caller says.
     let reading = unsafe { Reading::new(memory, recall) }?;
+    let mut best = reading.best_buffer();
     // SAFETY: as the caller says.
-    let outputs: Outputs<'_, T> = unsafe { reading.outputs(memory) }?;
+    let outputs: Outputs<'_, T> = unsafe { reading.outputs(memory, &mut best) }?;
     // SAFETY: as the caller says.
     let plasticity = unsafe { read(learn) }?.plasticity::<T>()?;
     let (retrieval, context) = (reading.retrieval()?, &mut memory.context);
     let found = &mut memory.recall;
     retrieval.recall(reading.probes, &memory.memory, outputs, found, context).map_err(text)?;
+    // SAFETY: as the caller says.
+    unsafe { reading.write_best(&best) };
     plasticity.learn(&memory.recall, &mut memory.memory, None, context).map_err(text)
 }

@@ -173,11 +173,33 @@ impl<'a, T: Element> Reading<'a, T> {
         })
     }
 
-    /// The arrays that are written.
+    /// Room for the best pattern of each probe, if these are wanted.
+    pub fn best_buffer(&self) -> Vec<Option<usize>> {
+        vec![None; if self.recall.best.is_null() { 0 } else { self.recall.batch }]
+    }
+
+    /// Writes the best patterns.
     ///
     /// # Safety
     /// As for `hk_recall_f32`, of what is written.
-    pub unsafe fn outputs<'o>(&self, memory: &Handle<T>) -> Result<Outputs<'o, T>, String> {
+    pub unsafe fn write_best(&self, best: &[Option<usize>]) {
+        // SAFETY: as the caller says.
+        let to = unsafe { slice_mut(self.recall.best, best.len()) };
+        for (to, best) in to.into_iter().flatten().zip(best) {
+            // C's word for no pattern at all is SIZE_MAX.
+            *to = best.unwrap_or(usize::MAX);
+        }
+    }
+
+    /// The arrays that are written; the best patterns are written to `best`.
+    ///
+    /// # Safety
+    /// As for `hk_recall_f32`, of what is written.
+    pub unsafe fn outputs<'o>(
+        &self,
+        memory: &Handle<T>,
+        best: &'o mut [Option<usize>],
+    ) -> Result<Outputs<'o, T>, String> {
         let (recall, batch) = (&self.recall, self.recall.batch);
         let width = memory.memory.value_dim().unwrap_or(memory.memory.dim());
         let stride = recall.retrieved_stride;
@@ -189,22 +211,20 @@ impl<'a, T: Element> Reading<'a, T> {
             .transpose()
             .map_err(|error| format!("retrieved: {error}"))?;
         let shape = (batch, self.patterns);
+        let mut outputs = Outputs::default().with_retrieved(retrieved);
         // SAFETY: as the caller says, of all of them: they have an element for each probe, or a row
         // for each.
-        Ok(unsafe {
-            Outputs {
-                retrieved,
-                similarities: matrix("similarities", recall.similarities, shape)?,
-                memory_weights: matrix("memory_weights", recall.memory_weights, shape)?,
-                energy: slice_mut(recall.energy, batch),
-                lse: slice_mut(recall.lse, batch),
-                entropy: slice_mut(recall.entropy, batch),
-                best: slice_mut(recall.best, batch),
-                best_weight: slice_mut(recall.best_weight, batch),
-                support: slice_mut(recall.support, batch),
-                ..Outputs::default()
-            }
-        })
+        unsafe {
+            outputs.similarities = matrix("similarities", recall.similarities, shape)?;
+            outputs.memory_weights = matrix("memory_weights", recall.memory_weights, shape)?;
+            outputs.energy = slice_mut(recall.energy, batch);
+            outputs.lse = slice_mut(recall.lse, batch);
+            outputs.entropy = slice_mut(recall.entropy, batch);
+            outputs.best_weight = slice_mut(recall.best_weight, batch);
+            outputs.support = slice_mut(recall.support, batch);
+        }
+        outputs.best = (!best.is_empty()).then_some(best);
+        Ok(outputs)
     }
 }
 
@@ -235,10 +255,14 @@ pub unsafe fn run<T: Element>(
     let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
     // SAFETY: as the caller says.
     let reading = unsafe { Reading::new(memory, recall) }?;
+    let mut best = reading.best_buffer();
     // SAFETY: as the caller says.
-    let outputs = unsafe { reading.outputs(memory) }?;
+    let outputs = unsafe { reading.outputs(memory, &mut best) }?;
     let retrieval = reading.retrieval()?;
-    retrieval.run(reading.probes, &memory.memory, outputs, &mut memory.context).map_err(text)
+    retrieval.run(reading.probes, &memory.memory, outputs, &mut memory.context).map_err(text)?;
+    // SAFETY: as the caller says.
+    unsafe { reading.write_best(&best) };
+    Ok(())
 }
 
 fn similarity(number: i32) -> Result<hk::Similarity, String> {

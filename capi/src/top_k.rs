@@ -1,6 +1,6 @@
 //! The most similar patterns, as a C struct describes them.
 
-use hk::Element;
+use hk::{Element, MatMut};
 
 use crate::options::{Versioned, read};
 use crate::recall::{Reading, Recall, matrix};
@@ -48,6 +48,16 @@ pub unsafe fn run<T: Element>(
     let (indices, scores) = unsafe {
         (matrix("indices", top_k.indices, shape)?, matrix("scores", top_k.scores, shape)?)
     };
-    let to = (indices.ok_or_else(|| missing("indices"))?, scores.ok_or_else(|| missing("scores"))?);
-    hk::top_k(reading.probes, &memory.memory, to, &mut memory.context).map_err(text)
+    let mut to = indices.ok_or_else(|| missing("indices"))?;
+    let scores = scores.ok_or_else(|| missing("scores"))?;
+    let mut found = vec![None; to.rows() * to.cols()];
+    let indices = MatMut::new(&mut found, to.rows(), to.cols()).map_err(text)?;
+    hk::top_k(reading.probes, &memory.memory, indices, scores, &mut memory.context)
+        .map_err(text)?;
+    for (b, found) in found.chunks_exact(top_k.k.max(1)).enumerate() {
+        for (to, found) in to.row_mut(b).iter_mut().zip(found) {
+            *to = found.unwrap_or(usize::MAX);
+        }
+    }
+    Ok(())
 }

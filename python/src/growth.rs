@@ -1,6 +1,6 @@
 //! Growth: probes that are new to a memory become patterns.
 
-use hopfield_kernels::{Error, Event, Growth, WhenFull};
+use hopfield_kernels::{Error, Event, Growth, GrowthInput, WhenFull};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -77,13 +77,15 @@ pub fn grow<'py, T: Number>(
     let py = probes.py();
     let probes = Rows::<T>::new("probes", probes)?;
     let values = values.map(|values| Rows::<T>::new("values", values)).transpose()?;
-    let rows = (probes.view()?, values.as_ref().map(Rows::view).transpose()?);
+    let values = values.as_ref().map(Rows::view).transpose()?;
+    let input = GrowthInput::new(probes.view()?).with_values(values);
+    let batch = input.probes.rows();
     let borrowed = Borrowed::<T>::new(py, weighing.get())?;
     let retrieval = borrowed.views(weighing.get())?.retrieval();
     let growth = rules.growth::<T>().map_err(refused)?;
-    let events = kept.write(py, rows.0.rows(), |state, context| {
+    let events = kept.write(py, batch, |state, context| {
         let Versioned { memory, usage, .. } = state;
-        growth.grow(&retrieval, rows, memory, usage, context).map_err(refused)
+        growth.grow(&retrieval, input, memory, usage, context).map_err(refused)
     })?;
     named(py, &events)
 }

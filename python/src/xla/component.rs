@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use hopfield_kernels::{
-    Borrowed, BorrowedMut, Context, MatMut, MatRef, Memory, Outputs, Retrieval, Update,
-    outer_product_update_with,
+    Borrowed, BorrowedMut, Context, MatMut, MatRef, Memory, OuterProducts, Outputs, Retrieval,
+    Update, outer_product_update,
 };
 
 use super::abi::{self, CallFrame};
@@ -126,13 +126,11 @@ fn advance_with<T: Placed>(
     let energy = result(ENERGY, "energy")?;
     let mut outputs = frame.result(first, "outputs")?.rows_mut::<T>()?;
     let mut best_weights = vec![T::ZERO; if energy.is_some() { inputs.rows() } else { 0 }];
-    let to = Outputs {
-        retrieved: Some(outputs.reborrow()),
-        similarities: similarities.as_mut().map(MatMut::reborrow),
-        memory_weights: memory_weights.as_mut().map(MatMut::reborrow),
-        best_weight: energy.is_some().then_some(&mut best_weights[..]),
-        ..Outputs::default()
-    };
+    let mut to = Outputs::new()
+        .with_retrieved(outputs.reborrow())
+        .with_similarities(similarities.as_mut().map(MatMut::reborrow))
+        .with_memory_weights(memory_weights.as_mut().map(MatMut::reborrow));
+    to.best_weight = energy.is_some().then_some(&mut best_weights[..]);
     Retrieval::new(beta).run(inputs, memory, to, context).map_err(text)?;
     if let Some(similarities) = &mut similarities {
         (0..similarities.rows()).for_each(|b| subtract_maximum(similarities.row_mut(b)));
@@ -174,11 +172,10 @@ fn rates<T: Placed>(frame: &Frame<'_>) -> Result<(Rule<T>, Update<T>), String> {
     // ngc-learn's negative phase has a temperature of 1.
     let rule = rule_of(frame.attribute("rule")?)?;
     let rule = Rule { rule, beta: real("beta")?, negative_beta: T::ONE };
-    let rates = Update {
-        eta: real("eta")?,
-        reg_lambda: real("reg_lambda")?,
-        l1_lambda: real("l1_lambda")?,
-    };
+    let rates = Update::default()
+        .with_eta(real("eta")?)
+        .with_reg_lambda(real("reg_lambda")?)
+        .with_l1_lambda(real("l1_lambda")?);
     Ok((rule, rates))
 }
 
@@ -269,7 +266,7 @@ fn evolve_resident_rows<T: Placed>(frame: &Frame<'_>, kept: &Kept<T>) -> Result<
         let (input, rates) = with_place(|place| learned(frame, (3, 1), &state.memory, place))?;
         let memory = &mut state.memory;
         input.apply(rates, |weights, vectors, rates| {
-            outer_product_update_with(memory, weights, vectors, rates, None, context)
+            outer_product_update(memory, OuterProducts::new(weights, vectors), rates, &mut *context)
         })?;
         Ok(token.wrapping_add(1))
     });

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use hopfield_kernels::{
-    BorrowedMut, Context, MatMut, MatRef, Memory, Outputs, Retrieval, Update, UpdateRule,
-    outer_product_update_with,
+    BorrowedMut, Context, MatMut, MatRef, Memory, OuterProducts, Outputs, Retrieval, Update,
+    UpdateRule, outer_product_update,
 };
 
 use super::abi::{self, CallFrame};
@@ -81,7 +81,7 @@ impl<'w, T: Coded> Input<'w, T> {
         let (batch, patterns, dim) = self.shape;
         let weights = MatRef::new(&self.weights, batch, patterns).map_err(text)?;
         let vectors = MatRef::new(&self.vectors, batch, dim).map_err(text)?;
-        let rates = Update { eta: rates.eta * self.scale, ..rates };
+        let rates = rates.with_eta(rates.eta * self.scale);
         update(weights, vectors, rates).map_err(text)
     }
 }
@@ -95,7 +95,7 @@ pub fn weights_of<T: Coded>(
     let (batch, patterns) = (probes.rows(), memory.patterns());
     let mut weights = vec![T::ZERO; batch * patterns];
     let to = MatMut::new(&mut weights, batch, patterns).map_err(text)?;
-    let outputs = Outputs { memory_weights: Some(to), ..Outputs::default() };
+    let outputs = Outputs::new().with_memory_weights(to);
     Retrieval::new(beta).run(probes, memory, outputs, context).map_err(text)?;
     Ok(weights)
 }
@@ -129,11 +129,10 @@ impl<T: Placed> Place<T> {
         let probes = frame.operand(0, "probes")?.rows::<T>()?;
         let patterns = frame.operand(1, "patterns")?;
         let beta = frame.operand(2, "beta")?.number::<T>()?;
-        let rates = Update {
-            eta: frame.operand(3, "eta")?.number()?,
-            reg_lambda: frame.operand(4, "reg_lambda")?.number()?,
-            l1_lambda: frame.operand(5, "l1_lambda")?.number()?,
-        };
+        let rates = Update::default()
+            .with_eta(frame.operand(3, "eta")?.number()?)
+            .with_reg_lambda(frame.operand(4, "reg_lambda")?.number()?)
+            .with_l1_lambda(frame.operand(5, "l1_lambda")?.number()?);
         let rule = rule_of(frame.attribute("rule")?)?;
         let rule = Rule { rule, beta, negative_beta: beta };
         let (count, dim) = patterns.shape();
@@ -152,7 +151,7 @@ impl<T: Placed> Place<T> {
         let input = self.input(rule, probes, memory)?;
         let context = &mut self.context;
         input.apply(rates, |weights, vectors, rates| {
-            outer_product_update_with(memory, weights, vectors, rates, None, context)
+            outer_product_update(memory, OuterProducts::new(weights, vectors), rates, &mut *context)
         })?;
         copy(memory.as_mat(), MatMut::new(to, count, dim).map_err(text)?);
         Ok(())
@@ -168,11 +167,9 @@ impl<T: Placed> Place<T> {
         let (batch, dim, patterns) = (probes.rows(), memory.dim(), memory.patterns());
         let (mut retrieved, mut weights) =
             (vec![T::ZERO; batch * dim], vec![T::ZERO; batch * patterns]);
-        let outputs = Outputs {
-            retrieved: Some(MatMut::new(&mut retrieved, batch, dim).map_err(text)?),
-            memory_weights: Some(MatMut::new(&mut weights, batch, patterns).map_err(text)?),
-            ..Outputs::default()
-        };
+        let outputs = Outputs::new()
+            .with_retrieved(MatMut::new(&mut retrieved, batch, dim).map_err(text)?)
+            .with_memory_weights(MatMut::new(&mut weights, batch, patterns).map_err(text)?);
         let context = &mut self.context;
         Retrieval::new(rule.beta).run(probes, memory, outputs, context).map_err(text)?;
         let retrieved = MatRef::new(&retrieved, batch, dim).map_err(text)?;
