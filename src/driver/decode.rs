@@ -225,9 +225,9 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         let mut scores = simd.splat(T::ZERO);
         for chunk in chunks::<T>(self.probe.len() / T::LANES) {
             let first = chunk.start == 0;
+            let patterns = Loaded { rows, loads: self.loads };
             // SAFETY: `n + Q <= patterns.rows()`, and rows are as long as the probe, both by the
             // precondition of `score`.
-            let patterns = Loaded { rows, loads: self.loads };
             let [mut sums] = unsafe {
                 tile::<Products, T, E, L, S, 1, Q>(simd, self.probe.as_ptr(), 0, patterns, chunk)
             };

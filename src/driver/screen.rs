@@ -419,10 +419,11 @@ impl<T: Element> Pass<'_, T> {
             return;
         }
         let many = matches!(screening.threshold, Threshold::KthWidth { k: 2.., .. });
-        if !many && high > self.scratch.lists[b].found_at {
-            if let Some(at) = position(bounds, high) {
-                screening.find(b, block.start + at, high, self.scratch);
-            }
+        if !many
+            && high > self.scratch.lists[b].found_at
+            && let Some(at) = position(bounds, high)
+        {
+            screening.find(b, block.start + at, high, self.scratch);
         }
         let ScreenScratch { bounds, lists, .. } = &mut *self.scratch;
         let list = &mut lists[b];
@@ -481,7 +482,7 @@ impl<T: Element> Screening<'_, T> {
             let entries = list.indices.iter().zip(&list.bounds);
             lowest.clear();
             lowest.extend(entries.map(|(&n, &from_above)| {
-                let from_below = bounds.from_below(codes, b, n as usize, from_above);
+                let from_below = bounds.below(codes, b, n as usize, from_above);
                 if from_below.is_finite() { from_below } else { f32::NEG_INFINITY }
             }));
             let (_, kth, _) = lowest.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));

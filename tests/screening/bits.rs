@@ -160,10 +160,10 @@ fn threads_and_position<T: Real>(codes: Option<Codes>) {
                 });
                 assert!(found == expected, "{threads} threads, {screening:?} {separation:?}");
             }
-            for b in 0..batch {
-                let alone =
-                    told(&retrieval, problem.view().subrows(b..b + 1), &memory, &mut serial);
-                assert!(alone[0] == expected[b], "probe {b} alone, {screening:?} {separation:?}");
+            for (b, expected) in expected.iter().enumerate() {
+                let probe = problem.view().subrows(b..b + 1);
+                let alone = told(&retrieval, probe, &memory, &mut serial);
+                assert!(alone[0] == *expected, "probe {b} alone, {screening:?} {separation:?}");
             }
         }
     }

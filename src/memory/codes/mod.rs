@@ -185,8 +185,9 @@ impl CodeStore {
             }
             let drift = (self.drifts[n] + distance) * (1.0 + f32::EPSILON);
             self.drifts[n] = drift;
-            // Not "at most": a drift that is not a number is none.
-            if !(f64::from(drift) <= f64::from(self.scales[n]) * self.rho) {
+            // A drift that is not a number is not small.
+            let is_small = f64::from(drift) <= f64::from(self.scales[n]) * self.rho;
+            if !is_small {
                 self.set(n, row(n));
             }
         }

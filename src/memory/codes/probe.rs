@@ -75,7 +75,8 @@ impl ProbeCodes {
         // A drift is at most as large as the remainder. Where a sum may overflow, or a probe is not
         // finite, every pattern is scored.
         let highest = norm * store.highest_scale() * (kappa + 2.0 * rho);
-        if !(highest < 0.25 * f64::from(f32::MAX)) {
+        let is_safe = highest < 0.25 * f64::from(f32::MAX);
+        if !is_safe {
             error = f64::INFINITY;
         }
         self.starts.push(-store.kind.format().zero() * total);
@@ -118,7 +119,7 @@ impl Bounds<'_> {
     /// A bound from below for the score of pattern `n`, given that from above: the error of a score
     /// has either sign, and its bound allows for the roundings here as well.
     #[inline(always)]
-    pub fn from_below(&self, probes: &ProbeCodes, b: usize, n: usize, from_above: f32) -> f32 {
+    pub fn below(&self, probes: &ProbeCodes, b: usize, n: usize, from_above: f32) -> f32 {
         let Factors { error, norm, lost, .. } = probes.factors[b];
         let drift = self.drifts.map_or(0.0, |drifts| norm * drifts[n]);
         from_above - 2.0 * (self.scales[n] * error + drift + lost)

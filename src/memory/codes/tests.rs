@@ -43,7 +43,7 @@ impl<T: Element> IntegerKernel for AllBounds<'_, T> {
             .map(|b| {
                 let mut above = vec![0.0; count];
                 bounds.write(&codes, b, &sums[b * panels * PANEL..][..count], &mut above);
-                let below = |(n, &above): (usize, &f32)| bounds.from_below(&codes, b, n, above);
+                let below = |(n, &above): (usize, &f32)| bounds.below(&codes, b, n, above);
                 let below = above.iter().enumerate().map(below).collect::<Vec<f32>>();
                 above.into_iter().zip(below).collect()
             })
