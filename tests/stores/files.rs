@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use hopfield_kernels::{
-    Access, Context, Error, MapOptions, MatRef, Memory, OuterProducts, Precision, Retrieval,
-    Update, outer_product_update,
+    Access, Codes, Context, Error, MapOptions, MatRef, Memory, OuterProducts, Precision, Retrieval,
+    Screening, Update, outer_product_update,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -264,6 +264,37 @@ fn norms_are_kept_beside_the_file_and_computed_again_where_it_has_changed() {
     std::fs::remove_file(&beside).unwrap();
     std::fs::create_dir(&beside).unwrap();
     assert_eq!(map(&path).squared_norms(), other.squared_norms());
+}
+
+/// Codes of a file are kept beside it, and are not those of another file.
+#[test]
+fn codes_are_kept_beside_the_file() {
+    let (_folder, path) = file("codes.npy");
+    let numbers = |step: usize| -> Vec<f32> {
+        (0..400 * 40).map(|i| ((i * i + i * step) as f32).sin()).collect()
+    };
+    let of = |step| Memory::from_slice(&numbers(step), 40).unwrap();
+    let map = || {
+        let options = MapOptions::default().with_sidecar(true).with_codes(Codes::Eight);
+        Memory::<f32>::map_with(&path, options).unwrap()
+    };
+    let recalled = |memory: &Memory<f32>, probe: &[f32]| {
+        let (mut probe, mut context) = (probe.to_vec(), Context::new());
+        let retrieval = Retrieval::new(3.0).with_screening(Screening::Always);
+        retrieval.apply_with(memory, &mut probe, &mut context).unwrap();
+        (probe, context.counters())
+    };
+    for step in [1, 3] {
+        of(step).save(&path).unwrap();
+        let probe = of(step).pattern(17).to_vec();
+        let (expected, plain) = recalled(&of(step), &probe);
+        assert_eq!(plain.probes, 0);
+        let (first, made) = recalled(&map(), &probe);
+        let (again, kept) = recalled(&map(), &probe);
+        assert_eq!((&first, &again), (&expected, &expected));
+        assert_eq!((made, kept), (kept, made));
+        assert_eq!(kept.probes, 1);
+    }
 }
 
 #[test]

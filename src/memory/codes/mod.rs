@@ -16,6 +16,8 @@
 //! bound of its distance from what was quantised, which is added to the remainder. It is quantised
 //! again once its drift is as large as the remainder.
 
+#[cfg(feature = "files")]
+mod bytes;
 mod probe;
 mod quantise;
 

@@ -18,6 +18,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::memory::codes::{CodeStore, Codes};
 use memmap2::Mmap;
 pub use options::{Access, MapOptions};
 use sidecar::Sidecar;
@@ -136,7 +137,7 @@ impl<T: Element> Memory<T> {
     /// to the system.
     ///
     /// ```
-    /// use hopfield_kernels::{MapOptions, Memory};
+    /// use hopfield_kernels::{Codes, MapOptions, Memory};
     ///
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("patterns.safetensors");
@@ -144,8 +145,8 @@ impl<T: Element> Memory<T> {
     /// let mut seen = Vec::new();
     /// let mut progress = |done, patterns| seen.push((done, patterns));
     /// let options = MapOptions::default().with_progress(&mut progress).with_sidecar(true);
-    /// let memory = Memory::<f64>::map_with(&path, options)?;
-    /// assert_eq!(memory.squared_norms(), [5.0, 25.0]);
+    /// let memory = Memory::<f64>::map_with(&path, options.with_codes(Codes::Eight))?;
+    /// assert_eq!((memory.squared_norms(), memory.codes()), (&[5.0, 25.0][..], Some(Codes::Eight)));
     /// assert_eq!(seen, [(2, 2)]);
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
@@ -161,8 +162,29 @@ impl<T: Element> Memory<T> {
         let mut memory = layout.patterns.memory::<T>(&map);
         memory.values = layout.values.map(|values| Box::new(values.memory(&map)));
         let sidecar = options.sidecar.then(|| Sidecar::beside(path, &file, &map));
-        memory.learn_norms_of_file(level, sidecar, (&map, options.progress));
+        memory.learn_norms_of_file(level, sidecar.as_ref(), (&map, options.progress));
+        if let Some(codes) = options.codes {
+            memory = memory.with_codes_of_file(codes, sidecar.as_ref())?;
+        }
         options.access.advise(&map);
+        Ok(memory)
+    }
+
+    /// Quantises mapped patterns, or takes the codes that have been kept.
+    fn with_codes_of_file(mut self, codes: Codes, sidecar: Option<&Sidecar>) -> Result<Self> {
+        let section = format!("codes {codes:?} {}", T::NAME);
+        let kept = sidecar.and_then(|sidecar| sidecar.read(&section));
+        let shape = (self.patterns, self.dim);
+        let kept = kept.and_then(|kept| CodeStore::from_bytes(codes, shape, &kept));
+        if kept.is_some() {
+            self.codes = kept.map(Box::new);
+            return Ok(self);
+        }
+        let memory = self.with_codes(codes)?;
+        if let (Some(sidecar), Some(codes)) = (sidecar, &memory.codes) {
+            // What cannot be kept is computed again.
+            let _ = sidecar.write(&[(&section, &codes.to_bytes())]);
+        }
         Ok(memory)
     }
 
@@ -170,14 +192,14 @@ impl<T: Element> Memory<T> {
     fn learn_norms_of_file(
         &mut self,
         level: Level,
-        sidecar: Option<Sidecar>,
+        sidecar: Option<&Sidecar>,
         (map, mut progress): (&Mmap, Option<options::Progress<'_>>),
     ) {
         // Levels without fused multiply-add round otherwise.
         let rounding = if level.has_fused_multiply_add() { "fused" } else { "unfused" };
         let section = format!("squared norms {} {rounding}", T::NAME);
         let count = self.patterns;
-        let kept = sidecar.as_ref().and_then(|sidecar| sidecar.read(&section));
+        let kept = sidecar.and_then(|sidecar| sidecar.read(&section));
         self.norms = vec![T::ZERO; count];
         let bytes = bytemuck::cast_slice_mut::<T, u8>(&mut self.norms);
         if let Some(kept) = kept.filter(|kept| kept.len() == bytes.len()) {

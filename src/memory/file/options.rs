@@ -2,6 +2,8 @@
 
 use memmap2::Mmap;
 
+use crate::memory::codes::Codes;
+
 /// Told how many patterns have been read, and of how many.
 pub(super) type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
@@ -10,6 +12,7 @@ pub(super) type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 pub struct MapOptions<'a> {
     pub(super) progress: Option<Progress<'a>>,
     pub(super) sidecar: bool,
+    pub(super) codes: Option<Codes>,
     pub(super) access: Access,
 }
 
@@ -21,7 +24,16 @@ impl<'a> MapOptions<'a> {
         Self { progress: Some(progress), ..self }
     }
 
-    /// Keeps what is computed from the patterns, which are their norms, in a file beside theirs,
+    /// Gives the patterns codes, which are in memory; see [`Memory::with_codes`]. Recall then reads
+    /// those patterns from the file that matter.
+    ///
+    /// [`Memory::with_codes`]: crate::Memory::with_codes
+    #[must_use]
+    pub fn with_codes(self, codes: Codes) -> Self {
+        Self { codes: Some(codes), ..self }
+    }
+
+    /// Keeps what is computed from the patterns, their norms and codes, in a file beside theirs,
     /// `<name>.hopfield`. The next time they are mapped they are then not read for it.
     ///
     /// It is tied to the file by its length, its time of modification, and a hash: of all of a file
@@ -44,7 +56,8 @@ impl std::fmt::Debug for MapOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut options = f.debug_struct("MapOptions");
         options.field("progress", &self.progress.is_some());
-        options.field("sidecar", &self.sidecar).field("access", &self.access).finish()
+        options.field("sidecar", &self.sidecar).field("codes", &self.codes);
+        options.field("access", &self.access).finish()
     }
 }
 
