@@ -90,7 +90,10 @@ pub(crate) fn projection_weights<T: Element>(
     projected: &mut Vec<T>,
 ) {
     projected.clear();
-    projected.reserve(supports.weights.capacity());
+    if projected.capacity() < supports.weights.len() {
+        // As much as the supports have made room for: the next ones may be larger.
+        projected.reserve(supports.weights.capacity());
+    }
     for (b, probe) in probes.iter().enumerate() {
         let range = supports.range(b);
         let (indices, weights) = (&supports.indices[range.clone()], &supports.weights[range]);

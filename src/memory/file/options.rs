@@ -8,6 +8,17 @@ use crate::memory::codes::Codes;
 pub(super) type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
 /// How the patterns of a file are mapped: see [`Memory::map_with`](crate::Memory::map_with).
+///
+/// ```
+/// use hopfield_kernels::{Access, Codes, MapOptions, Memory};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("patterns.npy");
+/// Memory::from([[1.0_f32, 2.0], [3.0, 4.0]]).save(&path)?;
+/// let options = MapOptions::default().with_codes(Codes::Eight).with_access(Access::Any);
+/// assert_eq!(Memory::<f32>::map_with(&path, options)?.codes(), Some(Codes::Eight));
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 #[derive(Default)]
 pub struct MapOptions<'a> {
     pub(super) progress: Option<Progress<'a>>,
