@@ -12,7 +12,8 @@ use crate::Result;
 
 /// Where patterns and probes come from.
 pub enum Source {
-    /// Elements of N(0, 1/D), so that norms are near 1. A probe is a pattern and half as much noise.
+    /// Elements of N(0, 1/D), so that norms are near 1. A probe is a pattern and half as much
+    /// noise.
     Normal { dim: usize, patterns: usize },
     /// The handwritten digits of the crate's examples, pixels in [0, 1]. A probe is a digit and
     /// noise, 0.1 for a pixel.

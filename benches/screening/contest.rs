@@ -13,8 +13,8 @@ use crate::rows::Row;
 
 /// The head of the table. Ratios are times of `dense` over times of the others.
 pub const HEAD: &str = "\
-| data | B x D x N | type | β | dense | no codes | 8 bits | 4 bits | listed, 8 bits | listed, 4 bits \
-| kept | streamed |
+| data | B x D x N | type | β | dense | no codes | 8 bits | 4 bits \
+| listed, 8 bits | listed, 4 bits | kept | streamed |
 | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 
 /// How long it is measured.

@@ -9,8 +9,8 @@
 //!
 //! `benches/peers/reference/real_data.py` fills the folder. One process, one thread: the ways take
 //! turns, and who begins changes from round to round. A turn is a call that is not timed, which
-//! brings the patterns or codes back into the caches that can hold them, and the median of the calls
-//! of a slice of time. The largest row takes 5 GB of memory.
+//! brings the patterns or codes back into the caches that can hold them, and the median of the
+//! calls of a slice of time. The largest row takes 5 GB of memory.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ Run from the root of the repository, in an environment with the requirements bes
     python benches/peers/reference/real_data.py FOLDER [--sentences 14000] [--only PART,...]
 
 Nothing is fetched while it runs, and every run makes the same arrays. The embeddings take about
-eight minutes on one thread, everything else half a minute. All arrays are float32, in C order.
+five minutes on one thread, everything else half a minute. All arrays are float32, in C order.
 
 digits.npy             1,797 x 64    handwritten digits (scikit-learn), pixels from 0 to 1
 patches.npy            60,000 x 784  patches of 28 x 28 pixels of the photographs that scikit-learn
