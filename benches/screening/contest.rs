@@ -46,6 +46,8 @@ struct Contestant<'m, T> {
     memory: &'m Memory<T>,
     context: Context<T>,
     retrieved: Vec<T>,
+    /// Probes of all calls since the counters were reset.
+    probes: usize,
     /// The median of each turn.
     seconds: Vec<f64>,
 }
@@ -90,7 +92,7 @@ impl<'m, T: Element> Contestant<'m, T> {
     fn new(way: Way, memory: &'m Memory<T>, task: &Task<T>) -> Self {
         let context = Context::new().with_parallelism(Parallelism::Serial);
         let retrieved = vec![T::ZERO; task.batch * task.dim];
-        Self { way, memory, context, retrieved, seconds: Vec::new() }
+        Self { way, memory, context, retrieved, probes: 0, seconds: Vec::new() }
     }
 
     fn call(&mut self, task: &Task<T>) -> Result<()> {
@@ -102,6 +104,7 @@ impl<'m, T: Element> Contestant<'m, T> {
             Outputs::new().with_retrieved(retrieved),
             &mut self.context,
         )?;
+        self.probes += task.batch;
         Ok(())
     }
 
@@ -116,6 +119,11 @@ impl<'m, T: Element> Contestant<'m, T> {
         }
         self.seconds.push(median(times));
         Ok(())
+    }
+
+    /// Probes that were not streamed. (`Counters::probes` has those twice that were screened twice.)
+    fn screened(&self) -> usize {
+        self.probes - self.context.counters().dense as usize
     }
 
     fn bits(&self) -> impl Iterator<Item = u64> {
@@ -134,6 +142,7 @@ fn check<T: Element>(
     for contestant in contestants.iter_mut() {
         contestant.call(task)?;
         contestant.context.reset_counters();
+        contestant.probes = 0;
     }
     let [_, auto, eight, four] = contestants;
     if !auto.bits().eq(eight.bits()) || !always.bits().eq(four.bits()) {
@@ -162,7 +171,8 @@ fn print<T: Element>(row: &Row, beta: f64, contestants: &[Contestant<'_, T>; 4],
         format!("{:.2}", median(pairs.map(|(dense, other)| dense / other).collect()))
     };
     let listed = |of: &Contestant<'_, T>| share(of, |counters| counters.listed);
-    let all = eight.context.counters();
+    // If the test streams all probes, those that are screened all the same tell.
+    let screened = if eight.screened() > 0 { eight } else { four };
     println!(
         "| {} | {} x {} x {} | {} | {beta} | {} | {} | {} | {} | {} | {} | {} | {:.0}% |",
         row.source.name(),
@@ -176,18 +186,18 @@ fn print<T: Element>(row: &Row, beta: f64, contestants: &[Contestant<'_, T>; 4],
         ratio(four),
         listed(eight),
         listed(four),
-        share(four, |counters| counters.kept),
-        100.0 * all.dense as f64 / (all.dense + all.probes) as f64,
+        share(screened, |counters| counters.kept),
+        100.0 - 100.0 * eight.screened() as f64 / eight.probes as f64,
     );
 }
 
 /// The share of the patterns, in percent, for the probes that were screened.
 fn share<T: Element>(of: &Contestant<'_, T>, count: impl Fn(Counters) -> u64) -> String {
     let counters = of.context.counters();
-    if counters.probes == 0 {
+    if of.screened() == 0 {
         return "-".into();
     }
-    let all = counters.probes as f64 * of.memory.patterns() as f64;
+    let all = of.screened() as f64 * of.memory.patterns() as f64;
     match 100.0 * count(counters) as f64 / all {
         percent if percent >= 10.0 => format!("{percent:.0}%"),
         percent if percent >= 0.095 => format!("{percent:.1}%"),

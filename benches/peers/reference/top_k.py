@@ -90,7 +90,6 @@ class Library:
     def __init__(self, find, probes):
         self.find, self.probes, self.next = find, probes, 0
         self.indices = np.concatenate([find(probes[b : b + 1]) for b in range(len(probes))])
-        self.listed = 1.0
 
     def call(self):
         self.find(self.probes[self.next : self.next + 1])
@@ -125,8 +124,7 @@ class Worker:
         arguments = ["--patterns", files[0], "--probes", files[1], "--k", str(K), "--codes", codes]
         self.process = subprocess.Popen(
             [program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        ready = self.answer()
-        self.indices, self.listed = np.array(ready["indices"]), ready["listed"]
+        self.indices = np.array(self.answer()["indices"])
 
     def answer(self):
         return json.loads(self.process.stdout.readline())
@@ -169,15 +167,14 @@ def compete(everybody, options):
     return times
 
 
-def show(title, shape, everybody, times, same):
+def show(title, shape, times, same):
     def ratio(name, peer):
         return statistics.median(b / a for a, b in zip(times[name], times[peer]))
 
-    for name in everybody:
+    for name in times:
         milliseconds = 1e3 * statistics.median(times[name])
         ratios = [f"{ratio(name, peer):.2f}" for peer in ("FAISS IndexFlatIP", "USearch exact")]
-        listed = f"{100 * everybody[name].listed:.2f}%"
-        cells = [title, shape, name, f"{milliseconds:.2f} ms", *ratios, listed, str(same[name])]
+        cells = [title, shape, name, f"{milliseconds:.2f} ms", *ratios, str(same[name])]
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
@@ -191,7 +188,7 @@ def measure(title, patterns, probes, options):
         for who in everybody.values():
             who.close()
     shape = f"1 x {patterns.shape[1]} x {len(patterns)}"
-    show(title, shape, everybody, times, same)
+    show(title, shape, times, same)
 
 
 def main():
@@ -202,9 +199,9 @@ def main():
     parser.add_argument("--slice", type=float, default=0.25, help="seconds of a turn")
     options = parser.parse_args()
     print(f"FAISS {faiss.__version__}, USearch {usearch.__version__}, k = {K}\n")
-    print("| data | B x D x N | who | time | FAISS / it | USearch / it | scored"
+    print("| data | B x D x N | who | time | FAISS / it | USearch / it"
           f" | same order as FAISS, of {PROBES} |")
-    print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
     for title, patterns, probes in data(options.data):
         measure(title, patterns, probes, options)
 

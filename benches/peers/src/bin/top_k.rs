@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         found.extend(searcher.indices.chunks(options.k).map(<[_]>::to_vec));
     }
     let version = machine::peer_version("hopfield", None);
-    say(&json!({ "indices": found, "version": version, "listed": searcher.listed() }))?;
+    say(&json!({ "indices": found, "version": version }))?;
     for line in io::stdin().lock().lines() {
         let line = line?;
         match line.split_whitespace().collect::<Vec<_>>()[..] {
@@ -116,13 +116,6 @@ impl Searcher {
             &mut self.context,
         )?;
         Ok(())
-    }
-
-    /// The share of the patterns whose scores were computed.
-    fn listed(&self) -> f64 {
-        let counters = self.context.counters();
-        let all = (counters.probes + counters.dense) as f64 * self.memory.patterns() as f64;
-        (counters.listed as f64 + counters.dense as f64 * self.memory.patterns() as f64) / all
     }
 }
 
