@@ -5,6 +5,7 @@
 //! | `worker` | this crate as one of the workers of `peers.py` |
 //! | `rust_peers` | this crate beside compositions over matrixmultiply, gemm and faer |
 //! | `roofline` | this crate beside what the machine could do at most |
+//! | `top_k` | this crate as the worker of `reference/top_k.py` |
 mod composition;
 mod data;
 mod gemm;
