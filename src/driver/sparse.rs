@@ -28,7 +28,7 @@ use crate::simd::Element;
 use crate::similarity::scoring::least_unmasked;
 
 /// Most bytes of the lists of a chunk of probes.
-const LIST_BYTES: usize = 32 << 20;
+const LIST_BYTES: usize = 64 << 20;
 /// From so many candidates on, a sample of at most this size bounds the support first.
 const MANY: usize = 400;
 const SAMPLE: usize = 192;
@@ -284,7 +284,8 @@ impl<T: Element> Sparse<'_, T> {
                 let overflowed = (b..chunk.end.min(b + self.chunk(full)))
                     .take_while(|b| work.narrow.overflowed(b - chunk.start));
                 let again = b..b + overflowed.count();
-                let shared = self.shared.for_probes(again.clone());
+                // Most patterns are scored anyway.
+                let shared = Shared { codes: None, ..self.shared.for_probes(again.clone()) };
                 let to = (&mut work.full, &mut work.scan);
                 let what = (full, PerPattern::none());
                 scan(&shared, probes.subrows(again.clone()), what, to, self.parallelism)?;

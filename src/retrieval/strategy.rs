@@ -39,7 +39,7 @@ use crate::similarity::scoring::{Scoring, masked};
 ///   principle. Separations whose weights are mostly 0 have narrower windows: 2 / β for 1.5-entmax,
 ///   1 / β for sparsemax.
 /// - **Data.** Probes that resemble a few patterns; a probe that resembles none has all patterns in
-///   the window, and what screening has read is lost (a quarter of the time at most).
+///   the window, and what screening has read is lost: a batch then takes up to twice as long.
 /// - **Size.** At least 256 patterns of 32 features; the more the better.
 ///
 /// docs/PERFORMANCE.md has figures for images and for embeddings of sentences.
