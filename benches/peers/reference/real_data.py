@@ -5,8 +5,8 @@ Run from the root of the repository, in an environment with the requirements bes
 
     python benches/peers/reference/real_data.py FOLDER [--sentences 14000] [--only PART,...]
 
-Nothing is fetched while it runs, and every run makes the same arrays. The embeddings take about
-five minutes on one thread, everything else half a minute. All arrays are float32, in C order.
+Nothing is fetched while it runs, and random numbers have seeds. The embeddings take about five
+minutes on one thread, everything else half a minute. All arrays are float32, in C order.
 
 digits.npy             1,797 x 64    handwritten digits (scikit-learn), pixels from 0 to 1
 patches.npy            60,000 x 784  patches of 28 x 28 pixels of the photographs that scikit-learn
