@@ -323,8 +323,8 @@ impl<T: Element> Memory<T> {
 
     /// Whether patterns and values are all finite, as far as their norms tell.
     pub(crate) fn is_finite(&self) -> bool {
-        let finite = self.squared_norms().iter().all(|norm| norm.is_finite());
-        finite && self.values.as_ref().is_none_or(|values| values.is_finite())
+        self.max_squared_norm().is_finite()
+            && self.values.as_ref().is_none_or(|values| values.is_finite())
     }
 
     /// Number of patterns, N.
