@@ -6,13 +6,16 @@
 
 mod arrays;
 mod backward;
+mod counting;
 mod growth;
 mod learning;
 mod memory;
 mod recall;
 mod resident;
+mod retrieve;
 mod room;
 mod rows;
+mod store;
 mod synapse;
 mod theory;
 mod threads;
@@ -31,9 +34,13 @@ fn refused(error: hopfield_kernels::Error) -> PyErr {
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::counting::{last_counters, reset_counters};
+    #[pymodule_export]
     use crate::memory::PyMemory;
     #[pymodule_export]
     use crate::rows::{rows_potential, rows_vjp, rows_weights};
+    #[pymodule_export]
+    use crate::store::Store;
     #[pymodule_export]
     use crate::synapse::Synapse;
     #[pymodule_export]

@@ -1,23 +1,25 @@
 //! The memory: patterns of either type of elements, behind a lock that calls share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use hopfield_kernels::{
-    Context, Element, Error, MatMut, MatRef, Memory, Outputs, Parallelism, Retrieval, Usage,
-};
+use hopfield_kernels::{Context, Element, MatRef, Memory, Parallelism, Precision, Usage};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arrays::{Number, Rows, matrix};
 use crate::backward::{Upstream, backward};
+use crate::counting::{self, reset_counters};
 use crate::growth::{self, Rules, grow};
 use crate::learning::{Rule, learn};
 use crate::recall::{Walk, recall};
 use crate::refused;
 use crate::resident::Resident;
+use crate::retrieve::{retrieve, top_k};
+use crate::store::{self, Store};
 use crate::threads::{Call, Turn};
-use crate::weighing::Weighing;
+use crate::weighing::{Weighing, screening_of};
 
 /// Multiply-adds after which a call looks whether it is interrupted: a fraction of a second of one
 /// thread.
@@ -40,7 +42,8 @@ pub struct Kept<T> {
 }
 
 impl<T: Number> Kept<T> {
-    fn new(memory: Memory<T>) -> Self {
+    /// The memory, of which no call has been made.
+    pub fn new(memory: Memory<T>) -> Self {
         let feature_norm = OnceLock::new();
         let state = RwLock::new(Versioned {
             memory,
@@ -74,7 +77,9 @@ impl<T: Number> Kept<T> {
         let state: &Versioned<T> = &state;
         let turn = Turn::of(state.multiply_adds(batch));
         let mut context = self.context(turn.parallelism());
+        context.reset_counters();
         let result = turn.run(|| work(state, &mut context));
+        counting::add(context.counters());
         self.keep(context);
         result
     }
@@ -100,12 +105,14 @@ impl<T: Number> Kept<T> {
         let state: &mut Versioned<T> = &mut state;
         let turn = Turn::of(state.multiply_adds(batch));
         let mut context = self.context(turn.parallelism());
+        context.reset_counters();
         let result = turn.run(|| {
             let result = work(state, &mut context)?;
             state.version += 1;
             state.feature_norm = OnceLock::new();
             Ok(result)
         });
+        counting::add(context.counters());
         self.keep(context);
         result
     }
@@ -177,18 +184,35 @@ pub struct PyMemory {
 
 #[pymethods]
 impl PyMemory {
-    /// Of arrays of one type.
+    /// Of what has been stored.
     #[new]
-    fn new(
-        patterns: &Bound<'_, PyAny>,
-        values: Option<&Bound<'_, PyAny>>,
-        double: bool,
-    ) -> PyResult<Self> {
-        let store = match double {
-            false => Resident::Single(build::<f32>(patterns, values)?),
-            true => Resident::Double(build::<f64>(patterns, values)?),
-        };
-        Ok(Self { store: Arc::new(store) })
+    fn new(store: &Store) -> Self {
+        Self { store: Arc::clone(&store.0) }
+    }
+
+    /// The type in which patterns are stored.
+    #[getter]
+    fn precision(&self, py: Python<'_>) -> &'static str {
+        let full = if self.is_double() { "float64" } else { "float32" };
+        match with!(self.store, kept => kept.read(py, 0, |state, _| state.memory.precision())) {
+            Precision::Bf16 => "bfloat16",
+            Precision::F16 => "float16",
+            _ => full,
+        }
+    }
+
+    /// How codes of the patterns are stored, if there are any.
+    #[getter]
+    fn codes(&self, py: Python<'_>) -> Option<&'static str> {
+        let codes = with!(self.store, kept => kept.read(py, 0, |state, _| state.memory.codes()));
+        codes.map(store::name)
+    }
+
+    /// Saves patterns and values as the name's ending says.
+    fn write(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        with!(self.store, kept => {
+            kept.read(py, 0, |state, _| state.memory.save(&path)).map_err(refused)
+        })
     }
 
     /// Whether elements are float64.
@@ -257,8 +281,23 @@ impl PyMemory {
     /// A copy of the patterns (N x D).
     fn copy_patterns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         with!(self.store, kept => {
-            let (rows, shape) = kept.read(py, 0, |state, _| copied(state.memory.as_mat()));
+            let (rows, shape) = kept.read(py, 0, |state, _| {
+                (state.memory.to_rows(), (state.memory.patterns(), state.memory.dim()))
+            });
             matrix(py, false, rows, shape)
+        })
+    }
+
+    /// A copy of one pattern (D).
+    fn copy_pattern<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
+        with!(self.store, kept => {
+            let row = kept.read(py, 0, |state, _| {
+                let mut row = vec![Default::default(); state.memory.dim()];
+                state.memory.copy_pattern(index, &mut row).map(|()| row)
+            });
+            let row = row.map_err(refused)?;
+            let shape = (1, row.len());
+            matrix(py, true, row, shape)
         })
     }
 
@@ -303,8 +342,8 @@ impl PyMemory {
 
     /// One step of recall: softmax(β X Mᵀ) M, or V in place of the last M of a memory with values.
     ///
-    /// Probes are (B, D) or (D,); the result has a row for each. `screening` is "auto" or "never",
-    /// on which no result depends. See `recall` for everything else that a recall can tell.
+    /// Probes are (B, D) or (D,); the result has a row for each. `screening` is "auto",
+    /// "never" or "always", on which results depend by roundings at most. See `recall` for everything else that a recall can tell.
     #[pyo3(signature = (probes, beta, *, screening="auto"))]
     fn retrieve<'py>(
         &self,
@@ -313,11 +352,9 @@ impl PyMemory {
         beta: f64,
         screening: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if !matches!(screening, "auto" | "never") {
-            let message = format!("screening: expected \"auto\" or \"never\", got {screening:?}");
-            return Err(PyValueError::new_err(message));
-        }
-        with!(self.store, kept => retrieve(py, kept, probes, beta))
+        let screening = screening_of(screening)?;
+        reset_counters();
+        with!(self.store, kept => retrieve(py, kept, probes, (beta, screening)))
     }
 
     /// Indices and similarities of the k most similar patterns.
@@ -352,6 +389,7 @@ impl PyMemory {
         upstream: Upstream<'py>,
         version: u64,
     ) -> PyResult<Bound<'py, PyDict>> {
+        reset_counters();
         with!(self.store, kept => backward(kept, (probes, weighing), steps, &upstream, version))
     }
 
@@ -363,6 +401,7 @@ impl PyMemory {
         weighing: &Bound<'py, Weighing>,
         rules: Rules,
     ) -> PyResult<Bound<'py, PyList>> {
+        reset_counters();
         with!(self.store, kept => grow(kept, (probes, values), weighing, &rules))
     }
 
@@ -380,6 +419,7 @@ impl PyMemory {
         rule: Rule,
         version: u64,
     ) -> PyResult<()> {
+        reset_counters();
         with!(self.store, kept => learn(kept, (probes, weighing), &rule, version))
     }
 }
@@ -401,25 +441,6 @@ impl PyMemory {
             }
         }
     }
-}
-
-fn build<T: Number>(
-    patterns: &Bound<'_, PyAny>,
-    values: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Kept<T>> {
-    let py = patterns.py();
-    let patterns = Rows::<T>::new("patterns", patterns)?;
-    let values = values.map(|values| Rows::<T>::new("values", values)).transpose()?;
-    let rows = patterns.view()?;
-    let values = values.as_ref().map(Rows::view).transpose()?;
-    let memory = py.detach(|| {
-        let memory = Memory::from_rows(rows)?;
-        match values {
-            Some(values) => memory.with_values(values),
-            None => Ok(memory),
-        }
-    });
-    Ok(Kept::new(memory.map_err(refused)?))
 }
 
 /// The elements of a matrix, row after row, and its shape.
@@ -462,70 +483,4 @@ fn set_pattern<T: Number>(
     }
     let pattern = pattern.view()?.row(0);
     kept.write(py, 0, |state, _| state.memory.set_pattern(index, pattern).map_err(refused))
-}
-
-fn retrieve<'py, T: Number>(
-    py: Python<'py>,
-    kept: &Kept<T>,
-    probes: &Bound<'py, PyAny>,
-    beta: f64,
-) -> PyResult<Bound<'py, PyAny>> {
-    let probes = Rows::<T>::new("probes", probes)?;
-    let rows = probes.view()?;
-    let batch = rows.rows();
-    let (mut retrieved, mut cols, mut version) = (Vec::new(), 0, None);
-    let mut done = 0;
-    // Many probes are recalled in parts, between which signals are handled.
-    while done < batch || version.is_none() {
-        let part = kept.read(py, batch - done, |state, context| {
-            let memory = &state.memory;
-            let end = batch.min(done + state.at_once());
-            cols = memory.value_dim().unwrap_or(memory.dim());
-            if *version.get_or_insert(state.version) != state.version {
-                let message = "memory: expected no change during a call, got one";
-                return Err(PyValueError::new_err(message));
-            }
-            if done == 0 {
-                retrieved = vec![T::ZERO; batch * cols];
-            }
-            let mut to = MatMut::new(&mut retrieved, batch, cols).map_err(refused)?;
-            let outputs = Outputs::new().with_retrieved(to.rows_mut(done..end));
-            let retrieval = Retrieval::new(T::from_f64(beta));
-            retrieval.run(rows.subrows(done..end), memory, outputs, context).map_err(refused)?;
-            Ok(end)
-        });
-        done = part?;
-        if done < batch {
-            py.check_signals()?;
-        }
-    }
-    matrix(py, probes.is_flat(), retrieved, (batch, cols))
-}
-
-fn top_k<'py, T: Number>(
-    py: Python<'py>,
-    kept: &Kept<T>,
-    probes: &Bound<'py, PyAny>,
-    k: usize,
-) -> PyResult<Bound<'py, PyTuple>> {
-    let probes = Rows::<T>::new("probes", probes)?;
-    let (rows, flat) = (probes.view()?, probes.is_flat());
-    let batch = rows.rows();
-    let found = kept.read(py, batch, |state, context| {
-        if k > state.memory.patterns() {
-            let (name, expected) = ("k", "at most the number of patterns");
-            return Err(Error::Parameter { name, expected, found: k as f64 });
-        }
-        let (mut indices, mut scores) = (vec![None; batch * k], vec![T::ZERO; batch * k]);
-        let to = MatMut::new(&mut indices, batch, k)?;
-        let to_scores = MatMut::new(&mut scores, batch, k)?;
-        hopfield_kernels::top_k(rows, &state.memory, to, to_scores, context)?;
-        Ok((indices, scores))
-    });
-    let (indices, scores) = found.map_err(refused)?;
-    // No pattern at all is -1.
-    let index = |index: Option<usize>| index.map_or(-1, |index| index as i64);
-    let indices: Vec<i64> = indices.into_iter().map(index).collect();
-    let shape = (batch, k);
-    PyTuple::new(py, [matrix(py, flat, indices, shape)?, matrix(py, flat, scores, shape)?])
 }

@@ -1,6 +1,6 @@
 //! What turns similarities into weights: everything of a recall but its probes and its steps.
 
-use hopfield_kernels::{MatRef, Retrieval, Separation, Similarity};
+use hopfield_kernels::{MatRef, Retrieval, Screening, Separation, Similarity};
 use numpy::PyArrayDyn;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -8,12 +8,13 @@ use pyo3::prelude::*;
 use crate::arrays::{Number, Rows};
 use crate::refused;
 
-/// β, similarity, separation, mask and bias of a recall. It does not copy mask and bias.
+/// β, similarity, separation, screening, mask and bias of a recall. It does not copy mask and bias.
 #[pyclass(frozen, module = "hopfield_kernels._core")]
 pub struct Weighing {
     pub beta: f64,
     pub similarity: Similarity,
     pub separation: Separation,
+    screening: Screening,
     mask: Option<Py<PyArrayDyn<bool>>>,
     bias: Option<Py<PyAny>>,
 }
@@ -25,12 +26,28 @@ impl Weighing {
         beta: f64,
         similarity: &str,
         separation: (String, f64),
-        mask: Option<Py<PyArrayDyn<bool>>>,
-        bias: Option<Py<PyAny>>,
+        screening: &str,
+        rows: (Option<Py<PyArrayDyn<bool>>>, Option<Py<PyAny>>),
     ) -> PyResult<Self> {
+        let (mask, bias) = rows;
+        let screening = screening_of(screening)?;
         let similarity = similarity.parse().map_err(refused)?;
         let separation = parse(&separation.0, separation.1)?;
-        Ok(Self { beta, similarity, separation, mask, bias })
+        Ok(Self { beta, similarity, separation, screening, mask, bias })
+    }
+}
+
+/// Screening by its name.
+pub fn screening_of(name: &str) -> PyResult<Screening> {
+    match name {
+        "auto" => Ok(Screening::Auto),
+        "never" => Ok(Screening::Never),
+        "always" => Ok(Screening::Always),
+        _ => {
+            let expected = r#""auto", "never" or "always""#;
+            let message = format!("screening: expected {expected}, got {name:?}");
+            Err(PyValueError::new_err(message))
+        }
     }
 }
 
@@ -93,7 +110,8 @@ impl<'a, T: Number> Views<'a, T> {
         let weighing = self.weighing;
         let mut retrieval = Retrieval::new(T::from_f64(weighing.beta))
             .with_similarity(weighing.similarity)
-            .with_separation(weighing.separation);
+            .with_separation(weighing.separation)
+            .with_screening(weighing.screening);
         retrieval = match self.mask {
             None => retrieval,
             Some((mask, true)) => retrieval.with_mask(mask.row(0)),

@@ -19,8 +19,8 @@ import os as _os
 
 from . import _core, theory
 from ._core import level
+from ._counters import Counters, counters
 from ._growth import Event
-from ._later import counters
 from ._memory import Memory
 from ._recall import Gradients, Recall
 from ._synapse import HopfieldSynapse
@@ -45,6 +45,7 @@ from .separations import (
 __version__ = _core.version()
 
 __all__ = [
+    "Counters",
     "Entmax",
     "Epanechnikov",
     "Event",

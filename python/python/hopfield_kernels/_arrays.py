@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+#: Types of patterns that are stored in sixteen bits.
+SIXTEEN_BITS = ("bfloat16", "float16")
+
+
 def convert(operand: str, values: Any, dtype: str) -> NDArray[Any]:
     """`values` as an array of this type whose last axis is contiguous.
 
@@ -19,7 +23,7 @@ def convert(operand: str, values: Any, dtype: str) -> NDArray[Any]:
             return np.array(values, dtype=dtype, order="C")
         except TypeError as error:
             raise ValueError(f"{operand}: expected numbers, got {error}") from None
-    found = np.asarray(values)
+    found = _widened(values)
     if found.dtype.kind not in "fiub":
         raise ValueError(f"{operand}: expected {dtype}, got {found.dtype}")
     with np.errstate(over="ignore"):
@@ -37,13 +41,19 @@ def _same(found: NDArray[Any], converted: NDArray[Any]) -> bool:
     return np.array_equal(found, back, equal_nan=found.dtype.kind == "f")
 
 
+def _widened(values: Any) -> NDArray[Any]:
+    """An array; of float32 if its numbers are bfloat16, a type that NumPy by itself has not."""
+    found = np.asarray(values)
+    return found.astype(np.float32) if found.dtype.name == "bfloat16" else found
+
+
 def stored(operand: str, values: Any, dtype: str | None) -> NDArray[Any]:
     """`values` to be stored: as `dtype`, or as the type that they have.
 
-    Given a `dtype`, numbers are rounded to it. Otherwise float16 becomes float32, and what is not
-    floating becomes float64.
+    Given a `dtype`, numbers are rounded to it. Otherwise float16 and bfloat16 become float32, and
+    what is not floating becomes float64.
     """
-    found = np.asarray(values)
+    found = _widened(values)
     if found.dtype.kind not in "fiub" or (dtype is None and found.dtype.itemsize > 8):
         raise ValueError(f"{operand}: expected float32 or float64, got {found.dtype}")
     if dtype is None:
@@ -57,12 +67,11 @@ def type_name(dtype: Any) -> str | None:
     if dtype is None:
         return None
     name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-    if name in ("bfloat16", "float16"):
-        raise NotImplementedError(f"dtype: this version does not store {name}")
     known = {"float32": "float32", "f4": "float32", "single": "float32"}
     known |= {"float64": "float64", "f8": "float64", "double": "float64"}
+    known |= {"bfloat16": "bfloat16", "float16": "float16", "f2": "float16", "half": "float16"}
     if name not in known:
-        raise ValueError(f"dtype: expected float32 or float64, got {name}")
+        raise ValueError(f"dtype: expected float32, float64, bfloat16 or float16, got {name}")
     return known[name]
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, final
 
@@ -7,6 +8,7 @@ from typing_extensions import disjoint_base
 
 __all__ = [
     "Memory",
+    "Store",
     "Synapse",
     "Weighing",
     "after_fork_in_child",
@@ -17,6 +19,7 @@ __all__ = [
     "contraction",
     "gap_bound",
     "has_one_fixed_point",
+    "last_counters",
     "level",
     "levels",
     "needed_beta",
@@ -24,6 +27,7 @@ __all__ = [
     "pop_threads",
     "push_threads",
     "radius",
+    "reset_counters",
     "retrieval_error",
     "rows_potential",
     "rows_vjp",
@@ -42,13 +46,35 @@ class Weighing:
         beta: float,
         similarity: str,
         separation: tuple[str, float],
-        mask: NDArray[np.bool_] | None,
-        bias: NDArray[Any] | None,
+        screening: str,
+        rows: tuple[NDArray[np.bool_] | None, NDArray[Any] | None],
     ) -> Weighing: ...
+
+@final
+class Store:
+    def __new__(
+        cls,
+        patterns: NDArray[Any],
+        values: NDArray[Any] | None,
+        precision: str,
+        codes: str | None,
+    ) -> Store: ...
+    @staticmethod
+    def map(
+        path: str | PathLike[str],
+        codes: str | None,
+        progress: Callable[[int, int], object] | None,
+    ) -> Store: ...
 
 @disjoint_base
 class Memory:
-    def __new__(cls, patterns: NDArray[Any], values: NDArray[Any] | None, double: bool) -> Any: ...
+    def __new__(cls, store: Store) -> Any: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def codes(self) -> str | None: ...
+    def write(self, path: str | PathLike[str]) -> None: ...
+    def copy_pattern(self, index: int) -> NDArray[Any]: ...
     @property
     def is_double(self) -> bool: ...
     @property
@@ -155,6 +181,8 @@ def pop_threads() -> None: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
+def last_counters() -> tuple[int, int, int, int]: ...
+def reset_counters() -> None: ...
 def level() -> str: ...
 def levels() -> list[str]: ...
 def version() -> str: ...

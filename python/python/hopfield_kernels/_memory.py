@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from . import _arrays, _core, _parts
+from . import _arrays, _core, _files, _parts
 from ._growth import Event, events, rules
 from ._recall import ALWAYS, NAMES, Recall
 from .separations import Separation, named
@@ -30,8 +30,14 @@ class Memory(_core.Memory):
         What is retrieved in place of the patterns: hetero-association.
     dtype : optional
         float32 or float64. By default that of the patterns; what is not floating becomes float64.
-    codes : optional
-        Not in this version: patterns are stored as they are.
+        "bfloat16" and "float16" store patterns in sixteen bits, rounded by way of float32, which is
+        the type of everything else. Results are those of the rounded patterns, bit for bit. Such
+        patterns can be replaced, appended and removed, and do not learn.
+    codes : str, optional
+        "int8" or "int4": an approximation of every pattern beside it, in one byte or half a byte an
+        element, by which recall and `top_k` find the patterns that matter without reading the
+        others. It changes no result, and pays where few patterns have a weight. Patterns of more
+        than 65,536 elements have none.
 
     >>> import numpy as np, hopfield_kernels as hk
     >>> memory = hk.Memory(np.eye(3), dtype="float32")
@@ -41,7 +47,8 @@ class Memory(_core.Memory):
     >>> len(memory)
     4
 
-    A memory may be used by several threads at once.
+    A memory may be used by several threads at once. What is wrong with an argument is a
+    `ValueError` that names it.
     """
 
     def __new__(
@@ -52,24 +59,39 @@ class Memory(_core.Memory):
         dtype: DTypeLike | None = None,
         codes: str | None = None,
     ) -> Memory:
-        if codes is not None:
-            if codes in ("int8", "int4"):
-                raise NotImplementedError(f"codes: this version does not store {codes}")
-            raise ValueError(f"codes: expected None, int8 or int4, got {codes!r}")
-        stored = _arrays.stored("patterns", patterns, _arrays.type_name(dtype))
+        precision = _arrays.type_name(dtype)
+        full = "float32" if precision in _arrays.SIXTEEN_BITS else precision
+        stored = _arrays.stored("patterns", patterns, full)
         if stored.ndim != 2:
             raise ValueError(f"patterns: expected 2 dimensions, got {stored.ndim}")
         name = stored.dtype.name
         belong = None if values is None else _arrays.stored("values", values, name)
         if belong is not None and belong.ndim != 2:
             raise ValueError(f"values: expected 2 dimensions, got {belong.ndim}")
-        memory: Memory = super().__new__(cls, stored, belong, name == "float64")
+        store = _core.Store(stored, belong, precision or name, _codes(codes))
+        memory: Memory = super().__new__(cls, store)
         return memory
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
+        """The type of probes and results: float32 or float64. See `precision`."""
         return np.dtype(np.float64 if self.is_double else np.float32)
+
+    @property
+    def precision(self) -> str:
+        """The type in which patterns are stored: "float32", "float64", "bfloat16" or "float16".
+
+        >>> import numpy as np, hopfield_kernels as hk
+        >>> memory = hk.Memory([[0.1, 1.0]], dtype="bfloat16")
+        >>> memory.precision, memory.dtype, memory.patterns
+        ('bfloat16', dtype('float32'), array([[0.10009766, 1.        ]], dtype=float32))
+        """
+        return super().precision
+
+    @property
+    def codes(self) -> str | None:
+        """How the codes of the patterns are stored, "int8" or "int4"; None without codes."""
+        return super().codes
 
     @property
     def dim(self) -> int:
@@ -89,8 +111,7 @@ class Memory(_core.Memory):
 
     def __getitem__(self, index: int) -> NDArray[Any]:
         """A copy of one pattern."""
-        copy: NDArray[Any] = self.copy_patterns()[self._index(index)]
-        return copy.copy()
+        return self.copy_pattern(self._index(index))
 
     def __setitem__(self, index: int, pattern: ArrayLike) -> None:
         """Replaces one pattern."""
@@ -114,40 +135,97 @@ class Memory(_core.Memory):
         return index % count
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Saves the patterns as `.npy`, or patterns and values as `.npz`."""
-        name, values = os.fspath(path), self.values
-        if name.endswith(".npz"):
-            arrays = {"patterns": self.patterns} | ({} if values is None else {"values": values})
-            np.savez(name, **arrays)  # type: ignore[arg-type]
-        elif not name.endswith(".npy"):
-            raise ValueError(f"path: expected a name that ends in .npy or .npz, got {name!r}")
-        elif values is not None:
-            raise ValueError("path: expected a name that ends in .npz, as there are values")
-        else:
-            np.save(name, self.patterns)
+        """Saves patterns and values: as `.npy`, `.npz` or `.safetensors`, by the name's ending.
+
+        `.npy` takes patterns alone; tensors are named `patterns` and `values`. Patterns are saved in
+        the type in which they are stored, bfloat16 as safetensors alone (`.npz` has it as float32).
+        Codes are not saved. An `.npy` or `.safetensors` file is written beside its target and
+        renamed when it is complete, so that an error loses nothing that was there.
+
+        Raises
+        ------
+        ValueError
+            For a name that ends otherwise, and for what such a file cannot hold.
+        OSError
+            Where the folder does not exist.
+
+        >>> import os, tempfile, hopfield_kernels as hk
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "memory.safetensors")
+        ...     hk.Memory([[1.0, 2.0]], [[3.0]]).save(path)
+        ...     hk.Memory.load(path).values
+        array([[3.]])
+        """
+        _files.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Memory:
-        """A memory from a file that `save` has written, or any `.npy` of a matrix."""
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return cls(found)
-        with found:
-            if "patterns" not in found:
-                names = ", ".join(found)
-                raise ValueError(f"path: expected an array named patterns, got {names}")
-            return cls(found["patterns"], found["values"] if "values" in found else None)
+        """A memory with copies of what is in a file.
+
+        The file is one that `save` has written, any `.npy` of a matrix, or an `.npz` or safetensors
+        file with an array `patterns` and perhaps one of `values`.
+
+        Raises
+        ------
+        ValueError
+            Where the file does not hold what it should; the message begins with its name.
+        OSError
+            Where it cannot be read.
+        """
+        return _files.load(cls, path)
 
     @classmethod
-    def map(cls, path: str | os.PathLike[str]) -> Memory:
-        """A memory whose rows stay in a file. Not in this version."""
-        raise NotImplementedError("map: this version does not read patterns from a mapped file")
+    def map(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        codes: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Memory:
+        """A memory whose patterns stay in a file, which may be larger than the machine's memory.
+
+        The file is an `.npy` of (N, D) in C order, or a safetensors file with a tensor `patterns`
+        and perhaps one of `values`. Patterns are float32, float64, float16 or (safetensors)
+        bfloat16. Everything but changing them works as for other memories; `patterns` copies all.
+
+        **The file must not change while it is mapped.** If it is truncated then, the system ends
+        the process. To replace it, write another file and rename it, as `save` does.
+
+        Parameters
+        ----------
+        path : path
+        codes : str, optional
+            As for `Memory`. They are computed when the file is mapped, and kept in memory.
+        progress : callable, optional
+            Called with the number of patterns that have been read and that of all patterns, while
+            their norms are computed. What it raises is raised at the end of that.
+
+        Raises
+        ------
+        ValueError
+            Where the file does not hold what it should; the message begins with its name.
+        OSError
+            Where it cannot be read.
+
+        >>> import os, tempfile, numpy as np, hopfield_kernels as hk
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "patterns.npy")
+        ...     np.save(path, np.eye(3))
+        ...     memory = hk.Memory.map(path, codes="int8", progress=print)
+        3 3
+        >>> memory.retrieve([0.1, 0.9, 0.2], 64.0).round(3)
+        array([0., 1., 0.])
+        """
+        with open(path, "rb"):
+            store = _core.Store.map(path, _codes(codes), progress)
+        memory: Memory = _core.Memory.__new__(cls, store)
+        return memory
 
     def top_k(self, probes: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Indices and dot products of the k most similar patterns: (B, k), or (k,) of one probe.
 
         Exact, the most similar first, of equals the one with the lower index. A probe that is not
-        finite has indices of -1 and NaN.
+        finite has indices of -1 and NaN. Codes are used if the memory has any, and change nothing.
 
         >>> import numpy as np, hopfield_kernels as hk
         >>> indices, scores = hk.Memory(np.eye(3)).top_k([0.2, 0.7, 0.1], 2)
@@ -155,6 +233,7 @@ class Memory(_core.Memory):
         array([1, 0])
         """
         _not_negative("k", k)
+        _core.reset_counters()
         found = np.ndim(probes) == 2 and len(probes) > self.at_once  # type: ignore[arg-type]
         if not found:
             return super().top_k(probes, k)
@@ -204,7 +283,11 @@ class Memory(_core.Memory):
         damping : float
             a in x + a (T(x) - x), above 0 and at most 1.
         screening : str
-            "auto" or "never". No result depends on it.
+            Whether patterns are left out that have no weight. "auto": where a test of the probe and
+            of a few patterns finds that most have none. "always": without the test. Both read
+            codes if the memory has any, which changes no bit. "never": every pattern is weighed,
+            and codes are not read; results may differ from the others' by roundings. See
+            `counters`.
         want : names of outputs
             What is to be computed beside what always is; see `Recall`.
         out : array, optional
@@ -218,8 +301,7 @@ class Memory(_core.Memory):
         >>> int(recall.best), float(recall.best_weight)
         (0, 1.0)
         """
-        if screening not in ("auto", "never"):
-            raise ValueError(f'screening: expected "auto" or "never", got {screening!r}')
+        _core.reset_counters()
         if steps is not None:
             steps = _steps(steps, eps)
         name = "float64" if self.is_double else "float32"
@@ -230,8 +312,8 @@ class Memory(_core.Memory):
             _arrays.mask(mask),
             None if bias is None else np.array(_arrays.convert("bias", bias, name)),
         )
-        options = (beta, similarity, named(separation))
-        weighing = _core.Weighing(*options, masked, biased)
+        options = (beta, similarity, named(separation), screening)
+        weighing = _core.Weighing(*options, (masked, biased))
         wanted = [*ALWAYS, *_wanted(want)] if want else [*ALWAYS]
         walk, each = (steps, eps, damping), max(1, self.at_once // (steps or _STEPS))
         if start.ndim == 2 and len(start) > each:
@@ -361,27 +443,43 @@ class Memory(_core.Memory):
         array([-1. ,  0.2])
         """
         tests = (vigilance, energy, residual, best_weight)
-        weighing = _core.Weighing(beta, similarity, named(separation), None, None)
+        weighing = _core.Weighing(beta, similarity, named(separation), "auto", (None, None))
         found = self.run_grow(
             probes, values, weighing, rules(capacity, *tests, when_full, forgetting)
         )
         return events(found)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.patterns, self.values)
+        return _rebuilt, (type(self), self.patterns, self.values, self.precision, self.codes)
 
     def __copy__(self) -> Memory:
-        return type(self)(self.patterns, self.values)
+        return _rebuilt(type(self), self.patterns, self.values, self.precision, self.codes)
 
     def __repr__(self) -> str:
         (count, dim), values = self.shape, self.value_dim
         of = "" if values is None else f", values of {values}"
-        return f"Memory({count} patterns of {dim}{of}, {self.dtype.name})"
+        return f"Memory({count} patterns of {dim}{of}, {self.precision})"
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.flags.writeable = False
     return array
+
+
+def _rebuilt(
+    kind: type[Memory],
+    patterns: NDArray[Any],
+    values: NDArray[Any] | None,
+    dtype: str,
+    codes: str | None,
+) -> Memory:
+    return kind(patterns, values, dtype=dtype, codes=codes)
+
+
+def _codes(codes: str | None) -> str | None:
+    if codes not in (None, "int8", "int4"):
+        raise ValueError(f"codes: expected None, int8 or int4, got {codes!r}")
+    return codes
 
 
 def _not_negative(name: str, found: int) -> None:

@@ -41,11 +41,11 @@ def _join(name: str, parts: list[Any]) -> Any:
 
 
 def weighing(
-    options: tuple[float, str, tuple[str, float]],
+    options: tuple[float, str, tuple[str, float], str],
     mask: NDArray[np.bool_] | None,
     bias: NDArray[Any] | None,
     part: slice,
 ) -> _core.Weighing:
     """How the probes of a part are weighed, where each may have its own mask and bias."""
     of = lambda rows: rows[part] if rows is not None and rows.ndim == 2 else rows
-    return _core.Weighing(*options, of(mask), of(bias))
+    return _core.Weighing(*options, (of(mask), of(bias)))

@@ -135,6 +135,7 @@ class Recall:
                     "second: expected a memory as it was at the recall, got one that has changed; "
                     'want=("second",) keeps it'
                 )
+            _core.reset_counters()
             walk = (1, 0.0, 1.0)
             found = self._memory.run_recall(self._probes, self._weighing, walk, ["second"])
             self._second = found["second"]
