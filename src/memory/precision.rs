@@ -75,6 +75,16 @@ impl<T: Element> Memory<T> {
 
     /// Stores the rows of an N x D matrix of numbers in half precision as they are.
     ///
+    /// ```
+    /// use half::f16;
+    /// use hopfield_kernels::{MatRef, Memory, Precision};
+    ///
+    /// let rows = [1.0, -0.5].map(f16::from_f32);
+    /// let memory = Memory::<f32>::from_f16(MatRef::new(&rows, 1, 2)?)?;
+    /// assert_eq!((memory.precision(), memory.to_rows()), (Precision::F16, vec![1.0, -0.5]));
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`from_bf16`](Self::from_bf16).
     pub fn from_f16(rows: MatRef<'_, f16>) -> Result<Self> {
