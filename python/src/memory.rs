@@ -342,8 +342,9 @@ impl PyMemory {
 
     /// One step of recall: softmax(β X Mᵀ) M, or V in place of the last M of a memory with values.
     ///
-    /// Probes are (B, D) or (D,); the result has a row for each. `screening` is "auto",
-    /// "never" or "always", on which results depend by roundings at most. See `recall` for everything else that a recall can tell.
+    /// Probes are (B, D) or (D,); the result has a row for each. `screening` is "auto", "never" or
+    /// "always", on which results depend by roundings at most. See `recall` for everything else
+    /// that a recall can tell.
     #[pyo3(signature = (probes, beta, *, screening="auto"))]
     fn retrieve<'py>(
         &self,

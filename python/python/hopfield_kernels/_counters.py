@@ -21,15 +21,18 @@ class Counters(NamedTuple):
 
 
 def counters() -> Counters:
-    """What the last `retrieve`, `recall`, `top_k`, `backward`, `learn` or `grow` has read.
+    """What the last `retrieve`, `recall`, `backward`, `learn` or `grow` has read.
 
-    Of a `Memory`, in this thread; other threads have counters of their own. A call that was refused
-    leaves what it had counted until then.
+    Of a `Memory`, in this thread: other threads have counters of their own. A call that was refused
+    leaves what it had counted until then. Where threads share the patterns of a probe, it counts
+    once for each share; `with hk.threads(1)` counts probes. Neither `top_k` nor a softmax whose
+    probes are never screened (`screening="never"`, few patterns) is counted: all are 0 then.
 
     >>> import numpy as np, hopfield_kernels as hk
     >>> rows = np.random.default_rng(0).normal(size=(1000, 64)).astype(np.float32)
     >>> memory = hk.Memory(rows, codes="int8")
-    >>> retrieved = memory.retrieve(rows[:2], 4.0)
+    >>> with hk.threads(1):
+    ...     retrieved = memory.retrieve(rows[:2], 4.0)
     >>> found = hk.counters()
     >>> found.probes, found.dense, found.kept
     (2, 0, 2)

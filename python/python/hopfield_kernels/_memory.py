@@ -137,9 +137,9 @@ class Memory(_core.Memory):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Saves patterns and values: as `.npy`, `.npz` or `.safetensors`, by the name's ending.
 
-        `.npy` takes patterns alone; tensors are named `patterns` and `values`. Patterns are saved in
-        the type in which they are stored, bfloat16 as safetensors alone (`.npz` has it as float32).
-        Codes are not saved. An `.npy` or `.safetensors` file is written beside its target and
+        `.npy` takes patterns alone; tensors are named `patterns` and `values`. Patterns are saved
+        in the type in which they are stored, but bfloat16 as float32 in `.npz` and not at all in
+        `.npy`. Codes are not saved. An `.npy` or `.safetensors` file is written beside its target and
         renamed when it is complete, so that an error loses nothing that was there.
 
         Raises
