@@ -139,8 +139,8 @@ class Memory(_core.Memory):
 
         `.npy` takes patterns alone; tensors are named `patterns` and `values`. Patterns are saved
         in the type in which they are stored, but bfloat16 as float32 in `.npz` and not at all in
-        `.npy`. Codes are not saved. An `.npy` or `.safetensors` file is written beside its target and
-        renamed when it is complete, so that an error loses nothing that was there.
+        `.npy`. Codes are not saved. An `.npy` or `.safetensors` file is written beside its target
+        and renamed when it is complete, so that an error loses nothing that was there.
 
         Raises
         ------
