@@ -59,7 +59,7 @@ class Memory(_core.Memory):
         dtype: DTypeLike | None = None,
         codes: str | None = None,
     ) -> Memory:
-        precision = _arrays.type_name(dtype)
+        precision = _arrays.stored_name(dtype)
         full = "float32" if precision in _arrays.SIXTEEN_BITS else precision
         stored = _arrays.stored("patterns", patterns, full)
         if stored.ndim != 2:
