@@ -151,6 +151,7 @@ def test_errors(tmp_path):
         ({"beta": -1.0}, "beta: expected a finite number above 0, got -1"),
         ({"initial_patterns": np.eye(3)}, "initial_patterns: expected shape 6 x 3, got 3 x 3"),
         ({"dtype": "int8"}, "dtype: expected float32 or float64, got int8"),
+        ({"dtype": "bfloat16"}, "dtype: expected float32 or float64, got bfloat16"),
         ({"seed": -1}, "seed: expected at least 0, got -1"),
         ({"update_rule": "hebb", "semantics": "standard"}, "update_rule"),
     ):

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 #: Types of patterns that are stored in sixteen bits.
 SIXTEEN_BITS = ("bfloat16", "float16")
+#: Names of types.
+_FULL = {"float32": "float32", "f4": "float32", "single": "float32"}
+_FULL |= {"float64": "float64", "f8": "float64", "double": "float64"}
+_HALF = {"bfloat16": "bfloat16", "float16": "float16", "f2": "float16", "half": "float16"}
 
 
 def convert(operand: str, values: Any, dtype: str) -> NDArray[Any]:
@@ -63,16 +67,23 @@ def stored(operand: str, values: Any, dtype: str | None) -> NDArray[Any]:
 
 
 def type_name(dtype: Any) -> str | None:
-    """The name of a type of elements that memories have."""
-    if dtype is None:
-        return None
-    name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
-    known = {"float32": "float32", "f4": "float32", "single": "float32"}
-    known |= {"float64": "float64", "f8": "float64", "double": "float64"}
-    known |= {"bfloat16": "bfloat16", "float16": "float16", "f2": "float16", "half": "float16"}
-    if name not in known:
-        raise ValueError(f"dtype: expected float32, float64, bfloat16 or float16, got {name}")
-    return known[name]
+    """The name of a type of elements."""
+    name = _name(dtype)
+    if name is None or name in _FULL:
+        return None if name is None else _FULL[name]
+    raise ValueError(f"dtype: expected float32 or float64, got {name}")
+
+
+def stored_name(dtype: Any) -> str | None:
+    """The name of a type in which patterns are stored."""
+    name, known = _name(dtype), _FULL | _HALF
+    if name is None or name in known:
+        return None if name is None else known[name]
+    raise ValueError(f"dtype: expected float32, float64, bfloat16 or float16, got {name}")
+
+
+def _name(dtype: Any) -> str | None:
+    return dtype if dtype is None or isinstance(dtype, str) else np.dtype(dtype).name
 
 
 def mask(values: Any) -> NDArray[np.bool_] | None:

@@ -59,7 +59,7 @@ class Memory(_core.Memory):
         dtype: DTypeLike | None = None,
         codes: str | None = None,
     ) -> Memory:
-        precision = _arrays.type_name(dtype)
+        precision = _arrays.stored_name(dtype)
         full = "float32" if precision in _arrays.SIXTEEN_BITS else precision
         stored = _arrays.stored("patterns", patterns, full)
         if stored.ndim != 2:
@@ -139,8 +139,8 @@ class Memory(_core.Memory):
 
         `.npy` takes patterns alone; tensors are named `patterns` and `values`. Patterns are saved
         in the type in which they are stored, but bfloat16 as float32 in `.npz` and not at all in
-        `.npy`. Codes are not saved. An `.npy` or `.safetensors` file is written beside its target and
-        renamed when it is complete, so that an error loses nothing that was there.
+        `.npy`. Codes are not saved. An `.npy` or `.safetensors` file is written beside its target
+        and renamed when it is complete, so that an error loses nothing that was there.
 
         Raises
         ------
