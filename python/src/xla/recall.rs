@@ -4,6 +4,7 @@ use hopfield_kernels::{Borrowed, MatRef, Memory, Outputs, Retrieval};
 
 use super::abi::{self, CallFrame};
 use super::frame::{Array, Frame, answer, text};
+use super::learning::WHOLE;
 use super::places::{Place, Placed, with_place};
 
 /// The wanted output, as the attribute `output` numbers them.
@@ -47,8 +48,11 @@ impl<T: Placed> Place<T> {
         let patterns = frame.operand(1, "patterns")?.rows::<T>()?;
         let beta = frame.operand(2, "beta")?.number::<T>()?;
         let optional = Optional::of(frame)?;
-        // Patterns are read where they are; with values they are copied.
-        let borrowed = match patterns.as_slice().filter(|_| optional.values.is_none()) {
+        // Patterns of whole vectors are read where they are. With values they are copied, and so are
+        // rows that are no whole vectors: the norms are then known, and the bits those of a memory.
+        let whole = patterns.cols().is_multiple_of(WHOLE / size_of::<T>());
+        let in_place = whole && optional.values.is_none();
+        let borrowed = match patterns.as_slice().filter(|_| in_place) {
             Some(rows) => {
                 let (count, dim) = (patterns.rows(), patterns.cols());
                 Some(Borrowed::new(rows, count, dim, dim).map_err(text)?)
