@@ -1,8 +1,8 @@
 //! Setters of structs that users build.
 
 /// Methods that set one field each and return the struct. An optional field (`field?`) takes its
-/// value with or without `Some`; an optional slice (`field!`) without, so that it may be an array or
-/// a vector.
+/// value with or without `Some`; an optional slice (`field!`) without, so that it may be an array
+/// or a vector.
 macro_rules! setters {
     () => {};
     ($(#[$doc:meta])* $with:ident($field:ident: $type:ty); $($rest:tt)*) => {

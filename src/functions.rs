@@ -1,5 +1,6 @@
 //! The kernels as functions, for programs that embed one of them. The last argument of each is a
-//! [`Context`], with which it allocates nothing once that has grown, or `None` for a call by itself.
+//! [`Context`], with which it allocates nothing once that has grown, or `None` for a call by
+//! itself.
 
 use crate::driver::compiled;
 use crate::driver::outputs::Outputs;

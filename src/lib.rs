@@ -35,8 +35,8 @@
 //!   came; then nothing has been changed. Nothing panics but indexing that says so.
 //! - Every task takes a [`Context`], with which it allocates nothing once that has grown, and which
 //!   chooses the [`Level`] and the [`Parallelism`]. The functions of this page take `None` as well,
-//!   for a call by itself; a context that is a reference already is passed as `&mut *context`. [`Retrieval::apply`] alone is a pair,
-//!   with [`apply_with`](Retrieval::apply_with).
+//!   for a call by itself; a context that is a reference already is passed as `&mut *context`.
+//!   [`Retrieval::apply`] alone is a pair, with [`apply_with`](Retrieval::apply_with).
 //! - Structs of operands and options are made by `new` or `default` and by methods that set one
 //!   field each: fields may be added without a break.
 //!

@@ -121,7 +121,8 @@ impl<'m, T: Element> Contestant<'m, T> {
         Ok(())
     }
 
-    /// Probes that were not streamed. (`Counters::probes` has those twice that were screened twice.)
+    /// Probes that were not streamed. (`Counters::probes` has those twice that were screened
+    /// twice.)
     fn screened(&self) -> usize {
         self.probes - self.context.counters().dense as usize
     }

@@ -12,8 +12,8 @@
 //! 1. Lanes are patterns, so there are no horizontal sums, and one probe reads the codes in one
 //!    sequential stream (the layout of PDX, Kuffo et al. 2025, arXiv 2503.04422, for products of
 //!    bytes).
-//! 2. Codes are stored plus `zero`, as the instructions take unsigned codes. What that adds is known
-//!    before the sum begins.
+//! 2. Codes are stored plus `zero`, as the instructions take unsigned codes. What that adds is
+//!    known before the sum begins.
 //! 3. A single probe waits for memory: it takes one panel at a time and prefetches the lines ahead.
 
 use crate::matrix::MatMut;

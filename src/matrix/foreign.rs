@@ -12,8 +12,8 @@ pub(super) enum Rows {
     Shared,
 }
 
-/// The row stride of an array of this shape and these strides (of rows and of columns), if it can be
-/// viewed as a matrix. `neighbours` says what makes it one, where the elements of a row are not
+/// The row stride of an array of this shape and these strides (of rows and of columns), if it can
+/// be viewed as a matrix. `neighbours` says what makes it one, where the elements of a row are not
 /// neighbours. The strides of an array without elements mean nothing.
 pub(super) fn row_stride(
     (rows, cols): (usize, usize),

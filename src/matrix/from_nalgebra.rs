@@ -1,6 +1,6 @@
 //! `nalgebra` views. Its matrices are column-major: their *columns* become rows without a copy
-//! ([`MatRef::columns_of`]), as the patterns of ngc-learn's W are columns. A view whose rows lie next
-//! to one another converts as it is.
+//! ([`MatRef::columns_of`]), as the patterns of ngc-learn's W are columns. A view whose rows lie
+//! next to one another converts as it is.
 
 use nalgebra::{Dim, MatrixView, MatrixViewMut};
 

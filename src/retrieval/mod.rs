@@ -196,9 +196,9 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Self { screening, ..self }
     }
 
-    /// Names a pattern for each of the B probes that is likely to be the best one, such as `best` of
-    /// the last recall: screening by codes then lists less. A hint changes no bit of a result, and
-    /// one that is not below N is none.
+    /// Names a pattern for each of the B probes that is likely to be the best one, such as `best`
+    /// of the last recall: screening by codes then lists less. A hint changes no bit of a result,
+    /// and one that is not below N is none.
     ///
     /// ```
     /// use hopfield_kernels::{Codes, Context, MatRef, Memory, Outputs, Retrieval};

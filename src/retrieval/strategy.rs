@@ -2,8 +2,8 @@
 //!
 //! *Streaming* weighs every pattern as its score is computed, relative to the highest score so far
 //! (see `driver::forward`). *Peaked* computes the scores first and weighs those patterns alone that
-//! are within reach of the highest one (see `driver::sparse`): the codes of a memory save it most of
-//! the scores, and without codes it saves most of the projection.
+//! are within reach of the highest one (see `driver::sparse`): the codes of a memory save it most
+//! of the scores, and without codes it saves most of the projection.
 //!
 //! A strategy has its bits, so which one a probe takes depends on the probe, the memory, β, biases
 //! and masks alone: not on codes, the batch, threads, the level, or what came before.
@@ -72,7 +72,11 @@ pub enum Screening {
     Always,
 }
 
-/// What screening has done since the counters were last reset: sums over all calls.
+/// What screening has done since the counters were last reset: sums over all recalls.
+///
+/// A probe counts once for each scan of patterns: again where its list was too short, and for each
+/// thread that has a part of the patterns. Searches by [`top_k`](crate::top_k) are not counted, and
+/// neither are recalls that are streamed without a test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

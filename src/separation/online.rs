@@ -152,9 +152,9 @@ impl<'k, T: Element, G: Copy> OnlineSoftmax<'k, T, G> {
         rescale
     }
 
-    /// Starts the segment at the first pattern of the rest of a scanned block: moves the shift if it changes
-    /// there. Returns the factor for the projection, and the pattern at which this probe's segment
-    /// ends.
+    /// Starts the segment at the first pattern of the rest of a scanned block: moves the shift if
+    /// it changes there. Returns the factor for the projection, and the pattern at which this
+    /// probe's segment ends.
     ///
     /// `row` is padded to whole vectors; the range ends with the last of its scores.
     #[inline(always)]

@@ -42,8 +42,8 @@ pub trait Simd<T>: Copy {
     const STRIP_VECTORS: usize;
     /// Number of streams of patterns that are updated at the same time.
     const STREAMS: usize;
-    /// Whether the one-probe driver widens rows of sixteen-bit numbers as it loads them. Otherwise it
-    /// reads rows that have been widened before.
+    /// Whether the one-probe driver widens rows of sixteen-bit numbers as it loads them. Otherwise
+    /// it reads rows that have been widened before.
     const WIDENS: bool;
     /// Vectors that fit into the registers. A register tile of a projection with P rows and G
     /// vectors needs P G accumulators, G loads and a broadcast.

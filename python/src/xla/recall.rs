@@ -49,7 +49,8 @@ impl<T: Placed> Place<T> {
         let beta = frame.operand(2, "beta")?.number::<T>()?;
         let optional = Optional::of(frame)?;
         // Patterns of whole vectors are read where they are. With values they are copied, and so
-        // are rows that are no whole vectors: the norms are then known, and the bits those of a memory.
+        // are rows that are no whole vectors: the norms are then known, and the bits those of a
+        // memory.
         let whole = patterns.cols().is_multiple_of(WHOLE / size_of::<T>());
         let in_place = whole && optional.values.is_none();
         let borrowed = match patterns.as_slice().filter(|_| in_place) {

@@ -41,7 +41,8 @@ pub struct Upstream<'a, T> {
     pub lse: Option<&'a [T]>,
     /// dL/dE (B).
     pub energy: Option<&'a [T]>,
-    /// After how many recalls the outputs are, 1 or more: all but the last are updates of the probes.
+    /// After how many recalls the outputs are, 1 or more: all but the last are updates of the
+    /// probes.
     pub steps: usize,
 }
 
