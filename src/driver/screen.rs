@@ -55,8 +55,6 @@ const GROWN: usize = 512;
 pub(crate) struct Screened {
     /// Probes whose patterns were screened.
     pub probes: usize,
-    /// Patterns that were bounded, one for each probe and pattern.
-    pub bounded: usize,
     /// Patterns whose scores were computed.
     pub listed: usize,
 }
@@ -64,7 +62,6 @@ pub(crate) struct Screened {
 impl Screened {
     pub fn add(&mut self, other: Self) {
         self.probes += other.probes;
-        self.bounded += other.bounded;
         self.listed += other.listed;
     }
 }
@@ -198,7 +195,6 @@ impl<T: Element> Screening<'_, T> {
         }
         scratch.screened.add(Screened {
             probes: batch,
-            bounded: batch * self.patterns.len(),
             listed: scratch.lists[..batch].iter().map(|list| list.indices.len()).sum(),
         });
     }

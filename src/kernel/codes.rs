@@ -59,7 +59,7 @@ impl Format {
     }
 }
 
-/// Bytes ahead of the current line that one probe prefetches: two panels of a few hundred features.
+/// Bytes ahead of the current line that one probe prefetches.
 const AHEAD: usize = 8 << 10;
 /// Independent sums of one probe, so that no product waits for the one before it.
 const CHAINS: usize = 4;
