@@ -42,7 +42,8 @@ pub(crate) fn project<T: Element>(
     };
     let multiply_adds = product([rows.indices.len(), values.cols()]);
     let threads = parallelism.threads(multiply_adds, multiply_adds * size_of::<T>() as u64);
-    let project = Project { rows, values, plan: shared.plan, gain: shared.gain, retrieved };
+    let (plan, gain) = (shared.plan, shared.value_gain());
+    let project = Project { rows, values, plan, gain, retrieved };
     let pieces = threads.min(batch.max(1));
     for_each_piece(ProjectTask { pieces, project }, threads, &|task| {
         compiled::project(shared.level, task.project);

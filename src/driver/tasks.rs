@@ -89,6 +89,11 @@ impl<'a, T: Element> Shared<'a, T> {
         }
     }
 
+    /// The factor of what is retrieved: values are not multiplied by the gain.
+    pub fn value_gain(&self) -> T {
+        if self.values.is_some() { T::ONE } else { self.gain }
+    }
+
     /// Elements of scratch for the rows of a block of patterns and values that are unpacked.
     pub fn unpacked(&self) -> usize {
         let of = |rows: Rows<'_, T>| rows.scratch(self.plan.block.min(self.plan.patterns));
@@ -181,7 +186,7 @@ impl<'a, T: Element> Shared<'a, T> {
         let kernel = Finish {
             states: &mut *states,
             retrieved,
-            gain: self.gain,
+            gain: self.value_gain(),
             params,
             weights: outputs.memory_weights.as_mut().map(MatMut::reborrow),
             best_weights: outputs.best_weight.as_deref_mut(),

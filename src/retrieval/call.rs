@@ -309,7 +309,7 @@ impl<'a, T: Element> Call<'a, T> {
         match readout {
             true => readouts(supports, memory, retrieved),
             false => {
-                let of = Projected { supports, weights: projected };
+                let of = Projected { supports, weights: projected, gain: retrieval.gain };
                 complete(update, of, self.probes, memory, retrieved);
             }
         }

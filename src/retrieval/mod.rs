@@ -108,7 +108,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
     }
 
     /// Recalls from the patterns multiplied by `gain`: similarities, retrieved probes and energies
-    /// are those of `gain M`, which is never formed. (ngc-learn's `resist_scale`.)
+    /// are those of `gain M`, which is never formed. (ngc-learn's `resist_scale`.) Values beside the
+    /// patterns are not multiplied.
     ///
     /// The gain has to be finite and above 0: calls check it.
     #[must_use]

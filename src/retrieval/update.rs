@@ -151,17 +151,18 @@ fn distance<T: Element>(x: &[T], m: &[T]) -> f64 {
     x.iter().zip(m).map(square).sum::<f64>().sqrt()
 }
 
-/// Supports, and the weights by which their patterns have been summed.
+/// Supports, the weights by which their patterns have been summed, and the factor of the sums.
 #[derive(Clone, Copy)]
 pub(crate) struct Projected<'a, T> {
     pub supports: &'a Supports<T>,
     pub weights: &'a [T],
+    pub gain: T,
 }
 
 /// Completes what has been summed: medians, the sphere, exact copies, and probes that stay.
 pub(crate) fn complete<T: Element>(
     update: ProbeUpdate,
-    Projected { supports, weights: projected }: Projected<'_, T>,
+    Projected { supports, weights: projected, gain }: Projected<'_, T>,
     probes: MatRef<'_, T>,
     memory: &Memory<T>,
     retrieved: &mut MatMut<'_, T>,
@@ -182,6 +183,7 @@ pub(crate) fn complete<T: Element>(
                 }
                 (_, &[weight]) if weight == T::ONE => {
                     memory.copy(supports.indices[range.start] as usize, to);
+                    to.iter_mut().for_each(|x| *x = *x * gain);
                 }
                 _ => {}
             },

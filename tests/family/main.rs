@@ -11,6 +11,7 @@
 //! | [`bits`] | the same bits for any level, threads, batch and position, and those committed |
 //! | [`borrowed`] | patterns that are read where they are |
 //! | [`edges`] | masks, NaN, nothing that takes part, margins, parameters outside their domains |
+//! | [`gain`] | a gain is a memory of multiplied patterns |
 //! | [`statistics`] | what recalls tell of their weights, and certificates |
 //! | [`learning`] | learning from every member, growth, heads |
 //!
@@ -22,6 +23,7 @@ mod borrowed;
 mod edges;
 mod energies;
 mod fixtures;
+mod gain;
 mod gradients;
 mod invariants;
 mod learning;
