@@ -19,6 +19,7 @@ mod from_ndarray;
 pub(crate) mod ranges;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transpose;
 
 use std::marker::PhantomData;
 

@@ -33,6 +33,7 @@ pub(crate) use storage::granted;
 
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
+use crate::matrix::transpose::transpose;
 use crate::matrix::{MatMut, MatRef};
 use crate::simd::{Element, Level};
 
@@ -214,13 +215,7 @@ impl<T: Element> Memory<T> {
         self.store.make_writable((self.patterns, self.dim))?;
         let level = Level::detect()?;
         match self.store.padded_mut((self.patterns, self.dim)) {
-            Some(mut rows) => {
-                for (d, feature) in columns.iter().enumerate() {
-                    for (n, &element) in feature.iter().enumerate() {
-                        rows.row_mut(n)[d] = element;
-                    }
-                }
-            }
+            Some(mut rows) => transpose(columns, &mut rows),
             None => {
                 let mut row = vec![T::ZERO; self.dim];
                 for n in 0..self.patterns {
@@ -374,8 +369,14 @@ impl<T: Element> Memory<T> {
 
     /// A copy of the patterns, feature after feature (D x N, ngc-learn's W).
     pub fn to_columns(&self) -> Vec<T> {
-        let (rows, mut columns) = (self.to_rows(), Vec::with_capacity(self.patterns * self.dim));
-        (0..self.dim).for_each(|d| columns.extend(rows[d..].iter().step_by(self.dim)));
+        let mut copy = Vec::new();
+        let rows = self.try_as_mat().unwrap_or_else(|| {
+            copy = self.to_rows();
+            MatRef::new(&copy, self.patterns, self.dim).expect("a copy of the patterns")
+        });
+        let mut columns = vec![T::ZERO; self.patterns * self.dim];
+        let mut to = MatMut::new(&mut columns, self.dim, self.patterns).expect("as many elements");
+        transpose(rows, &mut to);
         columns
     }
 
