@@ -22,7 +22,7 @@ use std::slice::{from_mut, from_ref};
 
 use crate::kernel::exp_tile::ExpTile;
 use crate::kernel::scan_tile::scan;
-use crate::kernel::score::{Loaded, chunks, tile};
+use crate::kernel::score::{self, Loaded, chunks, tile};
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::ActiveColumns;
 use crate::separation::online::OnlineSoftmax;
@@ -76,24 +76,15 @@ pub(crate) struct RowStrips<'a, T, E, L> {
     pub further: usize,
 }
 
-/// Bytes of sixteen-bit patterns between the next strip and what is prefetched. They go to L2, as
-/// L1 would keep too few lines on their way: on a Zen 4 core this takes 3.7 ms for 60,000 patterns
-/// of 784 features, against 10 to 11 ms with the next strip alone, or with L1. (With elements it
-/// takes longer where they come from L3.)
-const FURTHER_BYTES: usize = 8 << 10;
-
 /// How many patterns of `E`, which begin `stride` numbers apart, are between the next strip and the
-/// patterns that are prefetched.
-pub(crate) const fn further<T, E>(stride: usize) -> usize {
-    match is_narrow::<T, E>() {
-        true => FURTHER_BYTES.div_ceil(stride * size_of::<E>()),
+/// patterns that are prefetched. `large` tells whether the patterns come from memory: one thread of
+/// a Zen 4 core then needs two thirds of the time for 60,000 patterns of 784 features in `f32`, and
+/// a third of it in sixteen bits, while elements that come from L3 would take a tenth longer.
+pub(crate) const fn further<T, E>(stride: usize, large: bool) -> usize {
+    match large || size_of::<E>() < size_of::<T>() {
+        true => score::further::<E>(stride),
         false => 0,
     }
-}
-
-/// Whether numbers have fewer bits than elements.
-const fn is_narrow<T, E>() -> bool {
-    size_of::<E>() < size_of::<T>()
 }
 
 /// Whether row strips pay for patterns of `cols` padded columns. On a level with few registers, the
@@ -225,7 +216,7 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         let mut scores = simd.splat(T::ZERO);
         for chunk in chunks::<T>(self.probe.len() / T::LANES) {
             let first = chunk.start == 0;
-            let patterns = Loaded { rows, loads: self.loads };
+            let patterns = Loaded { rows, loads: self.loads, ahead: 0 };
             // SAFETY: `n + Q <= patterns.rows()`, and rows are as long as the probe, both by the
             // precondition of `score`.
             let [mut sums] = unsafe {
@@ -324,7 +315,7 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         unsafe {
             // Rows in L2 are read in long pieces: two vectors at a time are a tenth slower there.
             match 4 * size_of_val(self.probe) > STRIP_BYTES {
-                false if self.prefetches && const { is_narrow::<T, E>() } => {
+                false if self.prefetches && self.further > 0 => {
                     self.combine_as::<S, Q, 2, { ahead::L2 }>(simd, n, lead)
                 }
                 false if self.prefetches => {

@@ -342,6 +342,7 @@ impl<T: Element> ScanTask<'_, T> {
                 block: plan.block,
                 prefetches: false,
                 prefetches_strips: false,
+                is_large: plan.is_large::<T>(),
                 probe_tile: PROBE_TILE,
                 probe_block: plan.probe_block::<T>(),
                 states: &mut self.states[..batch],

@@ -10,7 +10,7 @@ use crate::kernel::axpy::{Ahead, Combine, combine};
 use crate::kernel::exp_tile::ExpTile;
 use crate::kernel::packed_dot;
 use crate::kernel::scan_tile::scan;
-use crate::kernel::score::sums;
+use crate::kernel::score::{sums, sums_from_memory};
 use crate::matrix::MatMut;
 use crate::separation::active::{ActiveColumns, every, find};
 use crate::separation::online::OnlineSoftmax;
@@ -52,6 +52,8 @@ pub(crate) struct ScoreTile<'a, 'r, T> {
     pub panels: &'a [T],
     /// Scratch for a list of active columns.
     pub list: &'a mut [u32],
+    /// Whether the patterns are read in place, and come from memory.
+    pub from_memory: bool,
     /// Which rows are prefetched during the projection.
     pub ahead: Ahead,
 }
@@ -69,6 +71,10 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
         match self.scoring.map_or(Sums::Products, |scoring| scoring.sums) {
             Sums::Products if !self.panels.is_empty() => {
                 packed_dot::dots(simd, probes, self.panels, scores);
+            }
+            Sums::Products if self.from_memory && probes.rows() == 1 => {
+                let patterns = self.patterns.all(simd);
+                sums_from_memory::<Products, T, S>(simd, probes, patterns, chunk, scores);
             }
             Sums::Products => {
                 sums::<Products, T, S>(simd, probes, self.patterns.all(simd), chunk, scores);

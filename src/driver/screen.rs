@@ -332,6 +332,7 @@ impl<T: Element> Screening<'_, T> {
             block: shared.plan.block,
             prefetches: false,
             prefetches_strips: false,
+            is_large: false,
             probe_tile: PROBE_TILE,
             probe_block: shared.plan.probe_block::<T>(),
             states,

@@ -56,11 +56,40 @@ pub(crate) fn sums<A: Accumulate, T: Element, S: Simd<T>>(
     for tile in evenly(probes.rows(), S::MR) {
         let probes = probes.subrows(tile.clone());
         let (rows, count) = (InOrder, patterns.rows());
-        let block = Block { probes, patterns, rows, count, chunk: chunk.clone() };
+        let block = Block { probes, patterns, rows, count, chunk: chunk.clone(), ahead: 0 };
         // SAFETY: the shapes and `chunk.end <= width` are asserted above, and `tile` selects the
         // same rows of the probes and the scores.
         unsafe { block.dispatch::<A, S>(simd, &mut scores.rows_mut(tile)) };
     }
+}
+
+/// The same for one probe and patterns in place that come from memory: rows further on are
+/// prefetched to L2.
+#[inline(always)]
+pub(crate) fn sums_from_memory<A: Accumulate, T: Element, S: Simd<T>>(
+    simd: S,
+    probe: MatRef<'_, T>,
+    patterns: MatRef<'_, T>,
+    chunk: Range<usize>,
+    scores: &mut MatMut<'_, T>,
+) {
+    let width = vectors_of(&probe);
+    assert!(probe.rows() == 1 && width == vectors_of(&patterns) && chunk.end <= width);
+    assert_eq!(scores.shape(), (1, patterns.rows().next_multiple_of(T::LANES)));
+    let (rows, count, stride) = (InOrder, patterns.rows(), patterns.forward_stride());
+    let ahead = (2 * S::NR + further::<T>(stride)) * stride;
+    let block = Block { probes: probe, patterns, rows, count, chunk, ahead };
+    // SAFETY: the shapes and `chunk.end <= width` are asserted above.
+    unsafe { block.one::<A, S, true>(simd, scores) };
+}
+
+/// Bytes between the rows that are read and those that are prefetched, for one probe and patterns
+/// that come from memory. They go to L2, as L1 would keep too few lines on their way.
+const FURTHER_BYTES: usize = 8 << 10;
+
+/// How many rows of `E`, which begin `stride` numbers apart, that is.
+pub(crate) const fn further<E>(stride: usize) -> usize {
+    FURTHER_BYTES.div_ceil(stride * size_of::<E>())
 }
 
 /// The scores of one probe with patterns that a list names: the bits of [`sums`].
@@ -88,10 +117,11 @@ impl<T: Element> Kernel<T> for ListedScores<'_, T> {
         let (count, cols) = (list.len(), list.len().next_multiple_of(T::LANES));
         let mut scores = MatMut::new(&mut scores[..cols], 1, cols).expect("a row is its elements");
         for chunk in chunks::<T>(width) {
-            let block = Block { probes: probe, patterns, rows: Listed(list), count, chunk };
+            let rows = Listed(list);
+            let block = Block { probes: probe, patterns, rows, count, chunk, ahead: 0 };
             // SAFETY: the shapes are asserted above, and the chunk is one of the rows'; every entry
             // of the list is a row of the patterns.
-            unsafe { block.one::<Products, S>(simd, &mut scores) };
+            unsafe { block.one::<Products, S, false>(simd, &mut scores) };
         }
     }
 }
@@ -123,6 +153,8 @@ struct Block<'a, T, R> {
     count: usize,
     /// In vectors.
     chunk: Range<usize>,
+    /// Elements from a row to the one that is prefetched with it; 0 for no prefetch.
+    ahead: usize,
 }
 
 /// The rows of the patterns that take part, one after another.
@@ -169,18 +201,22 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
     }
 
     /// One probe, which leaves registers for twice as many patterns, whose loads are what it waits
-    /// for.
+    /// for. With `AHEAD`, rows are prefetched.
     ///
     /// # Safety
     /// - As for `panels`.
     #[inline(always)]
-    unsafe fn one<A: Accumulate, S: Simd<T>>(&self, simd: S, scores: &mut MatMut<'_, T>) {
+    unsafe fn one<A: Accumulate, S: Simd<T>, const AHEAD: bool>(
+        &self,
+        simd: S,
+        scores: &mut MatMut<'_, T>,
+    ) {
         // SAFETY: the preconditions are the same.
         unsafe {
             match 2 * S::NR {
-                8 => self.panels::<A, S, 1, 8>(simd, scores),
-                4 => self.panels::<A, S, 1, 4>(simd, scores),
-                _ => self.panels::<A, S, 1, 2>(simd, scores),
+                8 => self.panels::<A, S, 1, 8, AHEAD>(simd, scores),
+                4 => self.panels::<A, S, 1, 4, AHEAD>(simd, scores),
+                _ => self.panels::<A, S, 1, 2, AHEAD>(simd, scores),
             }
         }
     }
@@ -197,15 +233,16 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
         // preconditions of `dispatch`; `for_tile_size` makes `P` the number of probes.
         for_tile_size!(simd, self.probes.rows(), S::MR, |P| unsafe {
             match S::NR {
-                _ if P == 1 => self.one::<A, S>(simd, scores),
-                4 => self.panels::<A, S, P, 4>(simd, scores),
-                2 => self.panels::<A, S, P, 2>(simd, scores),
-                _ => self.panels::<A, S, P, 1>(simd, scores),
+                _ if P == 1 => self.one::<A, S, false>(simd, scores),
+                4 => self.panels::<A, S, P, 4, false>(simd, scores),
+                2 => self.panels::<A, S, P, 2, false>(simd, scores),
+                _ => self.panels::<A, S, P, 1, false>(simd, scores),
             }
         });
     }
 
-    /// All panels of the block, with register tiles of `P` probes by `Q` patterns.
+    /// All panels of the block, with register tiles of `P` probes by `Q` patterns. With `AHEAD`,
+    /// rows are prefetched.
     ///
     /// # Safety
     /// - There are `P` probes.
@@ -213,7 +250,13 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
     /// - `scores` has a row for each probe, and a column for each row that takes part, rounded up
     ///   to whole vectors.
     #[inline(always)]
-    unsafe fn panels<A: Accumulate, S: Simd<T>, const P: usize, const Q: usize>(
+    unsafe fn panels<
+        A: Accumulate,
+        S: Simd<T>,
+        const P: usize,
+        const Q: usize,
+        const AHEAD: bool,
+    >(
         &self,
         simd: S,
         scores: &mut MatMut<'_, T>,
@@ -244,7 +287,7 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
                         simd,
                         at,
                         stride,
-                        Loaded { rows, loads: Whole },
+                        Loaded { rows, loads: Whole, ahead: if AHEAD { self.ahead } else { 0 } },
                         chunk,
                     )
                 };
@@ -273,6 +316,8 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
 pub(crate) struct Loaded<E, L, const Q: usize> {
     pub rows: [*const E; Q],
     pub loads: L,
+    /// Numbers from a row to the one that is prefetched with it; 0 for no prefetch.
+    pub ahead: usize,
 }
 
 /// The micro-kernel: dot products (or other sums) of `P` probes with `Q` patterns over one chunk of
@@ -308,6 +353,12 @@ pub(crate) unsafe fn tile<
             let mut m = [simd.splat(T::ZERO); Q];
             for (m, row) in m.iter_mut().zip(patterns.rows) {
                 *m = patterns.loads.load(simd, row, (0, d));
+            }
+            if patterns.ahead > 0 {
+                for row in patterns.rows {
+                    // It may have any address.
+                    simd.prefetch(row.wrapping_add(patterns.ahead + d).cast());
+                }
             }
             for (i, acc) in acc.iter_mut().enumerate() {
                 let x = simd.load(probes.add(i * stride + d));
