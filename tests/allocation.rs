@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard};
 
 use hopfield_kernels::{
-    Borrowed, Context, Element, LearningInput, MatMut, MatRef, Memory, OuterProducts, Outputs,
-    Parallelism, Plasticity, Precision, Recall, Retrieval, Separation, Settled, Similarity, Stop,
-    Update, UpdateRule, combine, energy, outer_product_update, retrieve, similarities, softmax,
-    softmax_into,
+    Borrowed, Codes, Context, Element, LearningInput, MatMut, MatRef, Memory, OuterProducts,
+    Outputs, Parallelism, Plasticity, Precision, Recall, Retrieval, Separation, Settled,
+    Similarity, Stop, Update, UpdateRule, combine, energy, outer_product_update, retrieve,
+    similarities, softmax, softmax_into, top_k,
 };
 
 /// The system's allocator, and what it has been asked for.
@@ -254,6 +254,29 @@ fn second_recalls_from_other_stores() {
 /// One block; a few probes and many splits; many probes and several splits.
 const SHAPES: [(usize, usize, usize); 4] =
     [(3, 20, 50), (1, 100, 20_000), (5, 70, 9000), (64, 70, 5000)];
+
+#[test]
+fn second_searches() {
+    let _alone = alone();
+    for (batch, dim, patterns, k) in [(1, 40, 900, 1), (3, 40, 900, 100), (2, 7, 300, 300)] {
+        let rows = numbers::<f32>(patterns * dim, 1);
+        let memory = Memory::from_slice(&rows, dim).unwrap();
+        let probes = numbers::<f32>(batch * dim, 2);
+        let (mut indices, mut scores) = (vec![None; batch * k], vec![0.0; batch * k]);
+        let mut context = Context::new().with_parallelism(Parallelism::Serial);
+        for memory in [memory.clone(), memory.with_codes(Codes::Eight).unwrap()] {
+            let mut search = || {
+                let probes = MatRef::new(&probes, batch, dim).unwrap();
+                let indices = MatMut::new(&mut indices, batch, k).unwrap();
+                let scores = MatMut::new(&mut scores, batch, k).unwrap();
+                top_k(probes, &memory, indices, scores, &mut context).unwrap();
+            };
+            search();
+            let (calls, _) = counted(&mut search);
+            assert_eq!(calls, 0, "the {k} best of {batch} x {dim} x {patterns}");
+        }
+    }
+}
 
 #[test]
 fn second_calls_on_one_thread() {

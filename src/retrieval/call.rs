@@ -44,6 +44,8 @@ pub(crate) struct Work<T> {
     pub rows: Vec<T>,
     pub gradients: GradientScratch<T>,
     pub gathered: Gathered<T>,
+    /// Patterns and their scores, to be sorted.
+    pub ranking: Vec<(u32, T)>,
 }
 
 impl<T> Default for Work<T> {
@@ -56,6 +58,7 @@ impl<T> Default for Work<T> {
             rows: Vec::new(),
             gradients: GradientScratch::default(),
             gathered: Gathered::default(),
+            ranking: Vec::new(),
         }
     }
 }

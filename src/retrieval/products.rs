@@ -1,5 +1,7 @@
 //! The parts of a recall by themselves: similarities, the most similar patterns, and projection.
 
+use std::cmp::Ordering;
+
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
 use crate::driver::source::Input;
@@ -8,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
-use crate::retrieval::call::Call;
+use crate::retrieval::call::{Call, Work};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::simd::Element;
@@ -38,22 +40,29 @@ pub(crate) fn top_k<T: Element>(
     let mut work = context.work.take().unwrap_or_default();
     let call = Call { retrieval: &retrieval, probes, memory };
     let result = call.supports(&mut work, context);
-    let supports = &work.sparse.supports;
+    let Work { sparse, ranking, .. } = &mut *work;
+    let supports = &sparse.supports;
     for b in 0..supports.facts.len() {
         let range = supports.range(b);
         let found = supports.indices[range.clone()].iter().zip(&supports.scores[range]);
-        let mut found: Vec<(u32, T)> = found.map(|(&n, &s)| (n, s)).collect();
-        // Stable: of equals the first comes first.
-        found.sort_by(|(_, a), (_, b)| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
+        ranking.clear();
+        ranking.extend(found.map(|(&n, &score)| (n, score)));
+        ranking.sort_unstable_by(descending);
         let (indices, scores) = (indices.row_mut(b), scores.row_mut(b));
         indices.fill(None);
         scores.fill(T::NAN);
-        for ((to, score), (n, s)) in indices.iter_mut().zip(scores).zip(found) {
+        for ((to, score), &(n, s)) in indices.iter_mut().zip(scores).zip(&*ranking) {
             (*to, *score) = (Some(n as usize), s);
         }
     }
     context.work = Some(work);
     result
+}
+
+/// The order of patterns and their scores: the highest score first, and of equals the first
+/// pattern. The scores of a support are numbers.
+fn descending<T: Element>((n, a): &(u32, T), (other, b): &(u32, T)) -> Ordering {
+    b.partial_cmp(a).unwrap_or(Ordering::Equal).then(n.cmp(other))
 }
 
 /// S = X Mᵀ into `similarities`.
