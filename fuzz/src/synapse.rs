@@ -27,7 +27,11 @@ pub fn synapse(bytes: &[u8]) {
         std::array::from_fn(|_| input.between(0, 3) > 0);
     let record = match input.seldom(4) {
         true => Record::nothing(),
-        false => Record { similarities, memory_weights, energy, d_weights },
+        false => Record::nothing()
+            .with_similarities(similarities)
+            .with_memory_weights(memory_weights)
+            .with_energy(energy)
+            .with_d_weights(d_weights),
     };
     let negative_steps = if standard { input.between(1, 3) } else { 1 };
     let batch_size = input.between(1, 5);

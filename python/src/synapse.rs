@@ -165,7 +165,7 @@ fn call<T: Number, R: Send>(
         if held.parallelism != turn.parallelism() {
             held.parallelism = turn.parallelism();
             let context = Context::new().with_parallelism(held.parallelism);
-            held.synapse.set_workspace(context);
+            held.synapse.set_context(context);
         }
         turn.run(|| work(held))
     });

@@ -6,7 +6,6 @@
 //! | --- | --- |
 //! | delta | Pᵀ (X - X̂) / B |
 //! | contrastive (Movellan 1991) | (Pᵀ X - P⁻ᵀ X⁻) / B, P⁻ = softmax(β X⁻ Mᵀ) |
-//!
 //! | energy | Pᵀ X / B |
 //!
 //! where X⁻ = X̂ or the result of further recalls of it. Then M ← M + η ΔM - λ M - λ₁ sign(M).

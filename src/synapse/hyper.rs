@@ -188,11 +188,11 @@ impl<T: Element> HopfieldSynapse<T> {
     /// ```
     /// # use hopfield_kernels::{HopfieldSynapse, Parallelism, Context};
     /// let mut synapse = HopfieldSynapse::<f32>::builder("W", (1, 3)).build()?;
-    /// synapse.set_workspace(Context::new().with_parallelism(Parallelism::Serial));
+    /// synapse.set_context(Context::new().with_parallelism(Parallelism::Serial));
     /// synapse.advance_state()?;
     /// # Ok::<(), hopfield_kernels::Error>(())
     /// ```
-    pub fn set_workspace(&mut self, context: Context<T>) {
+    pub fn set_context(&mut self, context: Context<T>) {
         self.context = context;
         self.changed("a context that was set since");
     }

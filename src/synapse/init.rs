@@ -80,6 +80,7 @@ pub enum Distribution {
 /// # Ok::<(), hopfield_kernels::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct WeightInit {
     /// What weights are drawn from.
     pub distribution: Distribution,

@@ -2,6 +2,7 @@
 
 use super::demand::demand;
 use super::init::WeightInit;
+use crate::builder::setters;
 use crate::error::Result;
 use crate::learning::{Update, UpdateRule};
 use crate::memory::granted;
@@ -38,6 +39,7 @@ use crate::simd::{Element, beta_of};
 /// assert!(unheard_of(Semantics::Standard).is_err());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Semantics {
     /// What ngc-learn 3.2.1 computes, to the letter.
     #[default]
@@ -55,13 +57,14 @@ pub enum Semantics {
 /// ```
 /// use hopfield_kernels::{Error, HopfieldSynapse, Record};
 ///
-/// let record = Record { energy: true, ..Record::nothing() };
+/// let record = Record::nothing().with_energy(true);
 /// let synapse = HopfieldSynapse::<f32>::builder("W", (4, 3)).record(record).build()?;
 /// assert_eq!(synapse.energy()?, 0.0);
 /// assert!(matches!(synapse.similarities(), Err(Error::NotRecorded { .. })));
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Record {
     /// `similarities` (B x N).
     pub similarities: bool,
@@ -82,6 +85,17 @@ impl Record {
     /// None of them: the form for speed.
     pub const fn nothing() -> Self {
         Self { similarities: false, memory_weights: false, energy: false, d_weights: false }
+    }
+
+    setters! {
+        /// With or without `similarities`.
+        with_similarities(similarities: bool);
+        /// With or without `memory_weights`.
+        with_memory_weights(memory_weights: bool);
+        /// With or without `energy`.
+        with_energy(energy: bool);
+        /// With or without `dWeights`.
+        with_d_weights(d_weights: bool);
     }
 }
 

@@ -100,12 +100,11 @@ fn every_distribution_and_record_is_loaded() {
     ];
     for (bits, distribution) in (0..16).zip(distributions.into_iter().cycle()) {
         let bit = |at: usize| bits >> at & 1 == 1;
-        let record = Record {
-            similarities: bit(0),
-            memory_weights: bit(1),
-            energy: bit(2),
-            d_weights: bit(3),
-        };
+        let record = Record::nothing()
+            .with_similarities(bit(0))
+            .with_memory_weights(bit(1))
+            .with_energy(bit(2))
+            .with_d_weights(bit(3));
         let init = WeightInit::from(distribution).clipped(None, Some(0.7));
         let mut synapse =
             builder(Semantics::Standard).weight_init(init).record(record).build().unwrap();

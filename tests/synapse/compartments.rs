@@ -106,12 +106,11 @@ fn what_is_not_recorded_cannot_be_read_and_changes_nothing_else() {
         full.evolve().unwrap();
         for bits in 0..16 {
             let bit = |at: usize| bits >> at & 1 == 1;
-            let record = Record {
-                similarities: bit(0),
-                memory_weights: bit(1),
-                energy: bit(2),
-                d_weights: bit(3),
-            };
+            let record = Record::nothing()
+                .with_similarities(bit(0))
+                .with_memory_weights(bit(1))
+                .with_energy(bit(2))
+                .with_d_weights(bit(3));
             let mut synapse = ready(builder(semantics).eta(0.3).record(record));
             synapse.advance_state().unwrap();
             synapse.evolve().unwrap();

@@ -163,7 +163,7 @@ fn recorded_memory_weights_are_learned_from_however_old() {
 #[test]
 fn unrecorded_memory_weights_have_to_be_of_now() {
     for semantics in BOTH {
-        let record = Record { memory_weights: false, ..Record::everything() };
+        let record = Record::everything().with_memory_weights(false);
         let advanced = || {
             let mut synapse = ready(builder(semantics).eta(1.0).record(record));
             synapse.advance_state().unwrap();
@@ -186,7 +186,7 @@ fn unrecorded_memory_weights_have_to_be_of_now() {
         synapse.evolve().unwrap();
         refused(synapse, "weights");
         let mut synapse = advanced();
-        synapse.set_workspace(Context::new());
+        synapse.set_context(Context::new());
         refused(synapse, "context");
         let mut synapse = advanced();
         synapse.evolve().unwrap();
@@ -200,7 +200,7 @@ fn a_recorded_recall_outlives_its_workspace() {
     let mut kept = ready(builder(Semantics::Standard).eta(1.0));
     kept.advance_state().unwrap();
     let mut moved = kept.clone();
-    moved.set_workspace(Context::new());
+    moved.set_context(Context::new());
     kept.evolve().unwrap();
     moved.evolve().unwrap();
     assert_eq!(moved.weights(), kept.weights());

@@ -17,7 +17,7 @@ fn similarities_are_shifted_or_not() {
                 let s = similarities(&m, x);
                 let shift = match semantics {
                     Semantics::NgcLearn => highest(s.iter().copied()),
-                    Semantics::Standard => 0.0,
+                    _ => 0.0,
                 };
                 let expected: Vec<f64> = s.iter().map(|s| s - shift).collect();
                 assert_near(synapse.similarities().unwrap().row(b), &expected);
