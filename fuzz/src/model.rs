@@ -62,7 +62,7 @@ impl Model {
     pub fn effective(&self) -> Rates {
         match self.semantics {
             Semantics::NgcLearn => self.compiled.unwrap_or(self.rates),
-            Semantics::Standard => self.rates,
+            _ => self.rates,
         }
     }
 
@@ -123,7 +123,7 @@ impl Model {
                 let feature = |d: usize| self.memory.iter().map(|m| m[d] * m[d]).sum::<f64>();
                 highest((0..self.dim()).map(feature))
             }
-            Semantics::Standard => {
+            _ => {
                 self.gain * self.gain * highest(self.memory.iter().map(|m| dot(m, m)))
             }
         }
