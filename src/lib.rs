@@ -32,7 +32,8 @@
 //!   `array.view().try_into()?` makes them without a copy (of ndarray 0.17, faer 0.24 and nalgebra
 //!   0.34: other versions have other types).
 //! - What is wrong with a call is an [`Error`] that names the operand, what was expected and what
-//!   came; then nothing has been changed. Nothing panics but indexing that says so.
+//!   came; then nothing has been changed. Only methods whose documentation names panics, as those
+//!   that index, panic.
 //! - Every task takes a [`Context`], with which it allocates nothing once that has grown, and which
 //!   chooses the [`Level`] and the [`Parallelism`]. The functions of this page take `None` as well,
 //!   for a call by itself; a context that is a reference already is passed as `&mut *context`.
@@ -72,7 +73,18 @@
 //! # The same bits
 //!
 //! At levels with fused multiply-add a probe's results are the same bits for any number of threads,
-//! any batch, any position in it, and any such level.
+//! any batch, any position in it, and any such level. (`portable` on x86-64 has no fused
+//! multiply-add, and other bits.) Results are within derived bounds of the exact ones:
+//! docs/ACCURACY.md has the largest error of every kernel.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `files` | yes | [`Memory`]'s `map` and `save`: patterns in `.npy` and safetensors files |
+//! | `rayon` | yes | threads |
+//! | `synapse` | yes | `HopfieldSynapse` with its random weights and `.npz` files; implies `ndarray` |
+//! | `ndarray`, `faer`, `nalgebra` | no | views of these crates' matrices |
 
 mod builder;
 mod driver;

@@ -45,7 +45,8 @@ pub enum UpdateRule {
     /// The error of recall: ΔM = Pᵀ (X - X̂) / B.
     #[default]
     Delta,
-    /// The difference of the positive and the negative phase: ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B.
+    /// The difference of the positive and the negative phase: ΔM = (Pᵀ X - P⁻ᵀ X⁻) / B, where X⁻ is
+    /// what has been retrieved, or what further recalls make of it, and P⁻ its weights.
     Contrastive,
     /// The descent of the energy: ΔM = Pᵀ X / B. Patterns grow without bound unless they decay.
     Energy,
