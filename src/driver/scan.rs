@@ -18,7 +18,7 @@ use crate::driver::lists::{Lists, Raise};
 use crate::driver::outputs::PerPattern;
 use crate::driver::parallel::{Divide, Parallelism, for_each_piece};
 use crate::driver::scratch::{grow, pad, take};
-use crate::driver::screen::{ScreenScratch, Screened, Screening};
+use crate::driver::screen::{ScreenScratch, Screening};
 use crate::driver::source::Source;
 use crate::driver::tasks::Shared;
 use crate::error::Result;
@@ -136,13 +136,13 @@ impl<T> Default for ScanScratch<T> {
     }
 }
 
-impl<T> ScanScratch<T> {
-    /// What has been screened since this was last asked.
-    pub fn screened(&mut self) -> Screened {
-        let mut all = Screened::default();
-        self.screens.iter_mut().for_each(|screen| all.add(std::mem::take(&mut screen.screened)));
-        all
-    }
+/// Which scores a scan has computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scanned {
+    /// Those of all patterns.
+    All,
+    /// Those that codes did not rule out: so many, of all probes together.
+    Listed(u64),
 }
 
 /// The candidates of some probes among all patterns.
@@ -152,7 +152,7 @@ pub(crate) fn scan<T: Element>(
     (scan, per_pattern): (Scan<'_, T>, PerPattern<'_, T>),
     (lists, scratch): (&mut ListStore<T>, &mut ScanScratch<T>),
     parallelism: Parallelism,
-) -> Result<()> {
+) -> Result<Scanned> {
     let (plan, batch) = (shared.plan, probes.rows());
     let splits = plan.splits::<T>().len();
     let threads = plan.threads::<T>(batch, parallelism);
@@ -198,7 +198,10 @@ pub(crate) fn scan<T: Element>(
         Some(codes) => task.screen(shared, codes),
         None => task.run(shared),
     });
-    Ok(())
+    Ok(match codes {
+        Some(_) => Scanned::Listed(scratch.screens[..screens].iter().map(|s| s.listed).sum()),
+        None => Scanned::All,
+    })
 }
 
 /// Some probes against some splits.

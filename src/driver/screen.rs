@@ -50,22 +50,6 @@ const DENSE: usize = 3;
 /// twice its size.
 const GROWN: usize = 512;
 
-/// What screening has done: numbers of probes and patterns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Screened {
-    /// Probes whose patterns were screened.
-    pub probes: usize,
-    /// Patterns whose scores were computed.
-    pub listed: usize,
-}
-
-impl Screened {
-    pub fn add(&mut self, other: Self) {
-        self.probes += other.probes;
-        self.listed += other.listed;
-    }
-}
-
 /// The list of one probe.
 #[derive(Debug, Clone, Default)]
 struct Listing<T> {
@@ -86,6 +70,13 @@ impl<T: Element> Listing<T> {
         self.bounds.clear();
         (self.highest, self.found_at, self.pruned) = (T::NEG_INFINITY, f32::NEG_INFINITY, 0);
         self.cut = least_unmasked();
+    }
+
+    /// The entries that are among some of the patterns.
+    fn of(&self, patterns: &Range<usize>) -> &[u32] {
+        let start = self.indices.partition_point(|&n| (n as usize) < patterns.start);
+        let rest = &self.indices[start..];
+        &rest[..rest.partition_point(|&n| (n as usize) < patterns.end)]
     }
 
     /// Raises the cut to what is within reach of a score that a pattern has.
@@ -148,7 +139,8 @@ pub(crate) struct ScreenScratch<T> {
     scored: Scored<T>,
     order: Vec<u32>,
     lowest: Vec<f32>,
-    pub screened: Screened,
+    /// Patterns whose scores were computed, of all probes of the task.
+    pub listed: u64,
 }
 
 /// Scores of listed patterns, and rows that are unpacked for them.
@@ -181,6 +173,7 @@ impl<T: Element> Screening<'_, T> {
     /// Lists the patterns that may be candidates.
     pub(super) fn list(&self, scratch: &mut ScreenScratch<T>) {
         let batch = self.probes.rows();
+        scratch.listed = 0;
         scratch.lists.resize_with(batch.max(scratch.lists.len()), Listing::default);
         for list in &mut scratch.lists[..batch] {
             list.begin();
@@ -193,10 +186,6 @@ impl<T: Element> Screening<'_, T> {
             }
             scratch.lists[b].prune();
         }
-        scratch.screened.add(Screened {
-            probes: batch,
-            listed: scratch.lists[..batch].iter().map(|list| list.indices.len()).sum(),
-        });
     }
 
     /// Scores the patterns that are thought to be the best ones first.
@@ -284,21 +273,17 @@ impl<T: Element> Screening<'_, T> {
     ) {
         for first in (0..self.probes.rows()).step_by(PROBE_TILE) {
             let probes = first..self.probes.rows().min(first + PROBE_TILE);
-            let ScreenScratch { lists: listings, scored, .. } = &mut *scratch;
-            let listed = |b: usize| {
-                let list: &[u32] = &listings[b].indices;
-                let start = list.partition_point(|&n| (n as usize) < patterns.start);
-                let count = list[start..].partition_point(|&n| (n as usize) < patterns.end);
-                &list[start..start + count]
-            };
-            let count: usize = probes.clone().map(|b| listed(b).len()).sum();
+            let count: usize = probes.clone().map(|b| scratch.lists[b].of(&patterns).len()).sum();
             if count * DENSE > patterns.len() * probes.len() {
+                scratch.listed += (patterns.len() * probes.len()) as u64;
                 let states = &mut states[..probes.len()];
                 self.append_all(&patterns, probes, lists, tile, states);
                 continue;
             }
+            scratch.listed += count as u64;
+            let ScreenScratch { lists: listings, scored, .. } = &mut *scratch;
             for b in probes {
-                let indices = listed(b);
+                let indices = listings[b].of(&patterns);
                 if !indices.is_empty() {
                     self.score(b, indices, scored);
                     let scores = &scored.scores[..indices.len()];

@@ -16,12 +16,12 @@
 
 use crate::driver::outputs::PerPattern;
 use crate::driver::parallel::Parallelism;
-use crate::driver::scan::{ListStore, Scan, ScanScratch, scan};
-use crate::driver::screen::Screened;
+use crate::driver::scan::{ListStore, Scan, ScanScratch, Scanned, scan};
 use crate::driver::source::SparseRows;
 use crate::driver::tasks::Shared;
 use crate::error::Result;
 use crate::matrix::MatRef;
+use crate::matrix::ranges::product;
 use crate::separation::candidates::Threshold;
 use crate::separation::rows::{Reach, RowSeparation, value, weigh_at};
 use crate::simd::Element;
@@ -161,6 +161,29 @@ impl<T: Element> OwnedRows<T> {
     }
 }
 
+/// How the patterns of a recall were scored: numbers of probes and patterns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Screened {
+    /// Probes whose patterns were screened by codes, and those whose patterns were all scored.
+    pub probes: u64,
+    pub dense: u64,
+    /// Scores that were computed for the probes that were screened.
+    pub listed: u64,
+}
+
+impl Screened {
+    /// Counts probes that have been scanned for the first time.
+    fn count(&mut self, probes: usize, scanned: Scanned) {
+        match scanned {
+            Scanned::All => self.dense += probes as u64,
+            Scanned::Listed(listed) => {
+                self.probes += probes as u64;
+                self.listed += listed;
+            }
+        }
+    }
+}
+
 /// Scratch of a sparse recall, and its result.
 #[derive(Debug, Clone)]
 pub(crate) struct SparseScratch<T> {
@@ -174,6 +197,7 @@ pub(crate) struct SparseScratch<T> {
     /// The weights of a softmax, relative to the highest.
     exponentials: Vec<T>,
     pub supports: Supports<T>,
+    pub screened: Screened,
 }
 
 impl<T> Default for SparseScratch<T> {
@@ -188,16 +212,12 @@ impl<T> Default for SparseScratch<T> {
             weights: Vec::new(),
             exponentials: Vec::new(),
             supports: Supports::default(),
+            screened: Screened::default(),
         }
     }
 }
 
 impl<T: Element> SparseScratch<T> {
-    /// What has been screened since this was last asked.
-    pub fn screened(&mut self) -> Screened {
-        self.scan.screened()
-    }
-
     /// Lists and scratch for another scan.
     pub fn kept(&mut self) -> (&mut ListStore<T>, &mut ScanScratch<T>) {
         (&mut self.full, &mut self.scan)
@@ -250,6 +270,7 @@ impl<T: Element> Sparse<'_, T> {
         work: &mut SparseScratch<T>,
     ) -> Result<()> {
         work.supports.clear();
+        work.screened = Screened::default();
         if let Some(candidates) = self.candidates() {
             work.supports.reserve(probes.rows(), candidates);
             work.exponentials.clear();
@@ -273,7 +294,9 @@ impl<T: Element> Sparse<'_, T> {
             per_pattern = rest;
             let shared = self.shared.for_probes(chunk.clone());
             let to = (&mut work.narrow, &mut work.scan);
-            scan(&shared, probes.subrows(chunk.clone()), (narrow, now), to, self.parallelism)?;
+            let rows = probes.subrows(chunk.clone());
+            let scanned = scan(&shared, rows, (narrow, now), to, self.parallelism)?;
+            work.screened.count(chunk.len(), scanned);
             let mut b = chunk.start;
             while b < chunk.end {
                 if !work.narrow.overflowed(b - chunk.start) {
@@ -289,6 +312,9 @@ impl<T: Element> Sparse<'_, T> {
                 let to = (&mut work.full, &mut work.scan);
                 let what = (full, PerPattern::none());
                 scan(&shared, probes.subrows(again.clone()), what, to, self.parallelism)?;
+                if scanned != Scanned::All {
+                    work.screened.listed += product([again.len(), self.shared.plan.patterns]);
+                }
                 again.clone().for_each(|b| self.solve_one(b - again.start, true, work));
                 b = again.end;
             }

@@ -1,7 +1,7 @@
 //! Softmax recall by the strategy of each probe.
 
 use crate::driver::outputs::Outputs;
-use crate::driver::sparse::{Kind, SparseScratch, Supports};
+use crate::driver::sparse::{Kind, Supports};
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::call::{Call, Work};
@@ -77,7 +77,7 @@ impl<T: Element> Call<'_, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        context.counters.dense += self.probes.rows() as u64;
+        context.counters.add_dense(self.probes.rows());
         self.dense(outputs, scoring, &mut work.lse, context)
     }
 
@@ -98,17 +98,6 @@ impl<T: Element> Call<'_, T> {
             *state = state_of(supports, b);
         }
         Ok(())
-    }
-
-    /// Adds what has been screened to the counters.
-    pub fn count(&self, sparse: &mut SparseScratch<T>, context: &mut Context<T>) {
-        let (screened, counters) = (sparse.screened(), &mut context.counters);
-        counters.probes += screened.probes as u64;
-        counters.listed += screened.listed as u64;
-        counters.dense += (self.probes.rows() as u64).saturating_sub(screened.probes as u64);
-        if screened.probes > 0 {
-            counters.kept += sparse.supports.indices.len() as u64;
-        }
     }
 
     /// The streamed probes, and then the peaked ones.

@@ -38,6 +38,9 @@ pub(crate) fn top_k<T: Element>(
     let mut work = context.work.take().unwrap_or_default();
     let call = Call { retrieval: &retrieval, probes, memory };
     let result = call.supports(&mut work, context);
+    if result.is_ok() {
+        context.counters.add(&work.sparse);
+    }
     let supports = &work.sparse.supports;
     for b in 0..supports.facts.len() {
         let range = supports.range(b);

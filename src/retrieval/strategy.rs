@@ -17,6 +17,7 @@
 //! ```
 
 use crate::driver::listed::listed_scores;
+use crate::driver::sparse::{Screened, SparseScratch};
 use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::memory::padded_cols;
@@ -72,11 +73,28 @@ pub enum Screening {
     Always,
 }
 
-/// What screening has done since the counters were last reset: sums over all recalls.
+/// What screening has done since the counters were last reset: sums over all recalls, and over all
+/// searches by [`top_k`](crate::top_k).
 ///
-/// A probe counts once for each scan of patterns: again where its list was too short, and for each
-/// thread that has a part of the patterns. Searches by [`top_k`](crate::top_k) are not counted, and
-/// neither are recalls that are streamed without a test.
+/// Each probe of each of them counts once, in `probes` or in `dense`. What is recalled in steps
+/// counts in every step. What a call reads besides is not counted: for statistics, for the weights
+/// that learning takes, and for gradients. All numbers but `listed` are the same for any number of
+/// threads.
+///
+/// ```
+/// use hopfield_kernels::{Codes, Context, MatMut, MatRef, Memory, top_k};
+///
+/// let patterns: Vec<f32> = (0..64_000_u64).map(|i| ((i * i) as f32).sin()).collect();
+/// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
+/// let (mut found, mut scores, mut context) = ([None; 3], [0.0; 3], Context::new());
+/// let probes = MatRef::new(memory.pattern(123), 1, 64)?;
+/// let (to, scores) = (MatMut::new(&mut found, 1, 3)?, MatMut::new(&mut scores, 1, 3)?);
+/// top_k(probes, &memory, to, scores, &mut context)?;
+/// let counters = context.counters();
+/// assert_eq!((counters.probes, counters.dense, counters.kept), (1, 0, 3));
+/// assert!(counters.listed < 100, "of 1,000 patterns");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -84,10 +102,31 @@ pub struct Counters {
     pub probes: u64,
     /// Probes whose patterns were all scored.
     pub dense: u64,
-    /// Patterns whose scores were computed for the probes that were screened.
+    /// Patterns whose scores were computed for the probes that were screened, those that two
+    /// threads or two scans have scored twice. A probe with more candidates than there is room for
+    /// is scanned again, without codes.
     pub listed: u64,
-    /// Those among them that had a weight.
+    /// Patterns that had a weight for the probes that were screened.
     pub kept: u64,
+}
+
+impl Counters {
+    /// Adds probes whose patterns were all scored.
+    pub(crate) fn add_dense(&mut self, probes: usize) {
+        self.dense += probes as u64;
+    }
+
+    /// Adds the probes whose supports have been found.
+    pub(crate) fn add<T>(&mut self, sparse: &SparseScratch<T>) {
+        let Screened { probes, dense, listed } = sparse.screened;
+        self.probes += probes;
+        self.dense += dense;
+        self.listed += listed;
+        // Codes are used for all probes of a call or for none.
+        if probes > 0 {
+            self.kept += sparse.supports.indices.len() as u64;
+        }
+    }
 }
 
 /// Fewer patterns, or patterns of fewer features, are always streamed.

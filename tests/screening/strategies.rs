@@ -1,4 +1,4 @@
-//! Which probes are peaked, and what the counters tell.
+//! Which probes are peaked.
 
 use hopfield_kernels::{Borrowed, Codes, Context, MatRef, Retrieval, Screening};
 use testkit::data::Real;
