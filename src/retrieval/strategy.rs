@@ -193,8 +193,15 @@ impl<T: Element> Call<'_, T> {
         let sample = (patterns / SAMPLE_SHARE).clamp(FEWEST, MOST);
         choice.list.clear();
         choice.list.extend((0..sample).map(|i| (i * patterns / sample) as u32));
-        let norms = choice.list.iter().map(|&n| self.memory.squared_norms()[n as usize].to_f64());
-        let usual = norms.sum::<f64>() / sample as f64;
+        // What is masked may hold anything. If all of the sample is, this is not a number.
+        let norms = self.memory.squared_norms();
+        let kept = |n: usize| self.retrieval.keep.is_none_or(|keep| keep[n]);
+        let (mut sum, mut count) = (0.0, 0.0);
+        for n in choice.list.iter().map(|&n| n as usize).filter(|&n| kept(n)) {
+            sum += norms[n].to_f64();
+            count += 1.0;
+        }
+        let usual: f64 = sum / count;
         let test = Test { params: params.among(most, self.memory.dim()), usual, scoring, level };
         for b in 0..batch {
             let peaked = self.is_peaked(b, &test, choice);
@@ -286,7 +293,7 @@ impl<T: Element> Call<'_, T> {
 /// What the tests of all probes share.
 struct Test<'a, T> {
     params: SoftmaxParams<T>,
-    /// The mean of ‖m‖² over the sample.
+    /// The mean of ‖m‖² over those of the sample that are not masked.
     usual: f64,
     scoring: &'a Scoring<'a, T>,
     level: Level,
