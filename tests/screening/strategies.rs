@@ -73,7 +73,7 @@ fn few_or_short_patterns_are_streamed() {
 #[test]
 fn a_masked_pattern_changes_no_strategy() {
     let mut problem = Problem::<f32>::new(Kind::Near, (3, 64, 1600), 9);
-    let keep: Vec<bool> = (0..1600).map(|n| n % 100 != 0).collect();
+    let keep: Vec<bool> = (0..1600).map(|n| n != 300).collect();
     let how = Retrieval::new(9.0).with_mask(&keep);
     let run = |problem: &Problem<f32>| {
         let memory = problem.memory().with_codes(Codes::Eight).unwrap();
@@ -88,10 +88,7 @@ fn a_masked_pattern_changes_no_strategy() {
         problem.patterns[64 * 300] = broken;
         let (told, counters) = run(&problem);
         assert_eq!(counters.probes, expected.1.probes);
-        let best = |told: &[Vec<u64>]| -> Vec<u64> {
-            told.iter().map(|told| told[told.len() - 2]).collect()
-        };
-        assert_eq!(best(&told), best(&expected.0));
+        assert!(told == expected.0, "{broken}");
     }
 }
 
