@@ -393,8 +393,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
     ) -> Result<()> {
         let mut work = context.work.take().unwrap_or_default();
         let result = Call { retrieval: self, probes, memory }.supports(&mut work, context);
-        let supports = (&work.sparse.supports, factor);
-        to.copy(supports, memory.patterns(), |b, n| self.takes_part(b, n));
+        let takes_part = |b, n| self.takes_part(b, n);
+        to.copy(&work.sparse.supports, factor, memory.patterns(), takes_part);
         context.work = Some(work);
         result
     }

@@ -14,6 +14,8 @@ use crate::similarity::scoring::Scoring;
 /// The probes of one strategy where a batch has both, and their outputs, in memory that is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Gathered<T> {
+    /// Whether they are peaked.
+    peaked: bool,
     which: Vec<usize>,
     probes: Vec<T>,
     biases: Vec<T>,
@@ -31,6 +33,7 @@ pub(crate) struct Gathered<T> {
 impl<T> Default for Gathered<T> {
     fn default() -> Self {
         Self {
+            peaked: false,
             which: Vec::new(),
             probes: Vec::new(),
             biases: Vec::new(),
@@ -117,11 +120,9 @@ impl<T: Element> Call<'_, T> {
             gathered.which.clear();
             gathered.which.reserve(batch);
             gathered.which.extend(choice.filter(|(_, p)| **p == peaked).map(|(b, _)| b));
+            gathered.peaked = peaked;
             self.gather(gathered, &outputs);
-            let mut factors = std::mem::take(&mut gathered.factors);
-            let result = self.some(peaked, (gathered, &mut factors), &outputs, work, context);
-            gathered.factors = factors;
-            result?;
+            self.some(gathered, &outputs, work, context)?;
             gathered.scatter(&mut outputs);
             for (&b, state) in gathered.which.iter().zip(&context.memory.states) {
                 states[b] = *state;
@@ -168,14 +169,13 @@ impl<T: Element> Call<'_, T> {
     /// Recalls the probes that have been gathered.
     fn some(
         &self,
-        peaked: bool,
-        (gathered, factors): (&mut Gathered<T>, &mut Factors<T>),
+        gathered: &mut Gathered<T>,
         outputs: &Outputs<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let Gathered { which, probes, biases, masks, hints, matrices, floats, .. } = gathered;
-        let (best, support) = (&mut gathered.best, &mut gathered.support);
+        let Gathered { which, probes, biases, masks, hints, factors, .. } = gathered;
+        let Gathered { matrices, floats, best, support, .. } = gathered;
         let (count, patterns) = (which.len(), self.memory.patterns());
         let given = self.retrieval;
         let retrieval = Retrieval {
@@ -206,7 +206,7 @@ impl<T: Element> Call<'_, T> {
             support: outputs.support.as_ref().map(|_| &mut support[..]),
             ..Outputs::default()
         };
-        match peaked {
+        match gathered.peaked {
             true => call.peaked(some, &scoring, work, context),
             false => call.streaming(some, &scoring, work, context),
         }

@@ -16,7 +16,7 @@
 //! otherwise                                               peaked
 //! ```
 
-use crate::driver::listed::listed_scores;
+use crate::driver::listed::Scored;
 use crate::driver::sparse::{Screened, SparseScratch};
 use crate::error::Result;
 use crate::matrix::MatRef;
@@ -143,9 +143,7 @@ const DENSE_SHARE: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Choice<T> {
     probe: Vec<T>,
-    scores: Vec<T>,
-    /// Patterns that are not stored as padded rows.
-    rows: Vec<T>,
+    scored: Scored<T>,
     list: Vec<u32>,
     /// Whether each probe is peaked.
     pub peaked: Vec<bool>,
@@ -202,79 +200,13 @@ impl<T: Element> Call<'_, T> {
             count += 1.0;
         }
         let usual: f64 = sum / count;
-        let test = Test { params: params.among(most, self.memory.dim()), usual, scoring, level };
+        let params = params.among(most, self.memory.dim());
+        let test = Test { call: self, params, usual, scoring, level };
         for b in 0..batch {
-            let peaked = self.is_peaked(b, &test, choice);
+            let peaked = test.is_peaked(b, choice);
             choice.peaked.push(peaked);
         }
         Ok(())
-    }
-
-    fn is_peaked(&self, b: usize, test: &Test<'_, T>, choice: &mut Choice<T>) -> bool {
-        let probe = self.probes.row(b);
-        let square: f64 = squared_norm(probe);
-        let dot = self.retrieval.similarity == Similarity::Dot;
-        if dot && T::from_f64(square) <= test.params.bound {
-            return false;
-        }
-        let best = match self.retrieval.similarity {
-            Similarity::Dot => (square * test.usual).sqrt(),
-            Similarity::Cosine => 1.0,
-            _ => 0.0,
-        };
-        let reach = best + self.highest_bias(b) - test.params.depth.to_f64();
-        if !reach.is_finite() {
-            return false;
-        }
-        let cols = padded_cols::<T>(probe.len());
-        choice.probe.clear();
-        choice.probe.extend_from_slice(probe);
-        choice.probe.resize(cols, T::ZERO);
-        // A few patterns of the sample first, which mostly tell.
-        let all = std::mem::take(&mut choice.list);
-        let step = all.len() / FEWEST;
-        let few: [u32; FEWEST] = std::array::from_fn(|i| all[i * step]);
-        let (found, of) = self.reaching(b, &few, reach, test, choice);
-        let peaked = match found {
-            0 => of > 0,
-            _ if found * 2 > of => false,
-            _ => {
-                let (found, of) = self.reaching(b, &all, reach, test, choice);
-                found * DENSE_SHARE <= of
-            }
-        };
-        choice.list = all;
-        peaked
-    }
-
-    /// How many of some patterns have scores that are not below `reach`, and how many take part.
-    fn reaching(
-        &self,
-        b: usize,
-        list: &[u32],
-        reach: f64,
-        test: &Test<'_, T>,
-        choice: &mut Choice<T>,
-    ) -> (usize, usize) {
-        let Choice { probe, scores, rows, .. } = choice;
-        let patterns = self.memory.rows();
-        let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
-        listed_scores(test.level, probe, patterns, list, (scores, rows));
-        let (mut found, mut of) = (0, 0);
-        for (score, &n) in scores.iter_mut().zip(list) {
-            let n = n as usize;
-            let score = std::slice::from_mut(score);
-            test.scoring.similarities(score, b, n);
-            test.scoring.scores(score, b, n);
-            if score[0] == masked() || self.retrieval.keep.is_some_and(|keep| !keep[n]) {
-                continue;
-            }
-            of += 1;
-            // A score that is not a number is within reach.
-            let below = score[0].to_f64() < reach;
-            found += usize::from(!below);
-        }
-        (found, of)
     }
 
     /// The highest bias of probe `b`, over β.
@@ -292,11 +224,80 @@ impl<T: Element> Call<'_, T> {
 
 /// What the tests of all probes share.
 struct Test<'a, T> {
+    call: &'a Call<'a, T>,
     params: SoftmaxParams<T>,
     /// The mean of ‖m‖² over those of the sample that are not masked.
     usual: f64,
     scoring: &'a Scoring<'a, T>,
     level: Level,
+}
+
+impl<T: Element> Test<'_, T> {
+    fn is_peaked(&self, b: usize, choice: &mut Choice<T>) -> bool {
+        let probe = self.call.probes.row(b);
+        let square: f64 = squared_norm(probe);
+        let dot = self.call.retrieval.similarity == Similarity::Dot;
+        if dot && T::from_f64(square) <= self.params.bound {
+            return false;
+        }
+        let best = match self.call.retrieval.similarity {
+            Similarity::Dot => (square * self.usual).sqrt(),
+            Similarity::Cosine => 1.0,
+            _ => 0.0,
+        };
+        let reach = best + self.call.highest_bias(b) - self.params.depth.to_f64();
+        if !reach.is_finite() {
+            return false;
+        }
+        let cols = padded_cols::<T>(probe.len());
+        choice.probe.clear();
+        choice.probe.extend_from_slice(probe);
+        choice.probe.resize(cols, T::ZERO);
+        // A few patterns of the sample first, which mostly tell.
+        let all = std::mem::take(&mut choice.list);
+        let step = all.len() / FEWEST;
+        let few: [u32; FEWEST] = std::array::from_fn(|i| all[i * step]);
+        let (found, of) = self.reaching(b, reach, &few, choice);
+        let peaked = match found {
+            0 => of > 0,
+            _ if found * 2 > of => false,
+            _ => {
+                let (found, of) = self.reaching(b, reach, &all, choice);
+                found * DENSE_SHARE <= of
+            }
+        };
+        choice.list = all;
+        peaked
+    }
+
+    /// How many of some patterns have scores that are not below `reach`, and how many take part.
+    fn reaching(
+        &self,
+        b: usize,
+        reach: f64,
+        list: &[u32],
+        choice: &mut Choice<T>,
+    ) -> (usize, usize) {
+        let Choice { probe, scored, .. } = choice;
+        let patterns = self.call.memory.rows();
+        let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
+        scored.write(self.level, probe, patterns, list);
+        let (mut found, mut of) = (0, 0);
+        for (score, &n) in scored.scores.iter_mut().zip(list) {
+            let n = n as usize;
+            let score = std::slice::from_mut(score);
+            self.scoring.similarities(score, b, n);
+            self.scoring.scores(score, b, n);
+            if score[0] == masked() || self.call.retrieval.keep.is_some_and(|keep| !keep[n]) {
+                continue;
+            }
+            of += 1;
+            // A score that is not a number is within reach.
+            let below = score[0].to_f64() < reach;
+            found += usize::from(!below);
+        }
+        (found, of)
+    }
 }
 
 /// |x|², in lanes.
