@@ -121,10 +121,9 @@ impl<'m, T: Element> Contestant<'m, T> {
         Ok(())
     }
 
-    /// Probes that were not streamed. (`Counters::probes` has those twice that were screened
-    /// twice.)
-    fn screened(&self) -> usize {
-        self.probes - self.context.counters().dense as usize
+    /// Probes that were screened by codes.
+    fn screened(&self) -> u64 {
+        self.context.counters().probes
     }
 
     fn bits(&self) -> impl Iterator<Item = u64> {

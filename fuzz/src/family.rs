@@ -1,9 +1,10 @@
 //! Every separation with every similarity, with masks and numbers that are none: weights are those
-//! of the separation as a function of rows, and what is retrieved is the update by its definition.
+//! of the separation as a function of rows, what is retrieved is the update by its definition, and
+//! codes change no bit.
 
 use hopfield_kernels::{
-    Context, Error, Gradients, MatMut, MatRef, Memory, Outputs, Retrieval, Separation, Settled,
-    Similarity, Stop, Upstream,
+    Codes, Context, Error, Gradients, MatMut, MatRef, Memory, Outputs, Retrieval, Separation,
+    Settled, Similarity, Stop, Upstream,
 };
 
 use crate::input::Input;
@@ -13,17 +14,25 @@ use crate::input::Input;
 pub fn family(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let (_, mut context) = input.context::<f64>();
-    let (b, d, n) = (input.between(1, 4), input.between(1, 20), input.between(1, 40));
+    let (b, d, mut n) = (input.between(1, 4), input.between(1, 40), input.between(1, 40));
+    if input.seldom(8) {
+        n = input.pick(&[255, 256, 257, 400]);
+    }
     let separation = separation(&mut input);
     let similarity = input.pick(&Similarity::ALL);
     let beta = input.positive(-3.0, 3.0);
     let mut patterns: Vec<f64> = (0..n * d).map(|_| input.number(-1.0, 1.0)).collect();
     let mut probes: Vec<f64> = (0..b * d).map(|_| input.number(-1.5, 1.5)).collect();
     let masks: Vec<bool> = (0..b * n).map(|_| !input.seldom(4)).collect();
-    let how = Retrieval::new(beta).with_separation(separation).with_similarity(similarity);
-    let how = how.with_masks(MatRef::new(&masks, b, n).expect("a mask for each"));
+    let hints: Vec<_> = (0..b).map(|_| input.flag().then(|| input.between(0, n))).collect();
+    let all = Retrieval::new(beta).with_separation(separation).with_similarity(similarity);
+    let all = all.with_screening(input.screening()).with_hints(&hints);
+    let how = all.with_masks(MatRef::new(&masks, b, n).expect("a mask for each"));
     let member = (separation, similarity, beta);
     check((&how, member), (&probes, &patterns, &masks), [b, d, n], &mut context);
+    let (codes, ways) = (input.codes(), [all, all.with_mask(&masks[..n]), how]);
+    let memory = Memory::from_slice(&patterns, d).expect("whole patterns");
+    same_with_codes(&ways, &probes, &memory, codes, &mut context);
     let wrong = input.pick(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, 1e-310, 0.0]);
     let at = input.between(0, probes.len() - 1);
     probes[at] = wrong;
@@ -32,6 +41,8 @@ pub fn family(bytes: &[u8]) {
         patterns[at] = input.pick(&[f64::NAN, f64::INFINITY, 1e200, 0.0]);
     }
     strange(&how, (&probes, &patterns), [b, d, n], &mut context);
+    let memory = Memory::from_slice(&patterns, d).expect("whole patterns");
+    same_with_codes(&ways, &probes, &memory, codes, &mut context);
 }
 
 fn separation(input: &mut Input<'_>) -> Separation {
@@ -175,6 +186,52 @@ fn median<'r, I: Iterator<Item = (&'r f64, &'r [f64])>>(
         so_far >= total / 2.0
     });
     reached.or(column.last()).map_or(x, |(m, _)| *m)
+}
+
+/// Recalls with codes and without are the same bits.
+fn same_with_codes(
+    ways: &[Retrieval<'_, f64>],
+    probes: &[f64],
+    plain: &Memory<f64>,
+    codes: Codes,
+    context: &mut Context<f64>,
+) {
+    let coded = plain.clone().with_codes(codes).expect("room for codes");
+    for how in ways {
+        let expected = told(how, probes, plain, context);
+        assert_eq!(told(how, probes, &coded, context), expected, "{codes:?}: {how:?}");
+    }
+}
+
+/// What a recall tells besides similarities, as bits; nothing if it is refused.
+fn told(
+    how: &Retrieval<'_, f64>,
+    probes: &[f64],
+    memory: &Memory<f64>,
+    context: &mut Context<f64>,
+) -> Option<Vec<u64>> {
+    let (dim, count) = (memory.dim(), memory.patterns());
+    let batch = probes.len() / dim;
+    let (mut retrieved, mut weights) = (vec![7.0; batch * dim], vec![7.0; batch * count]);
+    let mut floats: [Vec<f64>; 5] = std::array::from_fn(|_| vec![7.0; batch]);
+    let (mut best, mut support) = (vec![None; batch], vec![7; batch]);
+    let [lse, energy, entropy, best_weight, second] = &mut floats;
+    let outputs = Outputs::new()
+        .with_retrieved(MatMut::new(&mut retrieved, batch, dim).expect("room"))
+        .with_memory_weights(MatMut::new(&mut weights, batch, count).expect("room"))
+        .with_lse(lse)
+        .with_energy(energy)
+        .with_entropy(entropy)
+        .with_best_weight(best_weight)
+        .with_second(second)
+        .with_best(&mut best)
+        .with_support(&mut support);
+    how.run(MatRef::new(probes, batch, dim).expect("whole probes"), memory, outputs, context)
+        .ok()?;
+    let bits = |x: &f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
+    let numbers = retrieved.iter().chain(&weights).chain(floats.iter().flatten()).map(bits);
+    let best = best.iter().map(|best| best.map_or(u64::MAX, |best| best as u64));
+    Some(numbers.chain(best).chain(support.iter().map(|n| *n as u64)).collect())
 }
 
 /// Recall, iteration and gradients of anything: results or NaN, no panic.

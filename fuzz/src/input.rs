@@ -1,7 +1,7 @@
 //! From bytes to shapes, numbers and matrices.
 
 use arbitrary::Unstructured;
-use hopfield_kernels::{Context, Level, Parallelism, Update};
+use hopfield_kernels::{Codes, Context, Level, Parallelism, Screening, Update};
 
 use testkit::data::{Kind, Matrix, Random, Real};
 use testkit::naive::How;
@@ -47,6 +47,14 @@ impl<'a> Input<'a> {
         self.number(low, high).exp()
     }
 
+    pub fn screening(&mut self) -> Screening {
+        self.pick(&[Screening::Auto, Screening::Never, Screening::Always])
+    }
+
+    pub fn codes(&mut self) -> Codes {
+        self.pick(&[Codes::Eight, Codes::Four])
+    }
+
     pub fn seed(&mut self) -> u64 {
         self.0.arbitrary().unwrap_or_default()
     }
@@ -89,7 +97,7 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// Probes, patterns and how to recall.
+    /// Probes, patterns, with codes or without, and how to recall.
     pub fn case<T: Real>(&mut self) -> Case<T> {
         let (batch, dim, patterns) = self.shape::<T>();
         let mut how = How::beta(self.positive(-5.0, 4.0));
@@ -106,6 +114,10 @@ impl<'a> Input<'a> {
         let (probes, patterns) = (self.matrix((batch, dim)), self.matrix((patterns, dim)));
         let mut case = Case::new(probes, patterns, how);
         case.how.beta = T::from_f64(case.how.beta.to_f64().min(sharpest(&case)));
+        case.screening = self.screening();
+        if self.flag() {
+            case.memory = case.memory.with_codes(self.codes()).expect("room for codes");
+        }
         case
     }
 

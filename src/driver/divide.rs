@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::driver::parallel::{Divide, for_each_piece};
+use crate::driver::parallel::both;
 use crate::matrix::MatMut;
 
 /// A view that can be cut in two along one axis.
@@ -142,27 +142,6 @@ views!(A a 0, B b 1, C c 2, D d 3);
 views!(A a 0, B b 1, C c 2, D d 3, E e 4);
 views!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6);
 
-/// Some tasks, and what they share.
-struct Tasks<V> {
-    tasks: Range<usize>,
-    views: V,
-}
-
-impl<V: Views> Divide for Tasks<V> {
-    fn pieces(&self) -> usize {
-        self.tasks.len()
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let Range { start, end } = self.tasks;
-        let (views, rest) = self.views.divide(start, start + pieces);
-        (
-            Self { tasks: start..start + pieces, views },
-            Self { tasks: start + pieces..end, views: rest },
-        )
-    }
-}
-
 /// Calls `each` for every task with its ranges of the views, and allocates nothing. `each`
 /// dispatches the kernel to its level inside the task: rayon's own functions are compiled without
 /// the level's instructions.
@@ -176,8 +155,26 @@ pub(crate) fn for_each_task<V: Views>(
     if tasks == 1 {
         return each(0, views.range());
     }
-    let tasks = Tasks { tasks: 0..tasks, views };
-    for_each_piece(tasks, threads, &|one: Tasks<V>| each(one.tasks.start, one.views.range()));
+    halve(0..tasks, threads, views, &each);
+}
+
+/// Calls `each` for some tasks, which are halved until one is left.
+fn halve<V: Views>(
+    tasks: Range<usize>,
+    threads: usize,
+    views: V,
+    each: &(impl Fn(usize, V::Range) + Sync),
+) {
+    if tasks.len() <= 1 {
+        return each(tasks.start, views.range());
+    }
+    let at = tasks.start + tasks.len() / 2;
+    let (first, rest) = views.divide(tasks.start, at);
+    both(
+        threads,
+        || halve(tasks.start..at, threads, first, each),
+        || halve(at..tasks.end, threads, rest, each),
+    );
 }
 
 #[cfg(test)]

@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
+use crate::driver::divide::{Columns, Cut};
+use crate::driver::scratch::grow;
+use crate::error::Result;
 use crate::matrix::MatMut;
+use crate::matrix::ranges::product;
 use crate::separation::candidates::{Head, List, Threshold};
 use crate::simd::Element;
 
@@ -56,29 +60,93 @@ impl<T: Element> Lists<'_, T> {
             head.bound = if bound > head.bound { bound } else { head.bound };
         }
     }
+}
 
-    /// The lists of the first `at` probes, and those of the others.
-    pub fn split_at_row(self, at: usize) -> (Self, Self) {
-        let (heads, heads_) = self.heads.split_at_row(at);
-        let (scores, scores_) = self.scores.split_at_row(at);
-        let (indices, indices_) = self.indices.split_at_row(at);
+/// They are cut into those of some probes ...
+impl<T: Element> Cut for Lists<'_, T> {
+    fn cut(self, at: usize) -> (Self, Self) {
+        let (heads, heads_) = self.heads.cut(at);
+        let (scores, scores_) = self.scores.cut(at);
+        let (indices, indices_) = self.indices.cut(at);
         let threshold = self.threshold;
         (
             Self { heads, scores, indices, threshold },
             Self { heads: heads_, scores: scores_, indices: indices_, threshold },
         )
     }
+}
 
-    /// The lists of the first `at` splits, and those of the others.
-    pub fn split_at_split(self, at: usize) -> (Self, Self) {
-        let room = self.scores.cols() / self.heads.cols().max(1);
-        let (heads, heads_) = self.heads.split_at_col(at);
-        let (scores, scores_) = self.scores.split_at_col(at * room);
-        let (indices, indices_) = self.indices.split_at_col(at * room);
-        let threshold = self.threshold;
+/// ... or into those of some splits.
+impl<T: Element> Cut for Columns<Lists<'_, T>> {
+    fn cut(self, at: usize) -> (Self, Self) {
+        let Lists { heads, scores, indices, threshold } = self.0;
+        let room = scores.cols() / heads.cols().max(1);
+        let (heads, heads_) = heads.split_at_col(at);
+        let (scores, scores_) = scores.split_at_col(at * room);
+        let (indices, indices_) = indices.split_at_col(at * room);
         (
-            Self { heads, scores, indices, threshold },
-            Self { heads: heads_, scores: scores_, indices: indices_, threshold },
+            Self(Lists { heads, scores, indices, threshold }),
+            Self(Lists { heads: heads_, scores: scores_, indices: indices_, threshold }),
         )
+    }
+}
+
+/// The lists of some probes, in memory that is kept from call to call.
+#[derive(Debug, Clone)]
+pub(crate) struct ListStore<T> {
+    heads: Vec<Head<T>>,
+    scores: Vec<T>,
+    indices: Vec<u32>,
+    probes: usize,
+    splits: usize,
+    /// Candidates that there is room for, for each probe and split.
+    room: usize,
+}
+
+impl<T> Default for ListStore<T> {
+    fn default() -> Self {
+        let (heads, scores, indices) = (Vec::new(), Vec::new(), Vec::new());
+        Self { heads, scores, indices, probes: 0, splits: 0, room: 0 }
+    }
+}
+
+impl<T: Element> ListStore<T> {
+    /// Empty lists of `probes` probes and `splits` splits, with room for `room` candidates each.
+    pub fn begin(
+        &mut self,
+        probes: usize,
+        splits: usize,
+        room: usize,
+        threshold: Threshold<T>,
+    ) -> Result<Lists<'_, T>> {
+        let lists = product([probes, splits]);
+        let entries = lists.saturating_mul(room as u64);
+        grow!(self.scores, entries, T::ZERO);
+        grow!(self.indices, entries, 0);
+        self.heads.clear();
+        grow!(self.heads, lists, Head::new(threshold));
+        (self.probes, self.splits, self.room) = (probes, splits, room);
+        let there_is_room = "`grow!` has made room for these lists";
+        let cols = splits * room;
+        Ok(Lists {
+            heads: MatMut::new(&mut self.heads, probes, splits).expect(there_is_room),
+            scores: MatMut::new(&mut self.scores, probes, cols).expect(there_is_room),
+            indices: MatMut::new(&mut self.indices, probes, cols).expect(there_is_room),
+            threshold,
+        })
+    }
+
+    /// For each split, the state of probe `b`'s list, its scores and its indices.
+    pub fn of(&self, b: usize) -> impl Iterator<Item = (&Head<T>, &[T], &[u32])> {
+        (b * self.splits..(b + 1) * self.splits).map(|list| {
+            let head = &self.heads[list];
+            let range = list * self.room..list * self.room + head.len;
+            (head, &self.scores[range.clone()], &self.indices[range])
+        })
+    }
+
+    /// Whether there was no room for some candidate of probe `b`.
+    pub fn overflowed(&self, b: usize) -> bool {
+        self.heads[b * self.splits..(b + 1) * self.splits].iter().any(|head| head.overflowed)
     }
 }

@@ -205,19 +205,35 @@ impl<T: Element> Cut for Outputs<'_, T> {
     }
 }
 
-impl<T: Element> Cut for Columns<PerPattern<'_, T>> {
-    fn cut(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.0.split_at_col(at);
-        (Self(left), Self(right))
-    }
-}
-
 /// Outputs with a column for each pattern, for some probes and some patterns.
 #[derive(Debug)]
 pub struct PerPattern<'a, T> {
     pub similarities: Option<MatMut<'a, T>>,
     /// Similarities with their bias.
     pub scores: Option<MatMut<'a, T>>,
+}
+
+/// They are cut into those of some probes ...
+impl<T: Element> Cut for PerPattern<'_, T> {
+    fn cut(self, at: usize) -> (Self, Self) {
+        cut_fields!(self, at, { similarities, scores })
+    }
+}
+
+/// ... or into those of some patterns.
+impl<T: Element> Cut for Columns<PerPattern<'_, T>> {
+    fn cut(self, at: usize) -> (Self, Self) {
+        let columns = |all: Option<_>| all.map(Columns);
+        let (similarities, similarities_) = columns(self.0.similarities).cut(at);
+        let (scores, scores_) = columns(self.0.scores).cut(at);
+        let part = |similarities: Option<Columns<_>>, scores: Option<Columns<_>>| {
+            Self(PerPattern {
+                similarities: similarities.map(|columns| columns.0),
+                scores: scores.map(|columns| columns.0),
+            })
+        };
+        (part(similarities, scores), part(similarities_, scores_))
+    }
 }
 
 impl<T: Element> PerPattern<'_, T> {
@@ -237,23 +253,6 @@ impl<T: Element> PerPattern<'_, T> {
             similarities: self.similarities.as_mut().map(|all| all.rows_mut(probes.clone())),
             scores: self.scores.as_mut().map(|all| all.rows_mut(probes)),
         }
-    }
-
-    /// Those of the first `at` patterns, and those of the others.
-    pub fn split_at_col(self, at: usize) -> (Self, Self) {
-        let columns = |all: Option<_>| all.map(Columns);
-        let (similarities, similarities_) = columns(self.similarities).cut(at);
-        let (scores, scores_) = columns(self.scores).cut(at);
-        let part = |similarities: Option<Columns<_>>, scores: Option<Columns<_>>| Self {
-            similarities: similarities.map(|columns| columns.0),
-            scores: scores.map(|columns| columns.0),
-        };
-        (part(similarities, scores), part(similarities_, scores_))
-    }
-
-    /// Those of the first `at` probes, and those of the others.
-    pub fn split_at_row(self, at: usize) -> (Self, Self) {
-        cut_fields!(self, at, { similarities, scores })
     }
 
     /// Writes the similarities of probe `b` with a block of patterns.

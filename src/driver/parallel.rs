@@ -1,4 +1,4 @@
-//! Threads: work is divided recursively, on the caller's rayon pool.
+//! Threads, of the caller's rayon pool.
 
 /// Whether a call may use threads other than the calling one.
 ///
@@ -91,31 +91,8 @@ fn pool_threads() -> usize {
     if is_worker || there_is_one() { rayon::current_num_threads() } else { 1 }
 }
 
-/// Work that can be divided into tasks.
-pub(crate) trait Divide: Sized + Send {
-    /// Number of tasks left in it.
-    fn pieces(&self) -> usize;
-    /// The first `pieces` tasks, and the rest.
-    fn divide(self, pieces: usize) -> (Self, Self);
-}
-
-/// Calls `each` for every task of `work`, and allocates nothing. `each` dispatches the kernel to
-/// its level inside the task: rayon's own functions are compiled without the level's instructions.
-pub(crate) fn for_each_piece<W: Divide>(work: W, threads: usize, each: &(impl Fn(W) + Sync)) {
-    let pieces = work.pieces();
-    if pieces <= 1 {
-        return each(work);
-    }
-    let (first, second) = work.divide(pieces / 2);
-    both(
-        threads,
-        || for_each_piece(first, threads, each),
-        || for_each_piece(second, threads, each),
-    );
-}
-
 /// Calls both, in parallel if there are threads.
-fn both(threads: usize, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+pub(crate) fn both(threads: usize, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     #[cfg(feature = "rayon")]
     if threads > 1 {
         rayon::join(first, second);

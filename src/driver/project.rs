@@ -5,7 +5,8 @@
 
 use crate::driver::blocking::Plan;
 use crate::driver::compiled;
-use crate::driver::parallel::{Divide, Parallelism, for_each_piece};
+use crate::driver::divide::{for_each_task, ranges};
+use crate::driver::parallel::Parallelism;
 use crate::driver::source::SparseRows;
 use crate::driver::tasks::Shared;
 use crate::matrix::ranges::product;
@@ -43,34 +44,13 @@ pub(crate) fn project<T: Element>(
     let multiply_adds = product([rows.indices.len(), values.cols()]);
     let threads = parallelism.threads(multiply_adds, multiply_adds * size_of::<T>() as u64);
     let (plan, gain) = (shared.plan, shared.value_gain());
-    let project = Project { rows, values, plan, gain, retrieved };
-    let pieces = threads.min(batch.max(1));
-    for_each_piece(ProjectTask { pieces, project }, threads, &|task| {
-        compiled::project(shared.level, task.project);
+    let tasks = threads.min(batch.max(1));
+    let probes = move |task: usize| batch * task / tasks;
+    for_each_task(tasks, threads, ranges(retrieved, probes), |task, retrieved| {
+        let rows = rows.of(probes(task)..probes(task + 1));
+        compiled::project(shared.level, Project { rows, values, plan, gain, retrieved });
     });
     true
-}
-
-struct ProjectTask<'a, T> {
-    pieces: usize,
-    project: Project<'a, T>,
-}
-
-impl<T: Element> Divide for ProjectTask<'_, T> {
-    fn pieces(&self) -> usize {
-        self.pieces
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let Project { rows, values, plan, gain, retrieved } = self.project;
-        let at = rows.rows() * pieces / self.pieces;
-        let (first, second) = retrieved.split_at_row(at);
-        let part = |probes, retrieved, pieces| {
-            let project = Project { rows: rows.of(probes), values, plan, gain, retrieved };
-            Self { pieces, project }
-        };
-        (part(0..at, first, pieces), part(at..rows.rows(), second, self.pieces - pieces))
-    }
 }
 
 impl<T: Element> Kernel<T> for Project<'_, T> {

@@ -11,88 +11,28 @@
 
 use std::ops::Range;
 
-use crate::driver::blocking::Plan;
-use crate::driver::compiled;
-use crate::driver::forward::{Forward, TileScratch};
-use crate::driver::lists::{Lists, Raise};
+use crate::driver::divide::{Columns, Cut, for_each_task, ranges, shares};
+use crate::driver::lists::{ListStore, Lists, Raise};
 use crate::driver::outputs::PerPattern;
-use crate::driver::parallel::{Divide, Parallelism, for_each_piece};
+use crate::driver::parallel::Parallelism;
+use crate::driver::scan_split::{ScanSpace, SplitScan};
 use crate::driver::scratch::{grow, pad, take};
-use crate::driver::screen::{ScreenScratch, Screened, Screening};
-use crate::driver::source::Source;
+use crate::driver::screen::{ScreenScratch, Screening};
 use crate::driver::tasks::Shared;
 use crate::error::Result;
+use crate::matrix::MatRef;
 use crate::matrix::ranges::product;
-use crate::matrix::{MatMut, MatRef};
 use crate::memory::Aligned;
 use crate::memory::codes::CodeStore;
-use crate::separation::candidates::{Head, SLACK, Threshold};
+use crate::separation::candidates::{SLACK, Threshold};
 use crate::separation::shape::MAX_BLOCK;
 use crate::separation::state::State;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
 
-/// The lists of some probes, in memory that is kept from call to call.
-#[derive(Debug, Clone)]
-pub(crate) struct ListStore<T> {
-    heads: Vec<Head<T>>,
-    scores: Vec<T>,
-    indices: Vec<u32>,
-    probes: usize,
-    splits: usize,
-    /// Candidates that there is room for, for each probe and split.
-    room: usize,
-}
-
-impl<T> Default for ListStore<T> {
-    fn default() -> Self {
-        let (heads, scores, indices) = (Vec::new(), Vec::new(), Vec::new());
-        Self { heads, scores, indices, probes: 0, splits: 0, room: 0 }
-    }
-}
-
-impl<T: Element> ListStore<T> {
-    /// Empties the lists and makes room for those of `probes` probes.
-    fn begin(&mut self, probes: usize, splits: usize, scan: &Scan<'_, T>) -> Result<()> {
-        let lists = product([probes, splits]);
-        let entries = lists.saturating_mul(scan.room as u64);
-        grow!(self.scores, entries, T::ZERO);
-        grow!(self.indices, entries, 0);
-        self.heads.clear();
-        grow!(self.heads, lists, Head::new(scan.threshold));
-        (self.probes, self.splits, self.room) = (probes, splits, scan.room);
-        Ok(())
-    }
-
-    fn lists(&mut self, threshold: Threshold<T>) -> Lists<'_, T> {
-        let (probes, splits, cols) = (self.probes, self.splits, self.splits * self.room);
-        let there_is_room = "`begin` has made room for these lists";
-        Lists {
-            heads: MatMut::new(&mut self.heads, probes, splits).expect(there_is_room),
-            scores: MatMut::new(&mut self.scores, probes, cols).expect(there_is_room),
-            indices: MatMut::new(&mut self.indices, probes, cols).expect(there_is_room),
-            threshold,
-        }
-    }
-
-    /// For each split, the state of probe `b`'s list, its scores and its indices.
-    pub fn of(&self, b: usize) -> impl Iterator<Item = (&Head<T>, &[T], &[u32])> {
-        (b * self.splits..(b + 1) * self.splits).map(|list| {
-            let head = &self.heads[list];
-            let range = list * self.room..list * self.room + head.len;
-            (head, &self.scores[range.clone()], &self.indices[range])
-        })
-    }
-
-    /// Whether there was no room for some candidate of probe `b`.
-    pub fn overflowed(&self, b: usize) -> bool {
-        self.heads[b * self.splits..(b + 1) * self.splits].iter().any(|head| head.overflowed)
-    }
-}
-
 /// Which candidates are kept.
 #[derive(Clone, Copy)]
-pub(crate) struct Scan<'a, T> {
+pub(crate) struct Candidates<'a, T> {
     pub threshold: Threshold<T>,
     /// From the candidates of one split to a bound for those of the next, if that can be told.
     pub raise: Option<&'a Raise<'a, T>>,
@@ -100,7 +40,7 @@ pub(crate) struct Scan<'a, T> {
     pub room: usize,
 }
 
-impl<T: Element> Scan<'_, T> {
+impl<T: Element> Candidates<'_, T> {
     /// With room for every pattern.
     pub fn all(shared: &Shared<'_, T>, threshold: Threshold<T>) -> Self {
         let room = shared.plan.split.min(shared.plan.patterns) + MAX_BLOCK + SLACK;
@@ -136,227 +76,233 @@ impl<T> Default for ScanScratch<T> {
     }
 }
 
-impl<T> ScanScratch<T> {
-    /// What has been screened since this was last asked.
-    pub fn screened(&mut self) -> Screened {
-        let mut all = Screened::default();
-        self.screens.iter_mut().for_each(|screen| all.add(std::mem::take(&mut screen.screened)));
-        all
-    }
+/// Which scores a scan has computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scanned {
+    /// Those of all patterns.
+    All,
+    /// Those that codes did not rule out: so many, of all probes together.
+    Listed(u64),
 }
 
-/// The candidates of some probes among all patterns.
-pub(crate) fn scan<T: Element>(
-    shared: &Shared<'_, T>,
-    probes: MatRef<'_, T>,
-    (scan, per_pattern): (Scan<'_, T>, PerPattern<'_, T>),
-    (lists, scratch): (&mut ListStore<T>, &mut ScanScratch<T>),
-    parallelism: Parallelism,
-) -> Result<()> {
-    let (plan, batch) = (shared.plan, probes.rows());
-    let splits = plan.splits::<T>().len();
-    let threads = plan.threads::<T>(batch, parallelism);
-    let codes = shared.codes.filter(|_| scan.threshold != Threshold::All && per_pattern.is_none());
-    // By splits where there are enough of them, as each is then read once.
-    let by_probes = threads > splits;
-    let pieces = match (threads, by_probes) {
-        (1, _) => 1,
-        (_, true) => threads.min(batch.div_ceil(PROBE_TILE)),
-        // The more patterns a task screens, the less does it list.
-        (_, false) if codes.is_some() => threads,
-        (_, false) => splits,
-    };
-    let most = if by_probes { batch.div_ceil(pieces) } else { batch };
-    let share = plan.scores::<T>(most) + plan.panels::<T>(most) + shared.unpacked();
-    let floats = product([batch, plan.stride]).saturating_add(product([pieces, share]));
-    grow!(scratch.floats, floats, T::ZERO);
-    grow!(scratch.states, product([pieces, most]), State::EMPTY);
-    if codes.is_some() && scratch.screens.len() < pieces {
-        scratch.screens.resize_with(pieces, ScreenScratch::default);
+/// A scan of all patterns for the candidates of some probes.
+pub(crate) struct Scan<'a, T> {
+    pub shared: &'a Shared<'a, T>,
+    pub probes: MatRef<'a, T>,
+    pub candidates: Candidates<'a, T>,
+    pub per_pattern: PerPattern<'a, T>,
+    pub parallelism: Parallelism,
+}
+
+/// How a scan is divided into tasks.
+#[derive(Clone, Copy)]
+struct Division {
+    threads: usize,
+    tasks: usize,
+    /// By probes, or by splits where there are enough of them, as each is then read once.
+    by_probes: bool,
+    /// Most probes of a task.
+    most: usize,
+    /// Elements of scratch for each task.
+    share: usize,
+    /// One scratch for each task that screens.
+    screens: usize,
+}
+
+impl<'a, T: Element> Scan<'a, T> {
+    /// Writes the lists, and tells which scores have been computed.
+    pub fn run(self, lists: &mut ListStore<T>, scratch: &mut ScanScratch<T>) -> Result<Scanned> {
+        let splits = self.shared.plan.splits::<T>().len();
+        let (division, screens) = (self.division(), self.codes().is_some());
+        let Candidates { threshold, room, .. } = self.candidates;
+        let lists = lists.begin(self.probes.rows(), splits, room, threshold)?;
+        self.reserve(division, scratch)?;
+        self.run_tasks(division, lists, scratch);
+        let all = scratch.screens[..division.screens].iter();
+        Ok(match screens {
+            true => Scanned::Listed(all.map(|screen| screen.listed).sum()),
+            false => Scanned::All,
+        })
     }
-    let screens = if codes.is_some() { pieces } else { 0 };
-    lists.begin(batch, splits, &scan)?;
-    let mut floats = &mut scratch.floats[..floats as usize];
-    let padded = take(&mut floats, batch * plan.stride);
-    pad(probes, padded, plan.stride);
-    let task = ScanTask {
-        plan,
-        pieces,
-        by_probes,
-        probes: MatRef::with_stride(padded, batch, plan.cols, plan.stride)
-            .expect("scratch has room for these rows"),
-        first: 0,
-        splits: 0..splits,
-        per_pattern,
-        lists: lists.lists(scan.threshold),
-        raise: scan.raise,
-        floats,
-        states: &mut scratch.states[..pieces * most],
-        screens: &mut scratch.screens[..screens],
-    };
-    for_each_piece(task, threads, &|task| match codes {
-        Some(codes) => task.screen(shared, codes),
-        None => task.run(shared),
-    });
-    Ok(())
+
+    /// Makes room for the padded probes, and for all tasks.
+    fn reserve(&self, division: Division, scratch: &mut ScanScratch<T>) -> Result<()> {
+        let Division { tasks, most, share, screens, .. } = division;
+        let padded = product([self.probes.rows(), self.shared.plan.stride]);
+        grow!(scratch.floats, padded.saturating_add(product([tasks, share])), T::ZERO);
+        grow!(scratch.states, product([tasks, most]), State::EMPTY);
+        let screens = screens.max(scratch.screens.len());
+        scratch.screens.resize_with(screens, ScreenScratch::default);
+        Ok(())
+    }
+
+    fn run_tasks(self, division: Division, lists: Lists<'_, T>, scratch: &mut ScanScratch<T>) {
+        let Division { threads, tasks, by_probes, most, share, screens } = division;
+        let (shared, codes, raise) = (self.shared, self.codes(), self.candidates.raise);
+        let (plan, batch) = (shared.plan, self.probes.rows());
+        let splits = plan.splits::<T>().len();
+        let (padded, floats) = scratch.floats.split_at_mut(batch * plan.stride);
+        pad(self.probes, padded, plan.stride);
+        let padded = MatRef::with_stride(padded, batch, plan.cols, plan.stride)
+            .expect("scratch has room for these rows");
+        let space = (
+            shares(&mut floats[..tasks * share], share),
+            shares(&mut scratch.states[..tasks * most], most),
+            shares(&mut scratch.screens[..screens], screens / tasks),
+        );
+        let task = |probes: Range<usize>, splits: Range<usize>| {
+            let (first, probes) = (probes.start, padded.subrows(probes));
+            Task { shared, codes, probes, first, splits, raise }
+        };
+        if by_probes {
+            let probes = move |task: usize| batch * task / tasks;
+            let views = (ranges(lists, probes), ranges(self.per_pattern, probes), space);
+            for_each_task(tasks, threads, views, |at, (lists, per_pattern, space)| {
+                let (floats, states, screens) = space;
+                let task = task(probes(at)..probes(at + 1), 0..splits);
+                task.run(lists, per_pattern, TaskSpace { floats, states, screens });
+            });
+        } else {
+            let split = move |task: usize| splits * task / tasks;
+            let start = move |task: usize| {
+                plan.splits::<T>().nth(split(task)).map_or(plan.patterns, |split| split.start)
+            };
+            let (lists, per_pattern) = (Columns(lists), Columns(self.per_pattern));
+            let views = (ranges(lists, split), ranges(per_pattern, start), space);
+            for_each_task(tasks, threads, views, |at, (lists, per_pattern, space)| {
+                let (floats, states, screens) = space;
+                let task = task(0..batch, split(at)..split(at + 1));
+                task.run(lists.0, per_pattern.0, TaskSpace { floats, states, screens });
+            });
+        }
+    }
+
+    /// The codes, unless every score is wanted.
+    fn codes(&self) -> Option<&'a CodeStore> {
+        let every = self.candidates.threshold == Threshold::All || !self.per_pattern.is_none();
+        self.shared.codes.filter(|_| !every)
+    }
+
+    fn division(&self) -> Division {
+        let (plan, batch) = (self.shared.plan, self.probes.rows());
+        let splits = plan.splits::<T>().len();
+        let threads = plan.threads::<T>(batch, self.parallelism);
+        let by_probes = threads > splits;
+        let tasks = match (threads, by_probes) {
+            (1, _) => 1,
+            (_, true) => threads.min(batch.div_ceil(PROBE_TILE)),
+            // The more patterns a task screens, the less does it list.
+            (_, false) if self.codes().is_some() => threads,
+            (_, false) => splits,
+        };
+        let most = if by_probes { batch.div_ceil(tasks) } else { batch };
+        let share = plan.scores::<T>(most) + plan.panels::<T>(most) + self.shared.unpacked();
+        let screens = if self.codes().is_some() { tasks } else { 0 };
+        Division { threads, tasks, by_probes, most, share, screens }
+    }
 }
 
 /// Some probes against some splits.
-struct ScanTask<'a, T> {
-    plan: Plan,
-    /// Number of tasks that this one is to be divided into.
-    pieces: usize,
-    /// Whether it is divided into probes, and not into splits.
-    by_probes: bool,
+struct Task<'a, T> {
+    shared: &'a Shared<'a, T>,
+    /// `None` if every score is computed.
+    codes: Option<&'a CodeStore>,
+    /// Padded.
     probes: MatRef<'a, T>,
     /// Index of the first probe.
     first: usize,
     splits: Range<usize>,
-    /// The columns of these splits.
-    per_pattern: PerPattern<'a, T>,
-    lists: Lists<'a, T>,
     /// From the candidates of one split to a bound for those of the next.
     raise: Option<&'a Raise<'a, T>>,
-    /// Scratch, in equal shares for the pieces.
+}
+
+/// A task's share of the scratch.
+struct TaskSpace<'a, T> {
     floats: &'a mut [T],
     states: &'a mut [State<T>],
-    /// One for each piece, or none if all scores are computed.
+    /// One, or none if every score is computed.
     screens: &'a mut [ScreenScratch<T>],
 }
 
-impl<T: Element> Divide for ScanTask<'_, T> {
-    fn pieces(&self) -> usize {
-        self.pieces
-    }
-
-    fn divide(self, pieces: usize) -> (Self, Self) {
-        let plan = self.plan;
-        let share = |count: usize| count / self.pieces * pieces;
-        let (floats, floats_) = self.floats.split_at_mut(share(self.floats.len()));
-        let (states, states_) = self.states.split_at_mut(share(self.states.len()));
-        let (screens, screens_) = self.screens.split_at_mut(share(self.screens.len()));
-        let (mut first, mut second) = (self.first, self.first);
-        let (mut splits, mut splits_) = (self.splits.clone(), self.splits.clone());
-        let (mut probes, mut probes_) = (self.probes, self.probes);
-        let ((lists, lists_), (per_pattern, per_pattern_)) = if self.by_probes {
-            let at = self.probes.rows() * pieces / self.pieces;
-            (probes, probes_) = (probes.subrows(0..at), probes.subrows(at..probes.rows()));
-            (first, second) = (self.first, self.first + at);
-            (self.lists.split_at_row(at), self.per_pattern.split_at_row(at))
-        } else {
-            let at = self.splits.len() * pieces / self.pieces;
-            (splits, splits_) = (splits.start..splits.start + at, splits.start + at..splits_.end);
-            let columns = plan.splits::<T>().skip(splits.start).take(at).map(|s| s.len()).sum();
-            (self.lists.split_at_split(at), self.per_pattern.split_at_col(columns))
+impl<T: Element> Task<'_, T> {
+    /// Writes the lists, and the similarities and scores that are wanted.
+    fn run(self, lists: Lists<'_, T>, per_pattern: PerPattern<'_, T>, space: TaskSpace<'_, T>) {
+        let (plan, batch) = (self.shared.plan, self.probes.rows());
+        let TaskSpace { mut floats, states, screens } = space;
+        let space = ScanSpace {
+            scores: take(&mut floats, plan.scores::<T>(batch)),
+            panels: take(&mut floats, plan.panels::<T>(batch)),
+            unpacked: take(&mut floats, self.shared.unpacked()),
+            states,
         };
-        let (by_probes, raise) = (self.by_probes, self.raise);
-        (
-            Self {
-                plan,
-                pieces,
-                by_probes,
-                probes,
-                first,
-                splits,
-                per_pattern,
-                lists,
-                raise,
-                floats,
-                states,
-                screens,
-            },
-            Self {
-                plan,
-                pieces: self.pieces - pieces,
-                by_probes,
-                probes: probes_,
-                first: second,
-                splits: splits_,
-                per_pattern: per_pattern_,
-                lists: lists_,
-                raise,
-                floats: floats_,
-                states: states_,
-                screens: screens_,
-            },
-        )
+        match (self.codes, screens) {
+            (Some(codes), [scratch, ..]) => self.screen(codes, lists, space, scratch),
+            _ => self.scan(lists, per_pattern, space),
+        }
     }
-}
 
-impl<T: Element> ScanTask<'_, T> {
+    /// The patterns of the task's splits.
+    fn splits(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let splits = self.shared.plan.splits::<T>();
+        splits.skip(self.splits.start).take(self.splits.len())
+    }
+
     /// Screens the patterns of the task's splits, and scores those that may be candidates.
-    fn screen(self, shared: &Shared<'_, T>, store: &CodeStore) {
-        let Self { plan, probes, mut lists, mut floats, screens, states, .. } = self;
-        let scores = take(&mut floats, plan.scores::<T>(probes.rows()));
-        let unpacked = take(&mut floats, shared.unpacked());
-        let splits = || plan.splits::<T>().skip(self.splits.start).take(self.splits.len());
-        let (Some(first), Some(last), [scratch, ..]) = (splits().next(), splits().last(), screens)
-        else {
+    fn screen(
+        self,
+        store: &CodeStore,
+        lists: Lists<'_, T>,
+        space: ScanSpace<'_, T>,
+        scratch: &mut ScreenScratch<T>,
+    ) {
+        let (Some(first), Some(last)) = (self.splits().next(), self.splits().last()) else {
             return;
         };
         let screening = Screening {
-            shared,
+            shared: self.shared,
             store,
-            probes,
+            probes: self.probes,
             first: self.first,
             patterns: first.start..last.end,
             threshold: lists.threshold,
         };
         screening.list(scratch);
-        let mut tile = TileScratch { scores, list: &mut [], panels: &mut [], unpacked };
-        for patterns in splits() {
-            let (mut split, others) = lists.split_at_split(1);
+        // Of a tile's probes, nothing is packed.
+        let (mut lists, mut space) = (Columns(lists), ScanSpace { panels: &mut [], ..space });
+        for patterns in self.splits() {
+            let (Columns(mut split), others) = lists.cut(1);
             lists = others;
-            screening.append(patterns, &mut split, &mut tile, &mut *states, scratch);
+            screening.append(patterns, &mut split, &mut space, scratch);
         }
     }
 
     /// Scans the task's splits, one after another.
-    fn run(self, shared: &Shared<'_, T>) {
-        let Self { plan, probes, mut per_pattern, mut lists, mut floats, .. } = self;
-        let batch = probes.rows();
-        let scores = take(&mut floats, plan.scores::<T>(batch));
-        let panels = take(&mut floats, plan.panels::<T>(batch));
-        let unpacked = take(&mut floats, shared.unpacked());
-        let (mut before, mut done): (Option<Lists<'_, T>>, usize) = (None, 0);
-        for patterns in plan.splits::<T>().skip(self.splits.start).take(self.splits.len()) {
-            let (now, rest) = per_pattern.split_at_col(patterns.len());
-            let (mut split, others) = lists.split_at_split(1);
+    fn scan(
+        self,
+        lists: Lists<'_, T>,
+        per_pattern: PerPattern<'_, T>,
+        mut space: ScanSpace<'_, T>,
+    ) {
+        let (mut lists, mut per_pattern) = (Columns(lists), Columns(per_pattern));
+        let mut before: Option<Lists<'_, T>> = None;
+        for (done, patterns) in self.splits().enumerate() {
+            let (Columns(columns), rest) = per_pattern.cut(patterns.len());
+            let (Columns(mut split), others) = lists.cut(1);
             (per_pattern, lists) = (rest, others);
             // Twice, as the bound is soon as good as it gets.
             let raise = self.raise.filter(|_| done == 1 || done == 4);
-            done += 1;
             if let Some(before) = &before {
                 split.raise_bounds(before, raise);
             }
-            let scoring = shared.scoring(self.first..self.first + batch, patterns.clone());
-            let mut lists_of_all = split.rows_mut(0..batch);
-            let kernel = Forward {
-                source: Source::Scores(probes),
-                patterns: shared.memory.subrows(patterns.clone()),
-                values: None,
-                scoring: scoring.as_ref(),
-                value_factors: None,
-                keep: shared.keep.map(|keep| &keep[patterns.clone()]),
-                first: patterns.start,
-                block: plan.block,
-                prefetches: false,
-                prefetches_strips: false,
-                is_large: plan.is_large::<T>(),
-                probe_tile: PROBE_TILE,
-                probe_block: plan.probe_block::<T>(),
-                states: &mut self.states[..batch],
-                lists: Some(&mut lists_of_all),
-                retrieved: None,
-                per_pattern: now,
-                scratch: TileScratch {
-                    scores: &mut *scores,
-                    list: &mut [],
-                    panels: &mut *panels,
-                    unpacked: &mut *unpacked,
-                },
+            let scan = SplitScan {
+                shared: self.shared,
+                probes: self.probes,
+                first: self.first,
+                patterns,
+                lists: split.rows_mut(0..self.probes.rows()),
+                per_pattern: columns,
             };
-            compiled::recall(shared.level, kernel);
+            scan.run(&mut space);
             before = Some(split);
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::driver::blocking::Plan;
 use crate::driver::compiled;
-use crate::driver::divide::Cut;
+use crate::driver::divide::{Columns, Cut};
 use crate::driver::energy::{Energies, SubMemory};
 use crate::driver::finish::Finish;
 use crate::driver::forward::{Forward, TileScratch};
@@ -297,7 +297,7 @@ impl<T: Element> Shared<'_, T> {
         let unpacked = take(&mut floats, self.unpacked());
         let mut per_pattern = outputs.per_pattern();
         for (split, patterns) in plan.splits::<T>().enumerate() {
-            let (part, rest) = per_pattern.split_at_col(patterns.len());
+            let (Columns(part), Columns(rest)) = Columns(per_pattern).cut(patterns.len());
             per_pattern = rest;
             let to = match split {
                 0 => Partial { states: &mut *states, sums: &mut *sums },

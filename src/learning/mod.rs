@@ -424,7 +424,7 @@ impl<T: Element> Plasticity<T> {
         if !phase.is_plain() {
             return phase.weights(from, memory, weights, 1.0, context);
         }
-        phase.run(from, memory, Outputs::default(), context)?;
+        phase.run_again(from, memory, Outputs::default(), context)?;
         states.copy_from_slice(&context.memory.states[..batch]);
         Ok(())
     }

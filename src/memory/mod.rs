@@ -14,6 +14,7 @@ pub(crate) mod rows;
 mod screened;
 mod storage;
 mod store;
+mod values;
 
 pub(crate) use layout::{Aligned, padded_cols, padded_stride, scratch_stride};
 
@@ -24,7 +25,6 @@ pub use borrowed::{Borrowed, BorrowedMut};
 use codes::CodeStore;
 #[cfg(feature = "files")]
 pub use file::{Access, MapOptions};
-use norms::{highest, squared_norms};
 use rows::Rows;
 pub use store::Precision;
 use store::{Shape, Store};
@@ -258,64 +258,6 @@ impl<T: Element> Memory<T> {
         Ok(())
     }
 
-    /// Gives the patterns values (N x E), which are retrieved in their place: hetero-association.
-    ///
-    /// ```
-    /// use hopfield_kernels::{Context, MatMut, MatRef, Memory, Outputs, Retrieval};
-    ///
-    /// let memory = Memory::from([[1.0_f32, 0.0], [0.0, 1.0]]);
-    /// let memory = memory.with_values(MatRef::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, 3)?)?;
-    /// let mut retrieved = [0.0; 3];
-    /// let to = Some(MatMut::new(&mut retrieved, 1, 3)?);
-    /// let outputs = Outputs::new().with_retrieved(to);
-    /// let probes = MatRef::new(&[0.0, 1.0], 1, 2)?;
-    /// Retrieval::new(40.0).run(probes, &memory, outputs, &mut Context::new())?;
-    /// assert_eq!(retrieved, [4.0, 5.0, 6.0]);
-    /// # Ok::<(), hopfield_kernels::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Shape`] unless there is a row for each pattern; [`Error::Empty`] if E = 0.
-    pub fn with_values(mut self, values: MatRef<'_, T>) -> Result<Self> {
-        expect_shape("values", values.shape(), (self.patterns, values.cols()))?;
-        if values.cols() == 0 {
-            return Err(Error::Empty { operand: "features of a value" });
-        }
-        self.values = Some(Box::new(Self::from_rows(values)?));
-        self.version = Version::new();
-        Ok(self)
-    }
-
-    /// The patterns without their values.
-    ///
-    /// ```
-    /// # use hopfield_kernels::{MatRef, Memory};
-    /// let memory = Memory::from([[1.0_f32, 2.0]]).with_values(MatRef::new(&[3.0], 1, 1)?)?;
-    /// assert_eq!(memory.value_dim(), Some(1));
-    /// assert_eq!(memory.values().map(|values| values.row(0)), Some(&[3.0][..]));
-    /// assert_eq!(memory.without_values().value_dim(), None);
-    /// # Ok::<(), hopfield_kernels::Error>(())
-    /// ```
-    #[must_use]
-    pub fn without_values(self) -> Self {
-        Self { values: None, version: Version::new(), ..self }
-    }
-
-    /// The values (N x E), if the patterns are not their own values.
-    pub fn values(&self) -> Option<MatRef<'_, T>> {
-        self.values.as_ref().map(|values| values.as_mat())
-    }
-
-    /// Features of a value, E, if the patterns are not their own values.
-    pub fn value_dim(&self) -> Option<usize> {
-        self.values.as_ref().map(|values| values.dim)
-    }
-
-    /// The values, as drivers take them.
-    pub(crate) fn value_rows(&self) -> Option<Rows<'_, T>> {
-        self.values.as_ref().map(|values| values.rows())
-    }
-
     /// Whether patterns and values are all finite, as far as their norms tell.
     pub(crate) fn is_finite(&self) -> bool {
         self.max_squared_norm().is_finite()
@@ -378,82 +320,6 @@ impl<T: Element> Memory<T> {
         let mut to = MatMut::new(&mut columns, self.dim, self.patterns).expect("as many elements");
         transpose(rows, &mut to);
         columns
-    }
-
-    /// ‖m_n‖² for every pattern.
-    pub fn squared_norms(&self) -> &[T] {
-        match self.knows_norms() {
-            true => &self.norms,
-            false => self.later_norms.get_or_init(|| self.computed_norms()),
-        }
-    }
-
-    /// max_n ‖m_n‖², the M*² of the standard energy (Ramsauer et al. 2020, eq. 2). NaN when a
-    /// pattern is not a number.
-    ///
-    /// ```
-    /// # use hopfield_kernels::{MatRef, Memory};
-    /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-    /// assert_eq!(memory.max_squared_norm(), 25.0);
-    /// # Ok::<(), hopfield_kernels::Error>(())
-    /// ```
-    pub fn max_squared_norm(&self) -> T {
-        *self.max_norm.get_or_init(|| highest(self.squared_norms(), None))
-    }
-
-    /// Whether max_n ‖m_n‖² is known, or can be without a pass over the patterns.
-    pub(crate) fn max_is_known(&self) -> bool {
-        self.knows_norms()
-    }
-
-    /// Whether the norms were known when the patterns came.
-    fn knows_norms(&self) -> bool {
-        self.norms.len() == self.patterns
-    }
-
-    /// Makes the norms known, before some of them change.
-    fn learn_norms(&mut self) {
-        if !self.knows_norms() {
-            self.norms = self.later_norms.take().unwrap_or_else(|| self.computed_norms());
-        }
-    }
-
-    fn computed_norms(&self) -> Vec<T> {
-        let mut norms = vec![T::ZERO; self.patterns];
-        let level = Level::detect().unwrap_or_else(|_| Level::best());
-        squared_norms(level, self.rows(), &mut norms);
-        norms
-    }
-
-    /// The largest squared norm of the patterns that a mask keeps, or infinity where it is not
-    /// known and would have to be computed.
-    pub(crate) fn known_max_squared_norm_of(&self, keep: Option<&[bool]>) -> T {
-        match self.knows_norms() {
-            true => self.max_squared_norm_of(keep),
-            false => -T::NEG_INFINITY,
-        }
-    }
-
-    /// The same of those patterns that a mask keeps.
-    pub(crate) fn max_squared_norm_of(&self, keep: Option<&[bool]>) -> T {
-        keep.map_or_else(|| self.max_squared_norm(), |_| highest(self.squared_norms(), keep))
-    }
-
-    /// max_d Σ_n M\[n,d\]², which stands in place of M*² in ngc-learn's energy. One pass over the
-    /// patterns.
-    ///
-    /// ```
-    /// # use hopfield_kernels::{MatRef, Memory};
-    /// let memory = Memory::from_rows(MatRef::new(&[1.0, 2.0, 3.0, 4.0], 2, 2)?)?;
-    /// assert_eq!(memory.max_squared_feature_norm()?, 20.0);
-    /// # Ok::<(), hopfield_kernels::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Level`] as [`Level::detect`] says.
-    pub fn max_squared_feature_norm(&self) -> Result<T> {
-        let squares = norms::feature_squares(Level::detect()?, self.rows());
-        Ok(highest(&squares[..self.dim], None))
     }
 
     /// The patterns, as drivers take them.
@@ -520,18 +386,5 @@ impl<T: Element> Memory<T> {
     /// Which state of the patterns this is.
     pub(crate) fn version(&self) -> Version {
         self.version
-    }
-
-    fn refresh_norms(&mut self, level: Level) {
-        self.norms.resize(self.patterns, T::ZERO);
-        self.changed();
-        self.norms_of(level, 0..self.patterns);
-        self.refresh_codes();
-    }
-
-    /// Computes the norms of some patterns again.
-    fn norms_of(&mut self, level: Level, patterns: std::ops::Range<usize>) {
-        let rows = self.store.rows((self.patterns, self.dim)).subrows(patterns.clone());
-        squared_norms(level, rows, &mut self.norms[patterns]);
     }
 }

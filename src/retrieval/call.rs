@@ -275,7 +275,7 @@ impl<'a, T: Element> Call<'a, T> {
                 Sparse { entropies, ..self.solver(&shared, separation, potentials, context) };
             solver.solve(self.probes, per_pattern, &mut work.sparse)
         })?;
-        self.count(&mut work.sparse, context);
+        context.counters.add(&work.sparse);
         if let Some(retrieved) = &mut outputs.retrieved {
             self.project(retrieved, scoring, work, context)?;
         }

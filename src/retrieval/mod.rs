@@ -2,6 +2,7 @@
 
 mod backward;
 mod call;
+mod check;
 mod context;
 mod factors;
 mod heads;
@@ -24,15 +25,15 @@ pub use strategy::{Counters, Screening};
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::grow;
 use crate::driver::sparse::OwnedRows;
-use crate::error::{Error, Result};
-use crate::matrix::check::{expect_length, expect_shape};
+use crate::error::Result;
+use crate::matrix::check::expect_length;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::call::Call;
 use crate::separation::family::{Cut, Separation};
 use crate::separation::rows::RowSeparation;
 use crate::separation::state::SoftmaxParams;
-use crate::simd::{Element, beta_of};
+use crate::simd::Element;
 use crate::similarity::Similarity;
 use crate::similarity::scoring::Scoring;
 
@@ -303,11 +304,26 @@ impl<'k, T: Element> Retrieval<'k, T> {
         let call = Call { retrieval: self, probes, memory };
         if self.is_plain() && !statistics.any() && call.never_peaked() {
             // Nothing but the drivers' scratch is needed.
+            context.counters.add_dense(probes.rows());
             return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
         let mut work = context.work.take().unwrap_or_default();
         let result = call.run(outputs, statistics, &mut work, context);
         context.work = Some(work);
+        result
+    }
+
+    /// [`run`](Self::run), of probes that have been counted.
+    pub(crate) fn run_again(
+        &self,
+        probes: MatRef<'_, T>,
+        memory: &Memory<T>,
+        outputs: Outputs<'_, T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let counters = context.counters;
+        let result = self.run(probes, memory, outputs, context);
+        context.counters = counters;
         result
     }
 
@@ -348,7 +364,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         match wanted {
             Some(to) if self.value_dim(memory).is_some() => {
                 let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };
-                self.run(probes, memory, outputs, context)?;
+                self.run_again(probes, memory, outputs, context)?;
             }
             Some(mut to) => {
                 for (b, row) in recall.retrieved_mut(memory.dim()).as_ref().iter().enumerate() {
@@ -377,77 +393,15 @@ impl<'k, T: Element> Retrieval<'k, T> {
     ) -> Result<()> {
         let mut work = context.work.take().unwrap_or_default();
         let result = Call { retrieval: self, probes, memory }.supports(&mut work, context);
-        let supports = (&work.sparse.supports, factor);
-        to.copy(supports, memory.patterns(), |b, n| self.takes_part(b, n));
+        let takes_part = |b, n| self.takes_part(b, n);
+        to.copy(&work.sparse.supports, factor, memory.patterns(), takes_part);
         context.work = Some(work);
         result
-    }
-
-    /// Refuses an inverse temperature and a gain outside their domains.
-    pub(crate) fn check_parameters(&self) -> Result<()> {
-        beta_of(self.beta)?;
-        let refused =
-            |expected| Err(Error::Parameter { name: "gain", expected, found: self.gain.to_f64() });
-        if !(self.gain > T::ZERO && self.gain.is_finite()) {
-            return refused("a finite number above 0");
-        }
-        if self.gain != T::ONE && self.similarity != Similarity::Dot {
-            return refused("1 under a similarity that is not the dot product");
-        }
-        Ok(())
-    }
-
-    /// Refuses operands that do not fit one another.
-    fn check(
-        &self,
-        probes: MatRef<'_, T>,
-        memory: &Memory<T>,
-        outputs: &Outputs<'_, T>,
-    ) -> Result<()> {
-        self.check_operands(probes, memory)?;
-        let retrieved = self.value_dim(memory).unwrap_or(memory.dim());
-        outputs.check(probes.rows(), memory.patterns(), retrieved)
-    }
-
-    /// Refuses probes, biases and masks that do not fit the memory.
-    fn check_operands(&self, probes: MatRef<'_, T>, memory: &Memory<T>) -> Result<()> {
-        let (patterns, dim) = (memory.patterns(), memory.dim());
-        self.check_parameters()?;
-        expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
-        self.separation.check(patterns)?;
-        if let Some(keep) = self.keep {
-            expect_length("mask", keep.len(), patterns)?;
-        }
-        if let Some(bias) = self.bias {
-            expect_length("bias", bias.len(), patterns)?;
-        }
-        let shape = (probes.rows(), patterns);
-        self.biases.map_or(Ok(()), |biases| expect_shape("biases", biases.shape(), shape))?;
-        self.masks.map_or(Ok(()), |masks| expect_shape("masks", masks.shape(), shape))?;
-        self.hints.map_or(Ok(()), |hints| expect_length("hints", hints.len(), probes.rows()))
     }
 
     /// β and the number of patterns, as the separation takes them.
     pub(crate) fn params(&self, patterns: usize) -> SoftmaxParams<T> {
         SoftmaxParams::new(self.beta.to_f64() * self.gain.to_f64(), patterns)
-    }
-
-    /// Refuses what cannot hold while a memory grows: something for each pattern or probe.
-    pub(crate) fn check_growing(&self, memory: &Memory<T>) -> Result<()> {
-        self.check_parameters()?;
-        self.separation.check(memory.patterns())?;
-        let given = [
-            ("mask", self.keep.is_some()),
-            ("bias", self.bias.is_some()),
-            ("biases", self.biases.is_some()),
-            ("masks", self.masks.is_some()),
-        ];
-        match given.into_iter().find(|(_, given)| *given) {
-            Some((operand, _)) => {
-                Err(Error::Length { operand, expected: 0, found: memory.patterns() })
-            }
-            None => Ok(()),
-        }
     }
 
     /// Whether the weights follow from the states of the online softmax and from dot products.

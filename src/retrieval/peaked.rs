@@ -1,7 +1,7 @@
 //! Softmax recall by the strategy of each probe.
 
 use crate::driver::outputs::Outputs;
-use crate::driver::sparse::{Kind, SparseScratch, Supports};
+use crate::driver::sparse::{Kind, Supports};
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::call::{Call, Work};
@@ -14,6 +14,8 @@ use crate::similarity::scoring::Scoring;
 /// The probes of one strategy where a batch has both, and their outputs, in memory that is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Gathered<T> {
+    /// Whether they are peaked.
+    peaked: bool,
     which: Vec<usize>,
     probes: Vec<T>,
     biases: Vec<T>,
@@ -31,6 +33,7 @@ pub(crate) struct Gathered<T> {
 impl<T> Default for Gathered<T> {
     fn default() -> Self {
         Self {
+            peaked: false,
             which: Vec::new(),
             probes: Vec::new(),
             biases: Vec::new(),
@@ -77,7 +80,7 @@ impl<T: Element> Call<'_, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        context.counters.dense += self.probes.rows() as u64;
+        context.counters.add_dense(self.probes.rows());
         self.dense(outputs, scoring, &mut work.lse, context)
     }
 
@@ -100,17 +103,6 @@ impl<T: Element> Call<'_, T> {
         Ok(())
     }
 
-    /// Adds what has been screened to the counters.
-    pub fn count(&self, sparse: &mut SparseScratch<T>, context: &mut Context<T>) {
-        let (screened, counters) = (sparse.screened(), &mut context.counters);
-        counters.probes += screened.probes as u64;
-        counters.listed += screened.listed as u64;
-        counters.dense += (self.probes.rows() as u64).saturating_sub(screened.probes as u64);
-        if screened.probes > 0 {
-            counters.kept += sparse.supports.indices.len() as u64;
-        }
-    }
-
     /// The streamed probes, and then the peaked ones.
     fn both(
         &self,
@@ -128,11 +120,9 @@ impl<T: Element> Call<'_, T> {
             gathered.which.clear();
             gathered.which.reserve(batch);
             gathered.which.extend(choice.filter(|(_, p)| **p == peaked).map(|(b, _)| b));
+            gathered.peaked = peaked;
             self.gather(gathered, &outputs);
-            let mut factors = std::mem::take(&mut gathered.factors);
-            let result = self.some(peaked, (gathered, &mut factors), &outputs, work, context);
-            gathered.factors = factors;
-            result?;
+            self.some(gathered, &outputs, work, context)?;
             gathered.scatter(&mut outputs);
             for (&b, state) in gathered.which.iter().zip(&context.memory.states) {
                 states[b] = *state;
@@ -179,14 +169,13 @@ impl<T: Element> Call<'_, T> {
     /// Recalls the probes that have been gathered.
     fn some(
         &self,
-        peaked: bool,
-        (gathered, factors): (&mut Gathered<T>, &mut Factors<T>),
+        gathered: &mut Gathered<T>,
         outputs: &Outputs<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let Gathered { which, probes, biases, masks, hints, matrices, floats, .. } = gathered;
-        let (best, support) = (&mut gathered.best, &mut gathered.support);
+        let Gathered { which, probes, biases, masks, hints, factors, .. } = gathered;
+        let Gathered { matrices, floats, best, support, .. } = gathered;
         let (count, patterns) = (which.len(), self.memory.patterns());
         let given = self.retrieval;
         let retrieval = Retrieval {
@@ -217,7 +206,7 @@ impl<T: Element> Call<'_, T> {
             support: outputs.support.as_ref().map(|_| &mut support[..]),
             ..Outputs::default()
         };
-        match peaked {
+        match gathered.peaked {
             true => call.peaked(some, &scoring, work, context),
             false => call.streaming(some, &scoring, work, context),
         }

@@ -40,6 +40,9 @@ pub(crate) fn top_k<T: Element>(
     let mut work = context.work.take().unwrap_or_default();
     let call = Call { retrieval: &retrieval, probes, memory };
     let result = call.supports(&mut work, context);
+    if result.is_ok() {
+        context.counters.add(&work.sparse);
+    }
     let Work { sparse, ranking, .. } = &mut *work;
     let supports = &sparse.supports;
     for b in 0..supports.facts.len() {

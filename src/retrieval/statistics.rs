@@ -1,7 +1,7 @@
 //! What the weights of a recall tell besides the retrieved probes.
 
 use crate::driver::outputs::{PerPattern, Statistics};
-use crate::driver::scan::{Scan, scan};
+use crate::driver::scan::{Candidates, Scan};
 use crate::driver::scratch::grow;
 use crate::driver::sparse::{Kind, Supports};
 use crate::driver::tasks::Job;
@@ -121,15 +121,20 @@ fn seconds<T: Element>(
     // Biases mask, and do nothing else.
     let scoring = Scoring { bias_scale: T::ZERO, ..*scoring };
     let shared = call.shared(Job::Scores, &scoring, context.level()?);
-    let two = Scan::all(&shared, Threshold::KthWidth { k: 2, width: T::ZERO });
+    let two = Candidates::all(&shared, Threshold::KthWidth { k: 2, width: T::ZERO });
     let chunk = (SCORE_BYTES / two.bytes(&shared)).max(1);
     for start in (0..second.len()).step_by(chunk) {
         let probes = start..second.len().min(start + chunk);
         let shared = shared.for_probes(probes.clone());
         let (lists, scratch) = work.sparse.kept();
-        let what = (two, PerPattern::none());
-        let rows = call.probes.subrows(probes.clone());
-        scan(&shared, rows, what, (&mut *lists, scratch), context.parallelism())?;
+        let scan = Scan {
+            shared: &shared,
+            probes: call.probes.subrows(probes.clone()),
+            candidates: two,
+            per_pattern: PerPattern::none(),
+            parallelism: context.parallelism(),
+        };
+        scan.run(&mut *lists, scratch)?;
         for b in probes {
             second[b] = T::NEG_INFINITY;
             let (mut first, mut finite) = (T::NEG_INFINITY, true);

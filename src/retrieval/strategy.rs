@@ -16,7 +16,8 @@
 //! otherwise                                               peaked
 //! ```
 
-use crate::driver::listed::listed_scores;
+use crate::driver::listed::Scored;
+use crate::driver::sparse::{Screened, SparseScratch};
 use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::memory::padded_cols;
@@ -72,11 +73,28 @@ pub enum Screening {
     Always,
 }
 
-/// What screening has done since the counters were last reset: sums over all recalls.
+/// What screening has done since the counters were last reset: sums over all recalls, and over all
+/// searches by [`top_k`](crate::top_k).
 ///
-/// A probe counts once for each scan of patterns: again where its list was too short, and for each
-/// thread that has a part of the patterns. Searches by [`top_k`](crate::top_k) are not counted, and
-/// neither are recalls that are streamed without a test.
+/// Each probe of each of them counts once, in `probes` or in `dense`. What is recalled in steps
+/// counts in every step. What a call reads besides is not counted: for statistics, for the weights
+/// that learning takes, and for gradients. All numbers but `listed` are the same for any number of
+/// threads.
+///
+/// ```
+/// use hopfield_kernels::{Codes, Context, MatMut, MatRef, Memory, top_k};
+///
+/// let patterns: Vec<f32> = (0..64_000_u64).map(|i| ((i * i) as f32).sin()).collect();
+/// let memory = Memory::from_slice(&patterns, 64)?.with_codes(Codes::Eight)?;
+/// let (mut found, mut scores, mut context) = ([None; 3], [0.0; 3], Context::new());
+/// let probes = MatRef::new(memory.pattern(123), 1, 64)?;
+/// let (to, scores) = (MatMut::new(&mut found, 1, 3)?, MatMut::new(&mut scores, 1, 3)?);
+/// top_k(probes, &memory, to, scores, &mut context)?;
+/// let counters = context.counters();
+/// assert_eq!((counters.probes, counters.dense, counters.kept), (1, 0, 3));
+/// assert!(counters.listed < 100, "of 1,000 patterns");
+/// # Ok::<(), hopfield_kernels::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -84,10 +102,31 @@ pub struct Counters {
     pub probes: u64,
     /// Probes whose patterns were all scored.
     pub dense: u64,
-    /// Patterns whose scores were computed for the probes that were screened.
+    /// Patterns whose scores were computed for the probes that were screened, those that two
+    /// threads or two scans have scored twice. A probe with more candidates than there is room for
+    /// is scanned again, without codes.
     pub listed: u64,
-    /// Those among them that had a weight.
+    /// Patterns that had a weight for the probes that were screened.
     pub kept: u64,
+}
+
+impl Counters {
+    /// Adds probes whose patterns were all scored.
+    pub(crate) fn add_dense(&mut self, probes: usize) {
+        self.dense += probes as u64;
+    }
+
+    /// Adds the probes whose supports have been found.
+    pub(crate) fn add<T>(&mut self, sparse: &SparseScratch<T>) {
+        let Screened { probes, dense, listed } = sparse.screened;
+        self.probes += probes;
+        self.dense += dense;
+        self.listed += listed;
+        // Codes are used for all probes of a call or for none.
+        if probes > 0 {
+            self.kept += sparse.supports.indices.len() as u64;
+        }
+    }
 }
 
 /// Fewer patterns, or patterns of fewer features, are always streamed.
@@ -104,9 +143,7 @@ const DENSE_SHARE: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Choice<T> {
     probe: Vec<T>,
-    scores: Vec<T>,
-    /// Patterns that are not stored as padded rows.
-    rows: Vec<T>,
+    scored: Scored<T>,
     list: Vec<u32>,
     /// Whether each probe is peaked.
     pub peaked: Vec<bool>,
@@ -154,81 +191,22 @@ impl<T: Element> Call<'_, T> {
         let sample = (patterns / SAMPLE_SHARE).clamp(FEWEST, MOST);
         choice.list.clear();
         choice.list.extend((0..sample).map(|i| (i * patterns / sample) as u32));
-        let norms = choice.list.iter().map(|&n| self.memory.squared_norms()[n as usize].to_f64());
-        let usual = norms.sum::<f64>() / sample as f64;
-        let test = Test { params: params.among(most, self.memory.dim()), usual, scoring, level };
+        // What is masked may hold anything. If all of the sample is, this is not a number.
+        let norms = self.memory.squared_norms();
+        let kept = |n: usize| self.retrieval.keep.is_none_or(|keep| keep[n]);
+        let (mut sum, mut count) = (0.0, 0.0);
+        for n in choice.list.iter().map(|&n| n as usize).filter(|&n| kept(n)) {
+            sum += norms[n].to_f64();
+            count += 1.0;
+        }
+        let usual: f64 = sum / count;
+        let params = params.among(most, self.memory.dim());
+        let test = Test { call: self, params, usual, scoring, level };
         for b in 0..batch {
-            let peaked = self.is_peaked(b, &test, choice);
+            let peaked = test.is_peaked(b, choice);
             choice.peaked.push(peaked);
         }
         Ok(())
-    }
-
-    fn is_peaked(&self, b: usize, test: &Test<'_, T>, choice: &mut Choice<T>) -> bool {
-        let probe = self.probes.row(b);
-        let square: f64 = squared_norm(probe);
-        let dot = self.retrieval.similarity == Similarity::Dot;
-        if dot && T::from_f64(square) <= test.params.bound {
-            return false;
-        }
-        let best = match self.retrieval.similarity {
-            Similarity::Dot => (square * test.usual).sqrt(),
-            Similarity::Cosine => 1.0,
-            _ => 0.0,
-        };
-        let reach = best + self.highest_bias(b) - test.params.depth.to_f64();
-        if !reach.is_finite() {
-            return false;
-        }
-        let cols = padded_cols::<T>(probe.len());
-        choice.probe.clear();
-        choice.probe.extend_from_slice(probe);
-        choice.probe.resize(cols, T::ZERO);
-        // A few patterns of the sample first, which mostly tell.
-        let all = std::mem::take(&mut choice.list);
-        let step = all.len() / FEWEST;
-        let few: [u32; FEWEST] = std::array::from_fn(|i| all[i * step]);
-        let (found, of) = self.reaching(b, &few, reach, test, choice);
-        let peaked = match found {
-            0 => of > 0,
-            _ if found * 2 > of => false,
-            _ => {
-                let (found, of) = self.reaching(b, &all, reach, test, choice);
-                found * DENSE_SHARE <= of
-            }
-        };
-        choice.list = all;
-        peaked
-    }
-
-    /// How many of some patterns have scores that are not below `reach`, and how many take part.
-    fn reaching(
-        &self,
-        b: usize,
-        list: &[u32],
-        reach: f64,
-        test: &Test<'_, T>,
-        choice: &mut Choice<T>,
-    ) -> (usize, usize) {
-        let Choice { probe, scores, rows, .. } = choice;
-        let patterns = self.memory.rows();
-        let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
-        listed_scores(test.level, probe, patterns, list, (scores, rows));
-        let (mut found, mut of) = (0, 0);
-        for (score, &n) in scores.iter_mut().zip(list) {
-            let n = n as usize;
-            let score = std::slice::from_mut(score);
-            test.scoring.similarities(score, b, n);
-            test.scoring.scores(score, b, n);
-            if score[0] == masked() || self.retrieval.keep.is_some_and(|keep| !keep[n]) {
-                continue;
-            }
-            of += 1;
-            // A score that is not a number is within reach.
-            let below = score[0].to_f64() < reach;
-            found += usize::from(!below);
-        }
-        (found, of)
     }
 
     /// The highest bias of probe `b`, over β.
@@ -246,11 +224,80 @@ impl<T: Element> Call<'_, T> {
 
 /// What the tests of all probes share.
 struct Test<'a, T> {
+    call: &'a Call<'a, T>,
     params: SoftmaxParams<T>,
-    /// The mean of ‖m‖² over the sample.
+    /// The mean of ‖m‖² over those of the sample that are not masked.
     usual: f64,
     scoring: &'a Scoring<'a, T>,
     level: Level,
+}
+
+impl<T: Element> Test<'_, T> {
+    fn is_peaked(&self, b: usize, choice: &mut Choice<T>) -> bool {
+        let probe = self.call.probes.row(b);
+        let square: f64 = squared_norm(probe);
+        let dot = self.call.retrieval.similarity == Similarity::Dot;
+        if dot && T::from_f64(square) <= self.params.bound {
+            return false;
+        }
+        let best = match self.call.retrieval.similarity {
+            Similarity::Dot => (square * self.usual).sqrt(),
+            Similarity::Cosine => 1.0,
+            _ => 0.0,
+        };
+        let reach = best + self.call.highest_bias(b) - self.params.depth.to_f64();
+        if !reach.is_finite() {
+            return false;
+        }
+        let cols = padded_cols::<T>(probe.len());
+        choice.probe.clear();
+        choice.probe.extend_from_slice(probe);
+        choice.probe.resize(cols, T::ZERO);
+        // A few patterns of the sample first, which mostly tell.
+        let all = std::mem::take(&mut choice.list);
+        let step = all.len() / FEWEST;
+        let few: [u32; FEWEST] = std::array::from_fn(|i| all[i * step]);
+        let (found, of) = self.reaching(b, reach, &few, choice);
+        let peaked = match found {
+            0 => of > 0,
+            _ if found * 2 > of => false,
+            _ => {
+                let (found, of) = self.reaching(b, reach, &all, choice);
+                found * DENSE_SHARE <= of
+            }
+        };
+        choice.list = all;
+        peaked
+    }
+
+    /// How many of some patterns have scores that are not below `reach`, and how many take part.
+    fn reaching(
+        &self,
+        b: usize,
+        reach: f64,
+        list: &[u32],
+        choice: &mut Choice<T>,
+    ) -> (usize, usize) {
+        let Choice { probe, scored, .. } = choice;
+        let patterns = self.call.memory.rows();
+        let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
+        scored.write(self.level, probe, patterns, list);
+        let (mut found, mut of) = (0, 0);
+        for (score, &n) in scored.scores.iter_mut().zip(list) {
+            let n = n as usize;
+            let score = std::slice::from_mut(score);
+            self.scoring.similarities(score, b, n);
+            self.scoring.scores(score, b, n);
+            if score[0] == masked() || self.call.retrieval.keep.is_some_and(|keep| !keep[n]) {
+                continue;
+            }
+            of += 1;
+            // A score that is not a number is within reach.
+            let below = score[0].to_f64() < reach;
+            found += usize::from(!below);
+        }
+        (found, of)
+    }
 }
 
 /// |x|², in lanes.

@@ -8,7 +8,7 @@
 use hopfield_kernels::{Context, MatMut, MatRef, Memory, Outputs, Separation, Similarity};
 use testkit::levels;
 
-use crate::members::{Problem, Random, retrieval};
+use testkit::members::{Problem, Random, retrieval};
 
 const UNIT: f64 = (f32::EPSILON / 2.0) as f64;
 

@@ -9,7 +9,7 @@ use hopfield_kernels::{
 use testkit::data::Real;
 use testkit::levels;
 
-use crate::members::{Problem, Random, all, retrieval};
+use testkit::members::{Problem, Random, all, retrieval};
 
 /// Every output of a recall that has numbers, as bits, probe by probe.
 fn bits<T: Real>(

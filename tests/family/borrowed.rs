@@ -7,7 +7,7 @@ use hopfield_kernels::{
 use testkit::data::Real;
 use testkit::levels;
 
-use crate::members::{Problem, Random, all, retrieval};
+use testkit::members::{Problem, Random, all, retrieval};
 
 fn retrieved<T: Element>(
     how: &Retrieval<'_, T>,

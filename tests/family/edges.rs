@@ -5,7 +5,7 @@ use hopfield_kernels::{
     Similarity, Upstream, top_k,
 };
 
-use crate::members::{Problem, Random, all, retrieval};
+use testkit::members::{Problem, Random, all, retrieval};
 
 fn recall(
     how: &Retrieval<'_, f64>,

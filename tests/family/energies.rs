@@ -2,7 +2,7 @@
 
 use hopfield_kernels::{Context, Separation, Settled, Similarity, Status, Stop};
 
-use crate::members::{Problem, Random, falling, retrieval};
+use testkit::members::{Problem, Random, falling, retrieval};
 
 /// Follows the energy of a few probes of random problems until they settle.
 fn follow(member: (Separation, Similarity), runs: usize, damping: f64) {

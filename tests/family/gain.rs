@@ -5,7 +5,7 @@ use hopfield_kernels::{
 };
 
 use crate::fixtures::distance;
-use crate::members::{self, Random};
+use testkit::members::{self, Random};
 
 /// Patterns and features, so that softmax recall may be peaked.
 const SHAPE: (usize, usize) = (300, 40);

@@ -7,9 +7,9 @@ use hopfield_kernels::{
 };
 
 use crate::fixtures::{count, distance, list, numbers, read};
-use crate::members::Random;
 use crate::recall::Problem;
 use crate::rows::separation;
+use testkit::members::Random;
 
 /// Room for all gradients.
 struct Room<T> {
@@ -294,7 +294,7 @@ fn gradients_are_those_of_differences() {
 fn fused_gradients_are_plain_sums_with_the_same_bits_everywhere() {
     let [b, d, n, e] = [37, 150, 4100, 33];
     let mut random = Random::new(31);
-    let problem = crate::members::Problem::<f64>::new((b, d, n), &mut random);
+    let problem = testkit::members::Problem::<f64>::new((b, d, n), &mut random);
     let (values, g) = (random.numbers::<f64>(n * e), random.numbers::<f64>(b * e));
     let (bias, r) = (random.numbers::<f64>(n), random.numbers::<f64>(b));
     let keep: Vec<bool> = (0..n).map(|n| n % 11 != 4).collect();
@@ -385,7 +385,7 @@ fn fused_gradients_are_plain_sums_with_the_same_bits_everywhere() {
 fn gradients_of_several_steps_are_those_of_differences() {
     let [b, d, n] = [2, 4, 6];
     let mut random = Random::new(61);
-    let problem = crate::members::Problem::<f64>::new((b, d, n), &mut random);
+    let problem = testkit::members::Problem::<f64>::new((b, d, n), &mut random);
     let (biases, g) = (random.numbers::<f64>(b * n), random.numbers::<f64>(b * d));
     for separation in [Separation::Softmax, Separation::Entmax(1.5)] {
         let loss = |patterns: &[f64], biases: &[f64], beta: f64| -> f64 {

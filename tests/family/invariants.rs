@@ -5,7 +5,7 @@ use hopfield_kernels::{
 };
 use proptest::prelude::*;
 
-use crate::members::{CONVEX, KERNELS, POWERS};
+use testkit::members::{CONVEX, KERNELS, POWERS};
 
 /// A row of up to 30 scores, with ties.
 fn row() -> impl Strategy<Value = Vec<f64>> {

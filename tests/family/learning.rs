@@ -5,7 +5,7 @@ use hopfield_kernels::{
     Recall, Retrieval, Separation, Similarity, UpdateRule, Usage, WhenFull,
 };
 
-use crate::members::{Problem, Random, all, retrieval};
+use testkit::members::{Problem, Random, all, retrieval};
 
 /// Σ_b p_bn z_bd / B
 fn outer(weights: &[f64], z: &[f64], (b, d, n): (usize, usize, usize)) -> Vec<f64> {

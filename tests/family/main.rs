@@ -15,7 +15,7 @@
 //! | [`statistics`] | what recalls tell of their weights, and certificates |
 //! | [`learning`] | learning from every member, growth, heads |
 //!
-//! The references are in tests/data/family ([`fixtures`]), the members in [`members`].
+//! The references are in tests/data/family ([`fixtures`]), the members in `testkit::members`.
 
 mod accuracy;
 mod bits;
@@ -27,7 +27,6 @@ mod gain;
 mod gradients;
 mod invariants;
 mod learning;
-mod members;
 mod recall;
 mod rows;
 mod statistics;

@@ -2,7 +2,7 @@
 
 use hopfield_kernels::{Context, MatMut, MatRef, Outputs, Separation, Similarity, theory};
 
-use crate::members::{CONVEX, Problem, Random, retrieval};
+use testkit::members::{CONVEX, Problem, Random, retrieval};
 
 #[test]
 fn statistics_are_those_of_the_weights() {

@@ -4,13 +4,15 @@
 //! | --- | --- |
 //! | [`bits`] | codes, hints, threads, batch and position change no bit, for every member |
 //! | [`changes`] | codes stay true under every change of the patterns |
-//! | [`strategies`] | which probes are peaked, the counters, batches with both strategies |
+//! | [`strategies`] | which probes are peaked, batches with both strategies |
+//! | [`counters`] | what is counted |
 //! | [`accuracy`] | both strategies are within the derived bounds |
 //! | [`top_k`] | the most similar patterns are those of a sort |
 
 mod accuracy;
 mod bits;
 mod changes;
+mod counters;
 mod problem;
 mod strategies;
 mod top_k;

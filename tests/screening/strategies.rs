@@ -1,4 +1,4 @@
-//! Which probes are peaked, and what the counters tell.
+//! Which probes are peaked.
 
 use hopfield_kernels::{Borrowed, Codes, Context, MatRef, Retrieval, Screening};
 use testkit::data::Real;
@@ -66,6 +66,29 @@ fn few_or_short_patterns_are_streamed() {
         let mut context = Context::new();
         told(&Retrieval::new(100.0), problem.view(), &memory, &mut context);
         assert_eq!(context.counters().probes, 0);
+    }
+}
+
+/// What a masked pattern holds has no influence on the choice.
+#[test]
+fn a_masked_pattern_changes_no_strategy() {
+    let mut problem = Problem::<f32>::new(Kind::Near, (3, 64, 1600), 9);
+    let keep: Vec<bool> = (0..1600).map(|n| n != 300).collect();
+    let how = Retrieval::new(9.0).with_mask(&keep);
+    let run = |problem: &Problem<f32>| {
+        let memory = problem.memory().with_codes(Codes::Eight).unwrap();
+        let mut context = Context::new();
+        let told = told(&how, problem.view(), &memory, &mut context);
+        (told, context.counters())
+    };
+    let expected = run(&problem);
+    assert!(expected.1.probes > 0);
+    for broken in [f32::NAN, f32::INFINITY, 1e18] {
+        // The sample has every hundredth pattern.
+        problem.patterns[64 * 300] = broken;
+        let (told, counters) = run(&problem);
+        assert_eq!(counters.probes, expected.1.probes);
+        assert!(told == expected.0, "{broken}");
     }
 }
 

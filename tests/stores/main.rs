@@ -9,7 +9,4 @@
 mod changes;
 #[cfg(feature = "files")]
 mod files;
-#[path = "../family/members.rs"]
-#[allow(dead_code, reason = "shared with the tests of the family")]
-mod members;
 mod recall;

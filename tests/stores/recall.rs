@@ -8,7 +8,7 @@ use hopfield_kernels::{
 use testkit::data::Real;
 use testkit::levels;
 
-use crate::members::{Problem, Random, all, retrieval};
+use testkit::members::{Problem, Random, all, retrieval};
 
 /// All outputs of a recall, as bits. A NaN is a NaN, whatever its other bits.
 fn told<T: Real>(

@@ -4,9 +4,6 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-#[path = "../../../src/whole.rs"]
-mod whole;
-
 use crate::Result;
 
 /// Refuses a path that could not be written, before the work is done.
@@ -28,7 +25,7 @@ pub fn write(
     path: &Path,
     contents: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
 ) -> Result<()> {
-    whole::write(path, |file| contents(file).map_err(|e| e.to_string()))
+    example_arrays::write(path, |file| contents(file).map_err(|e| e.to_string()))
         .map_err(|e| format!("{}: {e}", path.display()).into())
 }
 

@@ -4,14 +4,11 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use example_arrays::Source;
 use ndarray::{Array, Array2, Dimension};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 
-#[path = "../../../src/synapse/archive/numbers.rs"]
-mod numbers;
-
 use crate::Result;
-use numbers::Source;
 
 /// A matrix of either type.
 pub enum Matrix {
@@ -28,12 +25,16 @@ impl Matrix {
         check_size(path).map_err(|e| wrong(&e))?;
         let mut file = Npy(path);
         let single = match file.read::<f32, ndarray::Ix2>() {
-            Err(ReadNpyError::WrongDescriptor(found)) => numbers::is_within_float32(&found),
+            Err(ReadNpyError::WrongDescriptor(found)) => example_arrays::is_within_float32(&found),
             _ => true,
         };
         Ok(match single {
-            true => Self::Single(row_major(numbers::read(&mut file).map_err(|e| wrong(&e))?)),
-            false => Self::Double(row_major(numbers::read(&mut file).map_err(|e| wrong(&e))?)),
+            true => {
+                Self::Single(row_major(example_arrays::read(&mut file).map_err(|e| wrong(&e))?))
+            }
+            false => {
+                Self::Double(row_major(example_arrays::read(&mut file).map_err(|e| wrong(&e))?))
+            }
         })
     }
 

@@ -19,17 +19,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use example_arrays::Source;
 use hopfield_kernels::{HopfieldSynapse, MatRef, Semantics};
 use ndarray::{Array, Array2, Array3, ArrayView2, Axis, Dimension};
 use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpzError, ReadableElement};
-
-#[allow(dead_code)]
-#[path = "../../../src/synapse/archive/numbers.rs"]
-mod numbers;
-#[path = "../../../src/whole.rs"]
-mod whole;
-
-use numbers::Source;
 
 /// Replay a trace of a HopfieldSynapse and write down its compartments.
 #[derive(Debug, Parser)]
@@ -118,7 +111,7 @@ fn member<D: Dimension>(
     name: &str,
     expected: &str,
 ) -> Result<Array<f32, D>, Refusal> {
-    let array: Array<f32, D> = numbers::read(&mut Member { npz, name })
+    let array: Array<f32, D> = example_arrays::read(&mut Member { npz, name })
         .map_err(|reason| format!("{name} ({expected}): {reason}"))?;
     Ok(array.as_standard_layout().into_owned())
 }
@@ -186,5 +179,5 @@ fn write(path: &Path, trace: &[(String, Array2<f32>)]) -> Result<(), Refusal> {
         }
         npz.finish().map(drop)
     };
-    Ok(whole::write(path, |file| contents(file).map_err(|reason| reason.to_string()))?)
+    Ok(example_arrays::write(path, |file| contents(file).map_err(|reason| reason.to_string()))?)
 }

@@ -124,12 +124,6 @@ pub fn read<A: Target, D: Dimension>(source: &mut impl Source) -> Result<Array<A
     }
 }
 
-/// Whether every number of a type is one of float32 as well.
-#[allow(dead_code, reason = "for programs that read arrays of their own")]
-pub fn is_within_float32(descriptor: &Descriptor) -> bool {
-    matches!(kind(descriptor), Some("b1" | "i1" | "u1" | "i2" | "u2" | "f2" | "f4"))
-}
-
 /// A type's name without the order of its bytes: `<f4` is `f4`.
 fn kind(descriptor: &Descriptor) -> Option<&str> {
     match descriptor {

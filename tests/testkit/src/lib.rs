@@ -9,6 +9,7 @@
 //! | [`subject`] | running the crate, and what one probe got out of it |
 //! | [`checks`] | error over bound, kernel by kernel |
 //! | [`levels`] | every level of the machine |
+//! | [`members`] | the members of the family, and small random problems |
 //! | [`names`] | the names of the compartments |
 
 pub mod bounds;
@@ -16,6 +17,7 @@ pub mod checks;
 pub mod data;
 pub mod double;
 pub mod levels;
+pub mod members;
 pub mod naive;
 pub mod names;
 pub mod subject;

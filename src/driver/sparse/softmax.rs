@@ -3,8 +3,7 @@
 //! Its support is exactly the patterns whose score is not below a cutoff, so that sums in lanes,
 //! by place in the support, are the same whatever other candidates there are.
 
-use crate::driver::scan::ListStore;
-use crate::driver::sparse::{Fact, Kind, Sparse, Supports, Top};
+use super::{Fact, Found, Kind, Sparse, Supports};
 use crate::separation::exponentials::{Exponentials, exponentials};
 use crate::simd::Element;
 use crate::similarity::scoring::least_unmasked;
@@ -20,24 +19,24 @@ fn sum(terms: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl<T: Element> Sparse<'_, T> {
-    /// Appends the support of probe `b`, whose weights are a softmax of the scores that are lower
+    /// Appends the support of one probe, whose weights are a softmax of the scores that are lower
     /// than the highest by at most `width / β`.
     pub(super) fn weigh_softmax(
         &self,
-        lists: &ListStore<T>,
-        (b, width): (usize, f64),
-        (best, row_max): Top<T>,
+        found: Found<'_, T>,
+        width: f64,
         weights: &mut Vec<T>,
         supports: &mut Supports<T>,
     ) -> Fact {
+        let Found { best, row_max, .. } = found;
         let cutoff = T::from_f64(row_max.to_f64() - width / self.beta);
         let cutoff = if cutoff < least_unmasked() { least_unmasked() } else { cutoff };
         let start = supports.scores.len();
-        let most = start + lists.of(b).map(|(head, ..)| head.len).sum::<usize>();
+        let most = start + found.count();
         supports.scores.resize(most, T::ZERO);
         supports.indices.resize(most, 0);
         let mut kept = start;
-        for (_, scores, indices) in lists.of(b) {
+        for (scores, indices) in found.candidates() {
             // Without a branch, as nothing predicts which of them are kept.
             for (&score, &index) in scores.iter().zip(indices) {
                 (supports.scores[kept], supports.indices[kept]) = (score, index);
