@@ -1,11 +1,11 @@
-//! The header of an `.npy`: a claim, which is looked at before any reader believes it.
+//! Checks the header of an `.npy` file before its sizes are used.
 
 /// Bytes in which the header of an array ends. NumPy's, of two dimensions, has 128.
 pub(crate) const HEADER: usize = 4096;
 /// What every `.npy` begins with.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The header, of what begins as an array of a version that readers know, and where it ends.
+/// The header and its end, if the bytes start with the magic number and a supported version.
 pub(crate) fn header(start: &[u8]) -> Result<Option<(String, usize)>, String> {
     let Some(&[version, _, ref rest @ ..]) = start.strip_prefix(MAGIC) else { return Ok(None) };
     let (length, rest) = match (version, rest) {

@@ -92,8 +92,8 @@ fn beside(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Gives a new file the mode, the owner and the group of the one that it is to replace. Whether
-/// that has worked, and no other name of the file would go on to name the old one.
+/// Gives a new file the mode, the owner and the group of the one that it is to replace. Returns
+/// whether this succeeded and the old file has no other hard links.
 fn keeps(kept: &Metadata, new: &File) -> bool {
     #[cfg(unix)]
     {

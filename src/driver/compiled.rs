@@ -6,6 +6,7 @@ use crate::driver::forward::Forward;
 use crate::driver::merge::Merge;
 use crate::driver::project::Project;
 use crate::driver::screen::Pass;
+use crate::driver::small::Small;
 use crate::driver::update::Learn;
 use crate::kernel::softmax::Softmax;
 use crate::simd::compiled::compiled;
@@ -14,6 +15,8 @@ use crate::simd::integers;
 compiled! {
     /// Recall from some of the patterns.
     recall(Forward);
+    /// Recall of one probe from few short patterns.
+    small(Small) -> bool;
     /// The sum of two recalls.
     merge(Merge);
     /// Projection of sparse weights.

@@ -5,7 +5,7 @@
 //! | [`blocking`] | blocking constants: what may change a result depends on (N, D, type) alone |
 //! | [`run`], [`tasks`] | a batch, divided into tasks for the threads |
 //! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
-//! | [`decode`] | recall of one probe, by row strips |
+//! | [`decode`], [`small`] | recall of one probe, by row strips; the same for few short patterns |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
 //! | [`lines`] | the rows of a block, unpacked where they are not stored as padded rows |
 //! | [`scan`], [`scan_split`], [`sparse`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
@@ -41,6 +41,7 @@ mod scan_split;
 mod score_tile;
 pub(crate) mod scratch;
 pub(crate) mod screen;
+pub(crate) mod small;
 pub(crate) mod source;
 pub(crate) mod sparse;
 pub(crate) mod tasks;

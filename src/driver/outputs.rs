@@ -117,6 +117,26 @@ impl<'a, T: Element> Outputs<'a, T> {
         Self::default()
     }
 
+    /// X̂, if nothing else is wanted.
+    pub(crate) fn only_retrieved(&mut self) -> Option<&mut MatMut<'a, T>> {
+        let others = [
+            self.similarities.is_some(),
+            self.memory_weights.is_some(),
+            self.lse.is_some(),
+            self.energy.is_some(),
+            self.entropy.is_some(),
+            self.best.is_some(),
+            self.best_weight.is_some(),
+            self.support.is_some(),
+            self.second.is_some(),
+            self.sum_p2.is_some(),
+            self.spread.is_some(),
+            self.k90.is_some(),
+            self.usage.is_some(),
+        ];
+        self.retrieved.as_mut().filter(|_| !others.contains(&true))
+    }
+
     setters! {
         /// Where to write X̂.
         with_retrieved(retrieved?: MatMut<'a, T>);

@@ -3,11 +3,13 @@
 
 use crate::driver::backward_run::GradientScratch;
 use crate::driver::blocking::Plan;
+use crate::driver::compiled;
 use crate::driver::energy::SubMemory;
 use crate::driver::outputs::{Outputs, PerPattern, Statistics};
 use crate::driver::project::project;
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
+use crate::driver::small::{self, Small};
 use crate::driver::source::{Input, SparseRows};
 use crate::driver::sparse::{Kind, Sparse, SparseScratch, Supports};
 use crate::driver::tasks::{Job, Shared};
@@ -192,6 +194,31 @@ impl<'a, T: Element> Call<'a, T> {
         let (beta, parallelism) = (self.retrieval.total_beta(), context.parallelism());
         let (entropies, keeps_all) = (false, false);
         Sparse { shared, separation, beta, potentials, entropies, keeps_all, parallelism }
+    }
+
+    /// Recalls one probe from few short patterns, if no more than X̂ is wanted. Returns whether it
+    /// has.
+    pub fn small(&self, outputs: &mut Outputs<'_, T>, context: &mut Context<T>) -> Result<bool> {
+        let (retrieval, memory) = (self.retrieval, self.memory);
+        let patterns = memory.rows().padded();
+        let fits = patterns.filter(|rows| small::is_small(rows.rows(), rows.cols()));
+        let (Some(patterns), 1) = (fits, self.probes.rows()) else { return Ok(false) };
+        let differs = retrieval.keep.is_some() || retrieval.value_dim(memory).is_some();
+        if differs || !retrieval.is_plain() || !self.never_peaked() {
+            return Ok(false);
+        }
+        let Some(retrieved) = outputs.only_retrieved() else { return Ok(false) };
+        let most = memory.known_max_squared_norm_of(None);
+        let recall = Small {
+            probe: self.probes.row(0),
+            patterns,
+            params: retrieval.params(memory.patterns()).among(most, memory.dim()),
+            gain: retrieval.gain,
+            retrieved: retrieved.row_mut(0),
+        };
+        let done = compiled::small(context.level()?, recall);
+        context.counters.add_dense(usize::from(done));
+        Ok(done)
     }
 
     /// By the online softmax.

@@ -300,11 +300,25 @@ impl<'k, T: Element> Retrieval<'k, T> {
         if probes.rows() == 0 {
             return context.level().map(drop);
         }
-        let statistics = outputs.take_statistics();
         let call = Call { retrieval: self, probes, memory };
+        match call.small(&mut outputs, context)? {
+            true => Ok(()),
+            false => self.run_of_any_size(call, outputs, context),
+        }
+    }
+
+    /// [`run`](Self::run), of at least one probe, with operands that have been checked. Leaves the
+    /// states of the softmax in the context.
+    fn run_of_any_size(
+        &self,
+        call: Call<'_, T>,
+        mut outputs: Outputs<'_, T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let statistics = outputs.take_statistics();
         if self.is_plain() && !statistics.any() && call.never_peaked() {
             // Nothing but the drivers' scratch is needed.
-            context.counters.add_dense(probes.rows());
+            context.counters.add_dense(call.probes.rows());
             return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
         let mut work = context.work.take().unwrap_or_default();
@@ -360,7 +374,13 @@ impl<'k, T: Element> Retrieval<'k, T> {
         let wanted = outputs.retrieved.take();
         let retrieved = Some(recall.retrieved_mut(memory.dim()));
         let outputs = Outputs { retrieved, ..outputs };
-        self.updating().run(probes, memory, outputs, context)?;
+        if probes.rows() == 0 {
+            context.level()?;
+        } else {
+            let updating = self.updating();
+            let call = Call { retrieval: &updating, probes, memory };
+            updating.run_of_any_size(call, outputs, context)?;
+        }
         match wanted {
             Some(to) if self.value_dim(memory).is_some() => {
                 let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };

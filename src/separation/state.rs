@@ -33,7 +33,8 @@ impl<T: Element> SoftmaxParams<T> {
     /// All the weights below 2^-(digits + log2 N), together, are less than half an ulp of the sum,
     /// which is at least 1.
     pub fn new(beta: f64, patterns: usize) -> Self {
-        let bits = f64::from(T::DIGITS) + (patterns.max(1) as f64).log2().ceil();
+        let doublings = usize::BITS - (patterns.max(1) - 1).leading_zeros(); // ⌈log2 N⌉
+        let bits = f64::from(T::DIGITS + doublings);
         let scale = (beta * std::f64::consts::LOG2_E).min(T::MAX.to_f64());
         let (scale, depth) = (T::from_f64(scale), T::from_f64(bits / scale));
         Self {

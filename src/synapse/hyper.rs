@@ -1,4 +1,4 @@
-//! The hyper-parameters: reading them, and setting those that live.
+//! The hyper-parameters: reading them, and setting those that may change after construction.
 
 use super::settings::Rates;
 use super::{HopfieldSynapse, Record, Semantics, WeightInit};

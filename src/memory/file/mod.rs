@@ -242,9 +242,13 @@ fn open(path: &Path) -> std::result::Result<File, String> {
 
 /// Maps the whole of a file.
 fn map(file: &File) -> std::result::Result<Mmap, String> {
-    // SAFETY: the bytes are only read, as numbers, of which all bits are some. That nobody changes
-    // them meanwhile is asked of the caller (see `Memory::map`): what is read may then be any
-    // numbers, and nothing that is checked once is read from the map again.
+    // SAFETY:
+    // - The file is a regular one that is not empty, as `open` has checked.
+    // - The map is read only, as numbers, and every pattern of bits is a number.
+    // - Another process may change the file, which no check can prevent (`Memory::map` documents
+    //   it). Nothing then reads out of bounds: `layout` reads the header once, checks shapes and
+    //   offsets against the length of the map, and keeps them. The numbers may be any. If the file
+    //   is cut off, the system ends the process (SIGBUS on Unix).
     let map = unsafe { Mmap::map(file) };
     map.map_err(|error| format!("expected a file that can be mapped, got {error}"))
 }

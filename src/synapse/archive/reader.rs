@@ -38,7 +38,8 @@ impl Reader {
         }
     }
 
-    /// What to say of an archive that has no mark, and no weights for a reason.
+    /// The error for an archive with neither a format marker nor usable weights; `reason` says why
+    /// the weights are unusable.
     pub fn no_synapse(&self, reason: &str) -> String {
         let names = self.names.join(", ");
         format!(
