@@ -14,11 +14,14 @@ use crate::driver::tasks::{Job, Shared};
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
+use crate::retrieval::backward::supports::SupportScratch;
 use crate::retrieval::factors::Factors;
 use crate::retrieval::peaked::Gathered;
 use crate::retrieval::statistics;
 use crate::retrieval::strategy::Screening;
-use crate::retrieval::update::{ProbeUpdate, Projected, complete, projection_weights, to_sphere};
+use crate::retrieval::update::{
+    ProbeUpdate, Projected, UpdateScratch, complete, projection_weights, to_sphere,
+};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::separation::rows::Reach;
@@ -43,6 +46,8 @@ pub(crate) struct Work<T> {
     /// X̂ for statistics.
     pub rows: Vec<T>,
     pub gradients: GradientScratch<T>,
+    pub supports: SupportScratch<T>,
+    pub update: UpdateScratch<T>,
     pub gathered: Gathered<T>,
 }
 
@@ -55,6 +60,8 @@ impl<T> Default for Work<T> {
             lse: Vec::new(),
             rows: Vec::new(),
             gradients: GradientScratch::default(),
+            supports: SupportScratch::default(),
+            update: UpdateScratch::default(),
             gathered: Gathered::default(),
         }
     }
@@ -288,12 +295,12 @@ impl<'a, T: Element> Call<'a, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
+        let Work { sparse: SparseScratch { supports, .. }, projected, update: scratch, .. } = work;
         let (retrieval, memory) = (self.retrieval, self.memory);
         let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
         let readout = retrieval.value_dim(memory).is_some();
         let weights = if readout { ProbeUpdate::Sum } else { update };
-        projection_weights(weights, supports, self.probes, memory, projected);
+        projection_weights(weights, supports, (self.probes, memory), scratch, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
         let shared = self.shared(Job::Combine, scoring, context.level()?);
         // Probes of a tile share the patterns of all their supports, which is a loss where these
@@ -310,7 +317,8 @@ impl<'a, T: Element> Call<'a, T> {
             true => readouts(supports, memory, retrieved),
             false => {
                 let of = Projected { supports, weights: projected, gain: retrieval.gain };
-                complete(update, of, self.probes, memory, retrieved);
+                let to = (retrieved, parallelism);
+                complete(update, of, (self.probes, memory), to, scratch);
             }
         }
         Ok(())
@@ -411,8 +419,9 @@ impl<'a, T: Element> Call<'a, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
-        projection_weights(ProbeUpdate::Sum, supports, self.probes, self.memory, projected);
+        let Work { sparse: SparseScratch { supports, .. }, projected, update, .. } = work;
+        let of = (self.probes, self.memory);
+        projection_weights(ProbeUpdate::Sum, supports, of, update, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
         let mut shared = self.shared(Job::Combine, scoring, context.level()?);
         (shared.values, shared.gain) = (None, T::ONE);
