@@ -36,12 +36,12 @@ pub(crate) struct MedianScratch<T> {
     rows: Vec<T>,
     /// The elements of a few features, one column after another.
     columns: Vec<T>,
-    parts: [Vec<Part>; 3],
+    parts: Parts,
 }
 
 impl<T> Default for MedianScratch<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), columns: Vec::new(), parts: Default::default() }
+        Self { rows: Vec::new(), columns: Vec::new(), parts: Parts::default() }
     }
 }
 
@@ -119,41 +119,73 @@ pub(crate) fn for_each_median<T: Element>(
     }
 }
 
-/// The least element at which the weights of no higher ones reach half of all.
-fn median<T: Element>(column: &[T], weights: &[f64], half: f64, parts: &mut [Vec<Part>; 3]) -> f64 {
-    let [all, lower, higher] = parts;
-    all.clear();
-    let pairs = column.iter().zip(weights);
-    all.extend(pairs.map(|(m, &weight)| Part { element: m.to_f64(), weight }));
-    // The weight of what has been left out below.
-    let mut before = 0.0;
-    while all.len() >= 4 * SAMPLE {
-        let pivot = pivot(all, half - before);
-        let (mut low, mut high, mut to, mut at) = (0, 0, 0.0, 0.0);
-        lower.resize(all.len(), Part::default());
-        higher.resize(all.len(), Part::default());
-        // Without a branch, as nothing predicts the sides.
-        for &part in &*all {
-            let (is_lower, is_higher) = (part.element < pivot, part.element > pivot);
-            lower[low] = part;
-            higher[high] = part;
-            low += usize::from(is_lower);
-            high += usize::from(is_higher);
-            to += if is_lower { part.weight } else { 0.0 };
-            at += if is_lower || is_higher { 0.0 } else { part.weight };
-        }
-        if before + to >= half && low > 0 {
-            lower.truncate(low);
-            std::mem::swap(all, lower);
-        } else if before + to + at >= half || high == 0 {
-            return pivot;
-        } else {
-            before += to + at;
-            higher.truncate(high);
-            std::mem::swap(all, higher);
-        }
+/// Elements with weights, and scratch to divide them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Parts {
+    all: Vec<Part>,
+    lower: Vec<Part>,
+    higher: Vec<Part>,
+}
+
+impl Parts {
+    pub fn clear(&mut self) {
+        self.all.clear();
     }
-    sorted_median(all, before, half)
+
+    pub fn push(&mut self, element: f64, weight: f64) {
+        self.all.push(Part { element, weight });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The sum of the weights.
+    pub fn sum(&self) -> f64 {
+        self.all.iter().map(|part| part.weight).sum()
+    }
+
+    /// The least element at which the weights of no higher ones reach `amount`. Leaves parts out.
+    pub fn reaching(&mut self, amount: f64) -> f64 {
+        let Self { all, lower, higher } = self;
+        // The weight of what has been left out below.
+        let mut before = 0.0;
+        while all.len() >= 4 * SAMPLE {
+            let pivot = pivot(all, amount - before);
+            let (mut low, mut high, mut to, mut at) = (0, 0, 0.0, 0.0);
+            lower.resize(all.len(), Part::default());
+            higher.resize(all.len(), Part::default());
+            // Without a branch, as nothing predicts the sides.
+            for &part in &*all {
+                let (is_lower, is_higher) = (part.element < pivot, part.element > pivot);
+                lower[low] = part;
+                higher[high] = part;
+                low += usize::from(is_lower);
+                high += usize::from(is_higher);
+                to += if is_lower { part.weight } else { 0.0 };
+                at += if is_lower || is_higher { 0.0 } else { part.weight };
+            }
+            if before + to >= amount && low > 0 {
+                lower.truncate(low);
+                std::mem::swap(all, lower);
+            } else if before + to + at >= amount || high == 0 {
+                return pivot;
+            } else {
+                before += to + at;
+                higher.truncate(high);
+                std::mem::swap(all, higher);
+            }
+        }
+        sorted_median(all, before, amount)
+    }
+}
+
+/// The least element at which the weights of no higher ones reach half of all.
+fn median<T: Element>(column: &[T], weights: &[f64], half: f64, parts: &mut Parts) -> f64 {
+    parts.clear();
+    let pairs = column.iter().zip(weights);
+    parts.all.extend(pairs.map(|(m, &weight)| Part { element: m.to_f64(), weight }));
+    parts.reaching(half)
 }
 
 /// The same of few elements.
@@ -192,7 +224,7 @@ mod tests {
             state ^= state << 17;
             state >> 40
         };
-        let mut parts = Default::default();
+        let mut parts = Parts::default();
         for count in [1, 2, 3, 50, 123, 124, 200, 1000, 5000] {
             for values in [2, 7, 1 << 20] {
                 let column: Vec<f32> = (0..count).map(|_| (next() % values) as f32).collect();

@@ -3,6 +3,7 @@
 mod backward;
 mod call;
 mod context;
+mod energies;
 mod factors;
 mod heads;
 mod medians;
@@ -525,16 +526,6 @@ impl<'k, T: Element> Retrieval<'k, T> {
             && self.bias.is_none_or(|bias| bias[n] != T::NEG_INFINITY)
             && self.biases.is_none_or(|biases| biases.row(b)[n] != T::NEG_INFINITY)
             && self.masks.is_none_or(|masks| masks.row(b)[n])
-    }
-
-    /// The same for some of the probes.
-    pub(crate) fn for_probes(self, probes: std::ops::Range<usize>) -> Self {
-        Self {
-            biases: self.biases.map(|all| all.subrows(probes.clone())),
-            masks: self.masks.map(|all| all.subrows(probes.clone())),
-            hints: self.hints.map(|all| &all[probes]),
-            ..self
-        }
     }
 
     /// The same at another inverse temperature, which has been checked.

@@ -139,6 +139,16 @@ pub(crate) struct Sums<'g, T> {
 }
 
 impl<T: Element> Retrieval<'_, T> {
+    /// The same for some of the probes.
+    fn for_probes(self, probes: std::ops::Range<usize>) -> Self {
+        Self {
+            biases: self.biases.map(|all| all.subrows(probes.clone())),
+            masks: self.masks.map(|all| all.subrows(probes.clone())),
+            hints: self.hints.map(|all| &all[probes]),
+            ..self
+        }
+    }
+
     /// The vector-Jacobian product of one recall: from gradients with respect to its outputs, those
     /// with respect to its operands. Outputs are overwritten.
     ///
