@@ -98,6 +98,7 @@ pub(crate) fn for_each_median<T: Element>(
     let (count, dim) = (of.indices.len(), of.probe.len());
     let half = 0.5 * of.weights.iter().sum::<f64>();
     columns.resize(FEATURES * count, T::ZERO);
+    parts.signed = of.weights.iter().any(|p| *p < 0.0);
     for start in (0..dim).step_by(FEATURES) {
         let features = start..dim.min(start + FEATURES);
         let probe = &of.probe[features.clone()];
@@ -122,6 +123,9 @@ pub(crate) fn for_each_median<T: Element>(
 /// Elements with weights, and scratch to divide them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
+    /// Whether some weight may be negative, as those of powers are: sums do not rise then, and
+    /// parts are sorted.
+    signed: bool,
     all: Vec<Part>,
     lower: Vec<Part>,
     higher: Vec<Part>,
@@ -147,10 +151,10 @@ impl Parts {
 
     /// The least element at which the weights of no higher ones reach `amount`. Leaves parts out.
     pub fn reaching(&mut self, amount: f64) -> f64 {
-        let Self { all, lower, higher } = self;
+        let Self { signed, all, lower, higher } = self;
         // The weight of what has been left out below.
         let mut before = 0.0;
-        while all.len() >= 4 * SAMPLE {
+        while all.len() >= 4 * SAMPLE && !*signed {
             let pivot = pivot(all, amount - before);
             let (mut low, mut high, mut to, mut at) = (0, 0, 0.0, 0.0);
             lower.resize(all.len(), Part::default());
