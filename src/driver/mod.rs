@@ -8,7 +8,7 @@
 //! | [`decode`] | recall of one probe, by row strips |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
 //! | [`lines`] | the rows of a block, unpacked where they are not stored as padded rows |
-//! | [`scan`], [`sparse`], [`sparse_softmax`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
+//! | [`scan`], [`sparse`], [`sparse_softmax`], [`sparse_apart`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
 //! | [`project`] | projection of the few patterns that have a weight |
 //! | [`listed`] | the scores of a few patterns |
 //! | [`screen`] | candidates without the scores of all patterns |
@@ -43,6 +43,7 @@ pub(crate) mod scratch;
 pub(crate) mod screen;
 pub(crate) mod source;
 pub(crate) mod sparse;
+mod sparse_apart;
 mod sparse_softmax;
 pub(crate) mod supports;
 pub(crate) mod supports_run;

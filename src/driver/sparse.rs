@@ -205,7 +205,7 @@ impl<T: Element> SparseScratch<T> {
 }
 
 /// -p ln p
-fn entropy(p: f64) -> f64 {
+pub(super) fn entropy(p: f64) -> f64 {
     if p > 0.0 { -p * p.ln() } else { 0.0 }
 }
 
@@ -390,6 +390,11 @@ impl<T: Element> Sparse<'_, T> {
                 let lists = if all { &*full } else { &*narrow };
                 self.weigh_softmax(lists, (b, width), (best, row_max), exponentials, supports)
             }
+            (Kind::Proper, None) if self.separation.weighs_apart() => {
+                let SparseScratch { narrow, full, theta, weights, supports, .. } = &mut *work;
+                let lists = if all { &*full } else { &*narrow };
+                self.weigh_apart(lists, b, (best, row_max), (theta, weights), supports)
+            }
             (Kind::Proper, None) => {
                 self.gather(b, all, row_max, work);
                 self.weigh((best, row_max), work)
@@ -432,7 +437,7 @@ impl<T: Element> Sparse<'_, T> {
     }
 
     /// G of some candidates; NaN unless potentials are wanted.
-    fn potential(&self, theta: &[f64], row_max: T) -> f64 {
+    pub(super) fn potential(&self, theta: &[f64], row_max: T) -> f64 {
         match (self.potentials, theta.is_empty()) {
             (false, _) => f64::NAN,
             // Nothing is within reach: the highest score tells what that is worth.

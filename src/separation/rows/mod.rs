@@ -96,6 +96,11 @@ pub(crate) trait RowSeparation: std::fmt::Debug + Send + Sync {
         self.weights(t);
     }
 
+    /// Whether every weight is a function of its own score alone.
+    fn weighs_apart(&self) -> bool {
+        false
+    }
+
     /// A bound for a row that contains these scores and any others: a score that is not above it
     /// has weight 0. None if the member has none.
     fn threshold(&self, t: &[f64]) -> Option<f64> {
@@ -277,7 +282,28 @@ fn small_integer(exponent: f64) -> Option<u32> {
 /// The highest exponent for which multiplications are used.
 const MAX_INTEGER: f64 = 16.0;
 
+/// Calls `each` with a function that raises numbers that are not negative to the power of
+/// `exponent`. Small exponents are constants in it, so that loops over rows are vectors.
+#[inline(always)]
+fn with_raise(exponent: f64, each: impl RaisesRow) {
+    match small_integer(exponent) {
+        Some(1) => each.run(|x| multiply_out(x, 1)),
+        Some(2) => each.run(|x| multiply_out(x, 2)),
+        Some(3) => each.run(|x| multiply_out(x, 3)),
+        Some(4) => each.run(|x| multiply_out(x, 4)),
+        Some(5) => each.run(|x| multiply_out(x, 5)),
+        Some(exponent) => each.run(|x| multiply_out(x, exponent)),
+        None => each.run(|x| raise(x, exponent)),
+    }
+}
+
+/// A loop over a row that raises its numbers.
+trait RaisesRow {
+    fn run(self, raise: impl Fn(f64) -> f64);
+}
+
 /// x to the power of `exponent`, in an order of multiplications that depends on no platform.
+#[inline(always)]
 fn multiply_out(x: f64, mut exponent: u32) -> f64 {
     let (mut power, mut square) = (1.0, x);
     while exponent > 0 {
