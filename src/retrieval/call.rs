@@ -85,13 +85,11 @@ impl<'a, T: Element> Call<'a, T> {
         let Work { factors, .. } = work;
         factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
         let factors = std::mem::take(factors);
-        let result = (|| {
-            let scoring = &self.scoring(&factors);
-            match statistics.any() {
-                true => statistics::run(self, (outputs, statistics), scoring, work, context),
-                false => self.weigh(outputs, scoring, work, context),
-            }
-        })();
+        let scoring = &self.scoring(&factors);
+        let result = match statistics.any() {
+            true => statistics::run(self, (outputs, statistics), scoring, work, context),
+            false => self.weigh(outputs, scoring, work, context),
+        };
         work.factors = factors;
         result
     }
