@@ -7,6 +7,7 @@ use crate::driver::merge::Merge;
 use crate::driver::project::Project;
 use crate::driver::screen::Pass;
 use crate::driver::small::Small;
+use crate::driver::supports::{EntrySums, PatternSlopes, ProbeSlopes};
 use crate::driver::update::Learn;
 use crate::kernel::softmax::Softmax;
 use crate::simd::compiled::compiled;
@@ -29,6 +30,12 @@ compiled! {
     learn(Learn);
     /// Gradients from some of the patterns.
     backward(Backward);
+    /// Sums over d, for the patterns of supports.
+    entry_sums(EntrySums);
+    /// Gradients of probes over their supports.
+    probe_slopes(ProbeSlopes);
+    /// Gradients of the patterns of supports.
+    pattern_slopes(PatternSlopes);
 }
 
 compiled! {

@@ -137,6 +137,7 @@ macro_rules! views {
     };
 }
 
+views!(A a 0, B b 1);
 views!(A a 0, B b 1, C c 2);
 views!(A a 0, B b 1, C c 2, D d 3);
 views!(A a 0, B b 1, C c 2, D d 3, E e 4);

@@ -13,6 +13,7 @@
 //! | [`listed`] | the scores of a few patterns |
 //! | [`screen`] | candidates without the scores of all patterns |
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
+//! | [`supports`], [`supports_run`] | gradients of the patterns that have a weight, where most have none |
 //! | [`update`] | learning, block by block of patterns |
 //! | [`outputs`], [`energy`] | the results of a recall |
 //! | [`divide`], [`parallel`] | the ranges of what tasks share, and threads |
@@ -44,5 +45,7 @@ pub(crate) mod screen;
 pub(crate) mod small;
 pub(crate) mod source;
 pub(crate) mod sparse;
+pub(crate) mod supports;
+pub(crate) mod supports_run;
 pub(crate) mod tasks;
 pub(crate) mod update;

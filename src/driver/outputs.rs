@@ -88,6 +88,11 @@ impl<T> Statistics<'_, T> {
             || self.k90.is_some()
             || self.usage.is_some()
     }
+
+    /// Whether one of them is wanted that weights tell.
+    pub fn of_weights(&self) -> bool {
+        self.sum_p2.is_some() || self.spread.is_some() || self.k90.is_some() || self.usage.is_some()
+    }
 }
 
 impl<T> Default for Outputs<'_, T> {

@@ -28,5 +28,6 @@ pub(crate) mod rank1;
 pub(crate) mod rows;
 pub(crate) mod scan_tile;
 pub(crate) mod score;
+pub(crate) mod slope;
 pub(crate) mod softmax;
 pub(crate) mod unpack;

@@ -16,11 +16,14 @@ use crate::driver::tasks::{Job, Shared};
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
+use crate::retrieval::backward::supports::SupportScratch;
 use crate::retrieval::factors::Factors;
 use crate::retrieval::peaked::Gathered;
-use crate::retrieval::statistics;
+use crate::retrieval::statistics::{self, StatisticsScratch};
 use crate::retrieval::strategy::Screening;
-use crate::retrieval::update::{ProbeUpdate, Projected, complete, projection_weights, to_sphere};
+use crate::retrieval::update::{
+    ProbeUpdate, Projected, UpdateScratch, complete, projection_weights, to_sphere,
+};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::separation::rows::Reach;
@@ -42,9 +45,10 @@ pub(crate) struct Work<T> {
     /// The weights of the projection.
     pub projected: Vec<T>,
     pub lse: Vec<T>,
-    /// X̂ for statistics.
-    pub rows: Vec<T>,
+    pub statistics: StatisticsScratch<T>,
     pub gradients: GradientScratch<T>,
+    pub supports: SupportScratch<T>,
+    pub update: UpdateScratch<T>,
     pub gathered: Gathered<T>,
     /// Patterns and their scores, to be sorted.
     pub ranking: Vec<(u32, T)>,
@@ -57,8 +61,10 @@ impl<T> Default for Work<T> {
             sparse: SparseScratch::default(),
             projected: Vec::new(),
             lse: Vec::new(),
-            rows: Vec::new(),
+            statistics: StatisticsScratch::default(),
             gradients: GradientScratch::default(),
+            supports: SupportScratch::default(),
+            update: UpdateScratch::default(),
             gathered: Gathered::default(),
             ranking: Vec::new(),
         }
@@ -84,27 +90,41 @@ impl<'a, T: Element> Call<'a, T> {
         let Work { factors, .. } = work;
         factors.prepare(self.retrieval.similarity, self.probes, self.memory)?;
         let factors = std::mem::take(factors);
-        let result = (|| {
-            let scoring = &self.scoring(&factors);
-            if self.retrieval.streams() {
-                self.softmax(outputs, scoring, work, context)?;
-                if statistics.any() {
-                    let shared = self.shared(Job::Scores, scoring, context.level()?);
-                    self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
-                        let solver = self.solver(&shared, separation, false, context);
-                        solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
-                    })?;
-                }
-            } else {
-                self.sparse(outputs, scoring, work, context)?;
-            }
-            if statistics.any() {
-                statistics::write(self, statistics, scoring, work, context)?;
-            }
-            Ok(())
-        })();
+        let scoring = &self.scoring(&factors);
+        let result = match statistics.any() {
+            true => statistics::run(self, (outputs, statistics), scoring, work, context),
+            false => self.weigh(outputs, scoring, work, context),
+        };
         work.factors = factors;
         result
+    }
+
+    /// Recalls by the driver that the separation takes.
+    pub fn weigh(
+        &self,
+        outputs: Outputs<'_, T>,
+        scoring: &Scoring<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        match self.retrieval.streams() {
+            true => self.softmax(outputs, scoring, work, context),
+            false => self.sparse(outputs, scoring, work, context),
+        }
+    }
+
+    /// Finds the supports of a softmax that has been streamed.
+    pub fn solve(
+        &self,
+        scoring: &Scoring<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let shared = self.shared(Job::Scores, scoring, context.level()?);
+        self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
+            let solver = self.solver(&shared, separation, false, context);
+            solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
+        })
     }
 
     /// Finds the supports alone.
@@ -318,12 +338,12 @@ impl<'a, T: Element> Call<'a, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
+        let Work { sparse: SparseScratch { supports, .. }, projected, update: scratch, .. } = work;
         let (retrieval, memory) = (self.retrieval, self.memory);
         let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
         let readout = retrieval.value_dim(memory).is_some();
         let weights = if readout { ProbeUpdate::Sum } else { update };
-        projection_weights(weights, supports, self.probes, memory, projected);
+        projection_weights(weights, supports, (self.probes, memory), scratch, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
         let shared = self.shared(Job::Combine, scoring, context.level()?);
         // Probes of a tile share the patterns of all their supports, which is a loss where these
@@ -340,7 +360,8 @@ impl<'a, T: Element> Call<'a, T> {
             true => readouts(supports, memory, retrieved),
             false => {
                 let of = Projected { supports, weights: projected, gain: retrieval.gain };
-                complete(update, of, self.probes, memory, retrieved);
+                let to = (retrieved, parallelism);
+                complete(update, of, (self.probes, memory), to, scratch);
             }
         }
         Ok(())
@@ -398,41 +419,6 @@ impl<'a, T: Element> Call<'a, T> {
         }
     }
 
-    /// E(x) = R(x) - G(t) / β + C, where the patterns that take part may differ from probe to
-    /// probe.
-    fn energies(&self, energy: &mut [T], potential: impl Fn(usize) -> f64) {
-        let retrieval = self.retrieval;
-        let (beta, gain) = (retrieval.beta.to_f64(), retrieval.gain.to_f64());
-        let quadratic = retrieval.is_quadratic();
-        let mut shared = None;
-        for (b, probe) in self.probes.iter().enumerate() {
-            let SubMemory { patterns, max_squared_norm } = match shared {
-                Some(shared) if !retrieval.masks_differ() => shared,
-                _ => self.participants(b),
-            };
-            shared = Some(SubMemory { patterns, max_squared_norm });
-            let square: f64 = probe.iter().map(|x| x.to_f64() * x.to_f64()).sum();
-            let constant = retrieval.separation.with_rows(|rows| rows.constant(patterns));
-            let constant = if patterns == 0 { 0.0 } else { constant };
-            let quadratic_terms = 0.5 * (square + gain * gain * max_squared_norm);
-            let quadratic_terms = if quadratic { quadratic_terms } else { 0.0 };
-            energy[b] = T::from_f64(quadratic_terms - potential(b) / beta + constant / beta);
-        }
-    }
-
-    /// The patterns that take part for probe `b`.
-    fn participants(&self, b: usize) -> SubMemory {
-        let norms = self.memory.squared_norms();
-        let (mut patterns, mut most) = (0, 0.0_f64);
-        let part = |n: &usize| self.retrieval.takes_part(b, *n);
-        for norm in (0..norms.len()).filter(part).map(|n| norms[n]) {
-            patterns += 1;
-            let norm = norm.to_f64();
-            most = if norm > most || norm.is_nan() { norm } else { most };
-        }
-        SubMemory { patterns, max_squared_norm: most }
-    }
-
     /// Σ p m of the supports into padded rows of scratch, for statistics.
     pub fn means(
         &self,
@@ -441,14 +427,26 @@ impl<'a, T: Element> Call<'a, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let Work { sparse: SparseScratch { supports, .. }, projected, .. } = work;
-        projection_weights(ProbeUpdate::Sum, supports, self.probes, self.memory, projected);
+        let Work { sparse: SparseScratch { supports, .. }, projected, update, .. } = work;
+        let of = (self.probes, self.memory);
+        projection_weights(ProbeUpdate::Sum, supports, of, update, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
+        self.combine(Input::Sparse(rows), to, scoring, context)
+    }
+
+    /// Σ p m of given weights.
+    pub fn combine(
+        &self,
+        weights: Input<'_, T>,
+        to: MatMut<'_, T>,
+        scoring: &Scoring<'_, T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
         let mut shared = self.shared(Job::Combine, scoring, context.level()?);
         (shared.values, shared.gain) = (None, T::ONE);
         shared.plan = Plan::new::<T>(self.memory.patterns(), self.memory.dim());
         let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };
-        run(&shared, Input::Sparse(rows), outputs, context.parallelism(), &mut context.memory)
+        run(&shared, weights, outputs, context.parallelism(), &mut context.memory)
     }
 }
 

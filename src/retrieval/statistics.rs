@@ -1,116 +1,299 @@
 //! What the weights of a recall tell besides the retrieved probes.
+//!
+//! The weights of a separation that leaves most patterns out are there after the recall. Those of a
+//! streamed softmax are kept as rows while it runs, and so are the similarities where the second
+//! highest is wanted, as long as the rows are not too large. Otherwise patterns are scored again.
 
-use crate::driver::outputs::{PerPattern, Statistics};
+use crate::driver::outputs::{Outputs, PerPattern, Statistics};
 use crate::driver::scan::{Candidates, Scan};
 use crate::driver::scratch::grow;
+use crate::driver::source::Input;
 use crate::driver::sparse::{Kind, Supports};
 use crate::driver::tasks::Job;
 use crate::error::Result;
-use crate::matrix::MatMut;
 use crate::matrix::ranges::product;
+use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::Context;
 use crate::retrieval::call::{Call, Work};
+use crate::retrieval::medians::Parts;
 use crate::separation::candidates::Threshold;
 use crate::simd::Element;
+use crate::similarity::Similarity;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
-/// Most bytes of kept scores.
+/// Most bytes of kept scores, and of each kind of kept rows.
 const SCORE_BYTES: usize = 16 << 20;
+const ROW_BYTES: usize = 32 << 20;
 
-/// Writes the statistics that are wanted, of the supports that have been found.
-pub(crate) fn write<T: Element>(
+/// Scratch of statistics.
+#[derive(Debug, Clone)]
+pub(crate) struct StatisticsScratch<T> {
+    weights: Vec<T>,
+    similarities: Vec<T>,
+    /// Σ p m of every probe.
+    means: Vec<T>,
+    usage: Vec<f64>,
+    parts: Parts,
+}
+
+impl<T> Default for StatisticsScratch<T> {
+    fn default() -> Self {
+        let (weights, similarities, means) = (Vec::new(), Vec::new(), Vec::new());
+        Self { weights, similarities, means, usage: Vec::new(), parts: Parts::default() }
+    }
+}
+
+/// Which rows are kept during the recall.
+#[derive(Debug, Clone, Copy)]
+struct Keeps {
+    weights: bool,
+    similarities: bool,
+}
+
+impl Keeps {
+    fn of<T: Element>(call: &Call<'_, T>, statistics: &Statistics<'_, T>) -> Self {
+        let (retrieval, memory) = (call.retrieval, call.memory);
+        let bytes = product([call.probes.rows(), memory.patterns(), size_of::<T>()]);
+        let fits = bytes <= ROW_BYTES as u64;
+        let biased = retrieval.bias.is_some() || retrieval.biases.is_some();
+        // With codes, most similarities are not computed.
+        let scored = memory.code_store().is_none();
+        Self {
+            weights: fits && retrieval.streams() && statistics.of_weights(),
+            similarities: fits && !biased && scored && statistics.second.is_some(),
+        }
+    }
+}
+
+/// The weights of a recall.
+#[derive(Clone, Copy)]
+enum Weights<'a, T> {
+    Supports(&'a Supports<T>),
+    Rows(MatRef<'a, T>),
+}
+
+impl<T: Element> Weights<'_, T> {
+    /// Calls `each` with the patterns and weights of probe `b`, in order.
+    fn each(&self, b: usize, mut each: impl FnMut(usize, f64)) {
+        match self {
+            Self::Supports(supports) => {
+                let range = supports.range(b);
+                let pairs = supports.indices[range.clone()].iter().zip(&supports.weights[range]);
+                pairs.for_each(|(&n, &p)| each(n as usize, p));
+            }
+            Self::Rows(rows) => {
+                rows.row(b).iter().enumerate().for_each(|(n, p)| each(n, p.to_f64()));
+            }
+        }
+    }
+
+    /// Σ term(n, p) over the patterns of probe `b`, in several chains.
+    fn sum(&self, b: usize, term: impl Fn(usize, f64) -> f64) -> f64 {
+        const CHAINS: usize = 8;
+        let (mut sums, mut at) = ([0.0; CHAINS], 0);
+        self.each(b, |n, p| {
+            sums[at % CHAINS] += term(n, p);
+            at += 1;
+        });
+        sums.iter().sum()
+    }
+
+    /// Whether the scores of probe `b` are not finite.
+    fn are_broken(&self, b: usize) -> bool {
+        match self {
+            Self::Supports(supports) => supports.facts[b].kind == Kind::NotFinite,
+            Self::Rows(rows) => rows.row(b).iter().any(|p| p.is_nan()),
+        }
+    }
+
+    /// `value`, or NaN where the probe's scores are not finite.
+    fn if_finite(&self, b: usize, value: f64) -> T {
+        if self.are_broken(b) { T::NAN } else { T::from_f64(value) }
+    }
+}
+
+/// Recalls, and writes the statistics that are wanted besides.
+pub(crate) fn run<T: Element>(
     call: &Call<'_, T>,
-    statistics: Statistics<'_, T>,
+    (outputs, statistics): (Outputs<'_, T>, Statistics<'_, T>),
     scoring: &Scoring<'_, T>,
     work: &mut Work<T>,
     context: &mut Context<T>,
 ) -> Result<()> {
-    let Statistics { second, sum_p2, spread, k90, usage } = statistics;
-    let supports = &work.sparse.supports;
-    if let Some(usage) = usage {
-        column_sums(supports, usage);
-    }
-    if let Some(k90) = k90 {
-        for (b, k90) in k90.iter_mut().enumerate() {
-            *k90 = patterns_of_90_percent(&supports.weights[supports.range(b)]);
-        }
-    }
-    if let Some(sum_p2) = sum_p2 {
-        for (b, sum_p2) in sum_p2.iter_mut().enumerate() {
-            let sum: f64 = supports.weights[supports.range(b)].iter().map(|p| p * p).sum();
-            *sum_p2 = if_finite(supports, b, sum);
-        }
-    }
-    if let Some(spread) = spread {
-        spreads(call, spread, scoring, work, context)?;
-    }
-    match second {
-        Some(second) => seconds(call, second, scoring, work, context),
-        None => Ok(()),
-    }
+    let mut scratch = std::mem::take(&mut work.statistics);
+    let result = run_with(call, (outputs, statistics), scoring, (work, &mut scratch), context);
+    work.statistics = scratch;
+    result
 }
 
-/// `value`, or NaN where the probe's scores are not finite.
-fn if_finite<T: Element>(supports: &Supports<T>, b: usize, value: f64) -> T {
-    let broken = supports.facts[b].kind == Kind::NotFinite;
-    if broken { T::NAN } else { T::from_f64(value) }
+fn run_with<T: Element>(
+    call: &Call<'_, T>,
+    (mut outputs, statistics): (Outputs<'_, T>, Statistics<'_, T>),
+    scoring: &Scoring<'_, T>,
+    (work, scratch): (&mut Work<T>, &mut StatisticsScratch<T>),
+    context: &mut Context<T>,
+) -> Result<()> {
+    let keeps = Keeps::of(call, &statistics);
+    let StatisticsScratch { weights, similarities, means, .. } = scratch;
+    let shape = (call.probes.rows(), call.memory.patterns());
+    let mut weights = given_or_kept(outputs.memory_weights.take(), keeps.weights, weights, shape)?;
+    let mut similarities =
+        given_or_kept(outputs.similarities.take(), keeps.similarities, similarities, shape)?;
+    let mut retrieved = outputs.retrieved.take();
+    let passed = Outputs {
+        retrieved: retrieved.as_mut().map(MatMut::reborrow),
+        similarities: similarities.as_mut().map(MatMut::reborrow),
+        memory_weights: weights.as_mut().map(MatMut::reborrow),
+        ..outputs
+    };
+    call.weigh(passed, scoring, work, context)?;
+    let rows = weights.as_ref().map(MatMut::as_ref).filter(|_| keeps.weights);
+    if rows.is_none() && call.retrieval.streams() && statistics.of_weights() {
+        call.solve(scoring, work, context)?;
+    }
+    let Statistics { second, sum_p2, spread, k90, usage } = statistics;
+    if let Some(spread) = spread {
+        let is_mean = call.retrieves_means() && rows.is_some();
+        let (batch, dim) = (spread.len(), call.memory.dim());
+        let means = match retrieved.as_ref().map(MatMut::as_ref).filter(|_| is_mean) {
+            Some(means) => means,
+            None => {
+                grow!(*means, product([batch, dim]), T::ZERO);
+                let to = MatMut::new(&mut *means, batch, dim)?;
+                match rows {
+                    Some(rows) => call.combine(Input::Rows(rows), to, scoring, context)?,
+                    None => call.means(to, scoring, work, context)?,
+                }
+                MatRef::new(means, batch, dim)?
+            }
+        };
+        let of = rows.map_or(Weights::Supports(&work.sparse.supports), Weights::Rows);
+        spreads(of, means, call.memory.squared_norms(), spread);
+    }
+    let of = rows.map_or(Weights::Supports(&work.sparse.supports), Weights::Rows);
+    if let Some(usage) = usage {
+        column_sums(of, shape.0, usage, &mut scratch.usage);
+    }
+    for (b, k90) in k90.into_iter().flatten().enumerate() {
+        *k90 = patterns_of_90_percent(of, b, &mut scratch.parts);
+    }
+    for (b, sum_p2) in sum_p2.into_iter().flatten().enumerate() {
+        *sum_p2 = of.if_finite(b, of.sum(b, |_, p| p * p));
+    }
+    let similarities = similarities.as_ref().map(MatMut::as_ref).filter(|_| keeps.similarities);
+    match (second, similarities) {
+        (Some(second), Some(similarities)) => seconds_of(call, similarities, second),
+        (Some(second), None) => seconds(call, second, scoring, work, context)?,
+        (None, _) => {}
+    }
+    Ok(())
+}
+
+/// An output that is wanted, or room for it if it is to be kept.
+fn given_or_kept<'a, T: Element>(
+    given: Option<MatMut<'a, T>>,
+    keeps: bool,
+    room: &'a mut Vec<T>,
+    (rows, cols): (usize, usize),
+) -> Result<Option<MatMut<'a, T>>> {
+    if given.is_some() || !keeps {
+        return Ok(given);
+    }
+    grow!(*room, product([rows, cols]), T::ZERO);
+    MatMut::new(room, rows, cols).map(Some)
 }
 
 /// Σ_b p_bn for every pattern; NaN for all if some probe is not finite.
-fn column_sums<T: Element>(supports: &Supports<T>, usage: &mut [T]) {
-    let mut sums = vec![0.0; usage.len()];
-    for b in 0..supports.facts.len() {
-        let range = supports.range(b);
-        for (&n, p) in supports.indices[range.clone()].iter().zip(&supports.weights[range]) {
-            sums[n as usize] += p;
-        }
+fn column_sums<T: Element>(
+    weights: Weights<'_, T>,
+    batch: usize,
+    usage: &mut [T],
+    sums: &mut Vec<f64>,
+) {
+    sums.clear();
+    sums.resize(usage.len(), 0.0);
+    for b in 0..batch {
+        weights.each(b, |n, p| sums[n] += p);
     }
-    let broken = supports.facts.iter().any(|fact| fact.kind == Kind::NotFinite);
+    let broken = (0..batch).any(|b| weights.are_broken(b));
     for (usage, sum) in usage.iter_mut().zip(sums) {
-        *usage = if broken { T::NAN } else { T::from_f64(sum) };
+        *usage = if broken { T::NAN } else { T::from_f64(*sum) };
     }
 }
 
 /// The least number of patterns whose weights are 90% of all: k of Ramsauer et al. 2020, section 4.
-fn patterns_of_90_percent(weights: &[f64]) -> usize {
-    let mut falling: Vec<f64> = weights.iter().map(|p| p.abs()).collect();
-    falling.sort_unstable_by(|a, b| b.total_cmp(a));
-    let enough = 0.9 * falling.iter().sum::<f64>();
-    let mut so_far = 0.0;
-    falling
-        .iter()
-        .position(|p| {
-            so_far += p;
-            so_far >= enough
-        })
-        .map_or(0, |last| last + 1)
+fn patterns_of_90_percent<T: Element>(
+    weights: Weights<'_, T>,
+    b: usize,
+    parts: &mut Parts,
+) -> usize {
+    if weights.are_broken(b) {
+        return 0;
+    }
+    parts.clear();
+    // Falling weights are rising elements.
+    weights.each(b, |_, p| {
+        if p != 0.0 {
+            parts.push(-p.abs(), p.abs());
+        }
+    });
+    let enough = 0.9 * parts.sum();
+    if parts.is_empty() {
+        return 0;
+    }
+    let least = -parts.reaching(enough);
+    let (mut higher, mut so_far) = (0, 0.0);
+    weights.each(b, |_, p| {
+        let counts = p.abs() > least;
+        higher += usize::from(counts);
+        so_far += if counts { p.abs() } else { 0.0 };
+    });
+    while so_far < enough && least > 0.0 {
+        so_far += least;
+        higher += 1;
+    }
+    higher.max(1)
 }
 
 /// Σ p ‖m‖² - ‖Σ p m‖², the trace of the weighted covariance of the patterns.
 fn spreads<T: Element>(
-    call: &Call<'_, T>,
+    weights: Weights<'_, T>,
+    means: MatRef<'_, T>,
+    squared_norms: &[T],
     spread: &mut [T],
-    scoring: &Scoring<'_, T>,
-    work: &mut Work<T>,
-    context: &mut Context<T>,
-) -> Result<()> {
-    let (batch, dim) = (spread.len(), call.memory.dim());
-    let mut rows = std::mem::take(&mut work.rows);
-    grow!(rows, product([batch, dim]), T::ZERO);
-    call.means(MatMut::new(&mut rows, batch, dim)?, scoring, work, context)?;
-    let (supports, norms) = (&work.sparse.supports, call.memory.squared_norms());
-    for (b, (spread, mean)) in spread.iter_mut().zip(rows.chunks_exact(dim)).enumerate() {
-        let range = supports.range(b);
-        let pairs = supports.indices[range.clone()].iter().zip(&supports.weights[range]);
-        let squares: f64 = pairs.map(|(&n, p)| p * norms[n as usize].to_f64()).sum();
-        let of_mean: f64 = mean.iter().map(|x| x.to_f64() * x.to_f64()).sum();
-        *spread = if_finite(supports, b, (squares - of_mean).max(0.0));
+) {
+    for (b, spread) in spread.iter_mut().enumerate() {
+        let term = |n: usize, p: f64| {
+            // What has no weight has no influence, whatever it holds.
+            if p == 0.0 { 0.0 } else { p * squared_norms[n].to_f64() }
+        };
+        let squares = weights.sum(b, term);
+        let of_mean: f64 = means.row(b).iter().map(|x| x.to_f64() * x.to_f64()).sum();
+        *spread = weights.if_finite(b, (squares - of_mean).max(0.0));
     }
-    work.rows = rows;
-    Ok(())
 }
 
 /// The second highest similarity of the patterns that take part; -∞ where there are fewer than two.
+fn seconds_of<T: Element>(call: &Call<'_, T>, similarities: MatRef<'_, T>, second: &mut [T]) {
+    let retrieval = call.retrieval;
+    let all = retrieval.keep.is_none() && retrieval.masks.is_none();
+    let gain = if retrieval.plain_similarities { retrieval.gain } else { T::ONE };
+    for (b, second) in second.iter_mut().enumerate() {
+        let (mut first, mut next, mut finite) = (T::NEG_INFINITY, T::NEG_INFINITY, true);
+        for (n, &s) in similarities.row(b).iter().enumerate() {
+            if !all && !retrieval.takes_part(b, n) {
+                continue;
+            }
+            finite &= s.is_finite();
+            let lower = if s < first { s } else { first };
+            first = if s > first { s } else { first };
+            next = if lower > next { lower } else { next };
+        }
+        *second = if finite { next * gain } else { T::NAN };
+    }
+}
+
+/// The same from another scan of the patterns.
 fn seconds<T: Element>(
     call: &Call<'_, T>,
     second: &mut [T],
@@ -152,4 +335,13 @@ fn seconds<T: Element>(
         }
     }
     Ok(())
+}
+
+impl<T: Element> Call<'_, T> {
+    /// Whether what is retrieved is Σ p m.
+    fn retrieves_means(&self) -> bool {
+        let sums =
+            matches!(self.retrieval.similarity, Similarity::Dot | Similarity::NegHalfSquaredL2);
+        sums && self.retrieval.gain == T::ONE && self.retrieval.value_dim(self.memory).is_none()
+    }
 }

@@ -4,9 +4,13 @@
 //! from above at y and touches it at x. Sources: Ramsauer et al. 2020 (dot), Comaniciu & Meer 2002
 //! (mean shift), Weiszfeld 1937 (L2), Krotov & Hopfield 2016 (on the sphere).
 
+use crate::driver::divide::{for_each_task, ranges, shares};
+use crate::driver::parallel::Parallelism;
 use crate::driver::sparse::{Kind, Supports};
+use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
+use crate::retrieval::medians::{MedianScratch, Weighted, for_each_median};
 use crate::separation::family::Separation;
 use crate::simd::Element;
 use crate::similarity::Similarity;
@@ -42,42 +46,20 @@ impl ProbeUpdate {
     }
 }
 
-/// The rows of one support.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum SupportRows<'a, T> {
-    /// All rows, by index.
-    InPlace(MatRef<'a, T>),
-    /// Copies of the support's rows, in its order.
-    Copied(MatRef<'a, T>),
+/// Scratch of updates.
+#[derive(Debug, Clone)]
+pub(crate) struct UpdateScratch<T> {
+    /// A pattern that is not stored as elements.
+    row: Vec<T>,
+    /// ‖x - m‖ for every pattern of a support.
+    distances: Vec<f64>,
+    /// One for each task.
+    medians: Vec<MedianScratch<T>>,
 }
 
-impl<'a, T: Element> SupportRows<'a, T> {
-    /// Patterns in place, or copied to a buffer where they are not stored as elements.
-    pub fn of(memory: &'a Memory<T>, indices: &[u32], buffer: &'a mut Vec<T>) -> Self {
-        if let Some(rows) = memory.try_as_mat() {
-            return Self::InPlace(rows);
-        }
-        let dim = memory.dim();
-        buffer.resize(indices.len() * dim, T::ZERO);
-        for (&n, to) in indices.iter().zip(buffer.chunks_exact_mut(dim)) {
-            memory.copy(n as usize, to);
-        }
-        let rows = MatRef::new(buffer, indices.len(), dim);
-        Self::Copied(rows.expect("the buffer has room for these rows"))
-    }
-
-    /// Features of a row.
-    pub fn dim(&self) -> usize {
-        let (Self::InPlace(rows) | Self::Copied(rows)) = self;
-        rows.cols()
-    }
-
-    /// Row `n`, which comes at place `at` of the support.
-    pub fn row(&self, at: usize, n: u32) -> &'a [T] {
-        match self {
-            Self::InPlace(rows) => rows.row(n as usize),
-            Self::Copied(rows) => rows.row(at),
-        }
+impl<T> Default for UpdateScratch<T> {
+    fn default() -> Self {
+        Self { row: Vec::new(), distances: Vec::new(), medians: Vec::new() }
     }
 }
 
@@ -85,8 +67,8 @@ impl<'a, T: Element> SupportRows<'a, T> {
 pub(crate) fn projection_weights<T: Element>(
     update: ProbeUpdate,
     supports: &Supports<T>,
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
+    (probes, memory): (MatRef<'_, T>, &Memory<T>),
+    scratch: &mut UpdateScratch<T>,
     projected: &mut Vec<T>,
 ) {
     projected.clear();
@@ -121,7 +103,9 @@ pub(crate) fn projection_weights<T: Element>(
                     projected[start..].fill(T::ZERO);
                 }
             }
-            ProbeUpdate::Weiszfeld => weiszfeld(probe, indices, weights, memory, projected),
+            ProbeUpdate::Weiszfeld => {
+                weiszfeld(Weighted { probe, indices, weights }, memory, scratch, projected);
+            }
             // The medians are written in place of a sum.
             ProbeUpdate::Median => projected.extend(weights.iter().map(|_| T::ZERO)),
         }
@@ -130,20 +114,23 @@ pub(crate) fn projection_weights<T: Element>(
 
 /// The weights p / ‖x - m‖ of Weiszfeld's algorithm, of sum 1; zeros where some x = m.
 fn weiszfeld<T: Element>(
-    probe: &[T],
-    indices: &[u32],
-    weights: &[f64],
+    Weighted { probe, indices, weights }: Weighted<'_, T>,
     memory: &Memory<T>,
+    scratch: &mut UpdateScratch<T>,
     projected: &mut Vec<T>,
 ) {
-    let mut buffer = Vec::new();
-    let mut inverse = |n: u32| 1.0 / distance(probe, memory.pattern_in(n as usize, &mut buffer));
-    let sum: f64 = indices.iter().zip(weights).map(|(&n, p)| p * inverse(n)).sum();
+    let UpdateScratch { row, distances, .. } = scratch;
+    distances.clear();
+    for &n in indices {
+        distances.push(distance(probe, memory.pattern_in(n as usize, row)));
+    }
+    let pairs = || weights.iter().zip(&*distances);
+    let sum: f64 = pairs().map(|(p, d)| p * (1.0 / d)).sum();
     if sum.is_infinite() {
         projected.extend(indices.iter().map(|_| T::ZERO));
         return;
     }
-    projected.extend(indices.iter().zip(weights).map(|(&n, p)| T::from_f64(p * inverse(n) / sum)));
+    projected.extend(pairs().map(|(p, d)| T::from_f64(p * (1.0 / d) / sum)));
 }
 
 fn distance<T: Element>(x: &[T], m: &[T]) -> f64 {
@@ -163,10 +150,14 @@ pub(crate) struct Projected<'a, T> {
 pub(crate) fn complete<T: Element>(
     update: ProbeUpdate,
     Projected { supports, weights: projected, gain }: Projected<'_, T>,
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
-    retrieved: &mut MatMut<'_, T>,
+    (probes, memory): (MatRef<'_, T>, &Memory<T>),
+    (retrieved, parallelism): (&mut MatMut<'_, T>, Parallelism),
+    scratch: &mut UpdateScratch<T>,
 ) {
+    if update == ProbeUpdate::Median {
+        let to = (retrieved.reborrow(), parallelism);
+        medians(supports, probes, memory, to, &mut scratch.medians);
+    }
     for (b, probe) in probes.iter().enumerate() {
         let to = retrieved.row_mut(b);
         let range = supports.range(b);
@@ -175,7 +166,8 @@ pub(crate) fn complete<T: Element>(
             Kind::Masked => to.fill(T::ZERO),
             Kind::Proper if range.is_empty() => to.copy_from_slice(probe),
             Kind::Proper => match (update, &projected[range.clone()]) {
-                (ProbeUpdate::Median, _) => medians(probe, supports, b, memory, to),
+                // They have been written.
+                (ProbeUpdate::Median, _) => {}
                 (ProbeUpdate::Sphere | ProbeUpdate::UnitSphere, _) => to_sphere(probe, to),
                 // The patterns' weights are 0 where the probe is one of them.
                 (ProbeUpdate::Weiszfeld, weights) if weights.iter().all(|w| *w == T::ZERO) => {
@@ -206,47 +198,38 @@ pub(crate) fn to_sphere<T: Element>(probe: &[T], retrieved: &mut [T]) {
     }
 }
 
-/// The weighted median of every feature over the support; the probe's own where that is a median.
-fn medians<T: Element>(
-    probe: &[T],
-    supports: &Supports<T>,
-    b: usize,
-    memory: &Memory<T>,
-    to: &mut [T],
-) {
-    let range = supports.range(b);
-    let indices = &supports.indices[range.clone()];
-    let weights = &supports.weights[range];
-    let half = 0.5 * weights.iter().sum::<f64>();
-    let mut column: Vec<(f64, f64)> = Vec::with_capacity(indices.len());
-    let mut buffer = Vec::new();
-    let rows = SupportRows::of(memory, indices, &mut buffer);
-    for (d, (to, &x)) in to.iter_mut().zip(probe).enumerate() {
-        let x = x.to_f64();
-        column.clear();
-        let elements = indices.iter().enumerate().map(|(at, &n)| rows.row(at, n)[d].to_f64());
-        column.extend(elements.zip(weights.iter().copied()));
-        let (mut below, mut above) = (0.0, 0.0);
-        for &(m, p) in &column {
-            below += if m < x { p } else { 0.0 };
-            above += if m > x { p } else { 0.0 };
-        }
-        *to = match below <= half && above <= half {
-            true => T::from_f64(x),
-            false => T::from_f64(median(&mut column, half)),
-        };
-    }
-}
+/// Elements of columns that are worth a thread: some nanoseconds each.
+const ELEMENT: u64 = 16;
 
-/// The least element at which the weights so far reach half of all.
-fn median(column: &mut [(f64, f64)], half: f64) -> f64 {
-    column.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let mut so_far = 0.0;
-    for &(m, p) in &*column {
-        so_far += p;
-        if so_far >= half {
-            return m;
-        }
+/// Writes the weighted median of every feature over the support of each probe; the probe's own
+/// element where that is a median.
+fn medians<T: Element>(
+    supports: &Supports<T>,
+    probes: MatRef<'_, T>,
+    memory: &Memory<T>,
+    (retrieved, parallelism): (MatMut<'_, T>, Parallelism),
+    scratch: &mut Vec<MedianScratch<T>>,
+) {
+    let batch = probes.rows();
+    let work = product([supports.indices.len(), probes.cols()]).saturating_mul(ELEMENT);
+    let threads = parallelism.threads(work, 0).min(batch.max(1));
+    if scratch.len() < threads {
+        scratch.resize_with(threads, MedianScratch::default);
     }
-    column.last().map_or(f64::NAN, |last| last.0)
+    let probe = move |task: usize| batch * task / threads;
+    let views = (ranges(retrieved, probe), shares(&mut scratch[..threads], 1));
+    for_each_task(threads, threads, views, |task, (mut retrieved, scratch)| {
+        for (at, b) in (probe(task)..probe(task + 1)).enumerate() {
+            if supports.facts[b].kind != Kind::Proper || supports.range(b).is_empty() {
+                continue;
+            }
+            let (probe, range) = (probes.row(b), supports.range(b));
+            let indices = &supports.indices[range.clone()];
+            let of = Weighted { probe, indices, weights: &supports.weights[range] };
+            let to = retrieved.row_mut(at);
+            for_each_median(of, memory, &mut scratch[0], |d, median, _| {
+                to[d] = median.unwrap_or(probe[d]);
+            });
+        }
+    });
 }

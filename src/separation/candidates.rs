@@ -139,10 +139,13 @@ impl<T: Element> List<'_, T> {
                 let bits = !simd.bits(simd.lt(load(simd, row, &part), bound)) & part.bits();
                 let len = self.head.len;
                 let added = simd.append(&mut self.indices[len..], first + part.at, bits);
-                for (score, &index) in
-                    self.scores[len..len + added].iter_mut().zip(&self.indices[len..])
-                {
-                    *score = row[index as usize - first];
+                let to = &mut self.scores[len..len + added];
+                if added == part.end {
+                    to.copy_from_slice(&row[part.at..part.at + added]);
+                } else {
+                    for (score, &index) in to.iter_mut().zip(&self.indices[len..]) {
+                        *score = row[index as usize - first];
+                    }
                 }
                 self.head.len += added;
             },

@@ -14,6 +14,7 @@
 //! weight is not read again. Weights are a function of the probe and the memory alone, whatever
 //! candidates were kept besides the support.
 
+mod apart;
 mod reach;
 mod softmax;
 mod supports;
@@ -274,6 +275,9 @@ impl<T: Element> Sparse<'_, T> {
         let found = Found::of(if all { full } else { narrow }, b);
         let fact = match (found.kind(), self.separation.softmax_width()) {
             (Kind::Proper, Some(width)) => self.weigh_softmax(found, width, exponentials, supports),
+            (Kind::Proper, None) if self.separation.weighs_apart() => {
+                self.weigh_apart(found, &mut row.theta, weights, supports)
+            }
             (Kind::Proper, None) => {
                 self.gather(found, row);
                 self.weigh(found, row, weights, supports)

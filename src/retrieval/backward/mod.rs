@@ -12,24 +12,19 @@
 //! touched: nothing of size B x N is stored unless it is asked for. The softmax of dot products,
 //! whose support is everything, has a fused kernel (see `driver::backward`).
 
+mod factors;
 mod fused;
-mod similarity;
 mod steps;
-mod update;
+pub(crate) mod supports;
 
 use crate::builder::setters;
-use crate::driver::sparse::Kind;
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::call::{Call, Work};
-use crate::retrieval::update::{ProbeUpdate, SupportRows};
 use crate::retrieval::{Context, Retrieval};
-use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
-use similarity::Pair;
-use update::{Gradient, ProbeGradients, Support, Updated};
 
 /// The gradients of a loss with respect to the outputs of a recall. By default none are given.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +62,16 @@ impl<'a, T: Element> Upstream<'a, T> {
         with_energy(energy!: &'a [T]);
         /// Sets the number of recalls.
         with_steps(steps: usize);
+    }
+
+    /// Those of some of the probes.
+    fn of(self, probes: std::ops::Range<usize>) -> Self {
+        Self {
+            retrieved: self.retrieved.map(|rows| rows.subrows(probes.clone())),
+            lse: self.lse.map(|all| &all[probes.clone()]),
+            energy: self.energy.map(|all| &all[probes]),
+            steps: self.steps,
+        }
     }
 }
 
@@ -134,6 +139,16 @@ pub(crate) struct Sums<'g, T> {
 }
 
 impl<T: Element> Retrieval<'_, T> {
+    /// The same for some of the probes.
+    fn for_probes(self, probes: std::ops::Range<usize>) -> Self {
+        Self {
+            biases: self.biases.map(|all| all.subrows(probes.clone())),
+            masks: self.masks.map(|all| all.subrows(probes.clone())),
+            hints: self.hints.map(|all| &all[probes]),
+            ..self
+        }
+    }
+
     /// The vector-Jacobian product of one recall: from gradients with respect to its outputs, those
     /// with respect to its operands. Outputs are overwritten.
     ///
@@ -282,130 +297,14 @@ impl<T: Element> Call<'_, T> {
         if self.is_fused(upstream) {
             return self.pull_fused(upstream, sums, work, context);
         }
-        self.supports(work, context)?;
-        let patterns = self.memory.patterns();
-        self.retrieval.separation_of_rows(patterns, |separation| {
-            for b in 0..self.probes.rows() {
-                self.pull_one(b, separation, upstream, sums, work);
-            }
-        });
-        Ok(())
-    }
-
-    /// The gradients of probe `b`.
-    fn pull_one(
-        &self,
-        b: usize,
-        separation: &dyn RowSeparation,
-        upstream: Upstream<'_, T>,
-        sums: &mut Sums<'_, T>,
-        work: &Work<T>,
-    ) {
-        let (retrieval, memory) = (self.retrieval, self.memory);
-        let (dim, supports) = (memory.dim(), &work.sparse.supports);
-        let x = self.probes.row(b);
-        let mut dx = vec![0.0; dim];
-        let g: Option<Vec<f64>> =
-            upstream.retrieved.map(|g| g.row(b).iter().map(|g| g.to_f64()).collect());
-        let energy = upstream.energy.map_or(0.0, |g| g[b].to_f64());
-        let beta = retrieval.beta.to_f64();
-        // E has G with the factor -1/β.
-        let r = upstream.lse.map_or(0.0, |g| g[b].to_f64()) - energy / beta;
-        let range = supports.range(b);
-        let fact = supports.facts[b];
-        let indices = &supports.indices[range.clone()];
-        let weights = &supports.weights[range.clone()];
-        match fact.kind {
-            Kind::NotFinite => {
-                self.poison(b, sums);
-                return;
-            }
-            Kind::Masked => {
-                sums.probes[b * dim..][..dim].fill(0.0);
-                return;
-            }
-            Kind::Proper => {}
-        }
-        let mut dp = vec![0.0; weights.len()];
-        if let Some(g) = &g {
-            let mut buffer = Vec::new();
-            let rows = match self.values() {
-                Some(values) => SupportRows::InPlace(values),
-                None => SupportRows::of(memory, indices, &mut buffer),
-            };
-            let support = Support { indices, weights, rows };
-            let to = ProbeGradients { dp: &mut dp, dx: &mut dx };
-            self.pull_retrieved(Updated { x, support, g }, to, sums);
-        }
-        let theta: Vec<f64> = supports.scores[range].iter().map(|s| beta * s.to_f64()).collect();
-        pull(separation, &theta, weights, &mut dp);
-        if r != 0.0 {
-            let mut slope = vec![0.0; weights.len()];
-            incline(separation, &theta, weights, &mut slope);
-            dp.iter_mut().zip(&slope).for_each(|(dt, slope)| *dt += r * slope);
-        }
-        self.pull_scores(b, indices, &dp, &mut dx, sums);
-        if energy != 0.0 {
-            self.pull_energy(b, energy, fact.potential, &mut dx, sums);
-        }
-        sums.probes[b * dim..][..dim].copy_from_slice(&dx);
-    }
-
-    /// From dL/dX̂ to dL/dp, and what the update has besides weights.
-    fn pull_retrieved(&self, of: Updated<'_, T>, to: ProbeGradients<'_>, sums: &mut Sums<'_, T>) {
-        let (retrieval, values) = (self.retrieval, self.values());
-        if of.support.indices.is_empty() && values.is_none() {
-            // The probe stays where it is.
-            to.dx.iter_mut().zip(of.g).for_each(|(dx, g)| *dx += g);
-            return;
-        }
-        let (update, rows) = match values {
-            Some(_) => (ProbeUpdate::Sum, &mut sums.values),
-            None => {
-                let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
-                (update, &mut sums.patterns)
-            }
-        };
-        update::pull(update, of, to, &mut Gradient::of(rows));
-    }
-
-    /// What is retrieved, if that is not the patterns themselves.
-    fn values(&self) -> Option<MatRef<'_, T>> {
-        self.memory.values().filter(|_| !self.retrieval.updates)
-    }
-
-    /// From dL/dt to the gradients of bias, β, probe and patterns.
-    fn pull_scores(
-        &self,
-        b: usize,
-        indices: &[u32],
-        dt: &[f64],
-        dx: &mut [f64],
-        sums: &mut Sums<'_, T>,
-    ) {
-        let (retrieval, memory) = (self.retrieval, self.memory);
-        let (x, beta) = (self.probes.row(b), retrieval.beta.to_f64());
-        let (mut patterns, mut buffer) = (Gradient::of(&mut sums.patterns), Vec::new());
-        for (&n, &dt) in indices.iter().zip(dt).filter(|(_, dt)| **dt != 0.0) {
-            let m = memory.pattern_in(n as usize, &mut buffer);
-            if let Some(bias) = sums.bias.get_mut(n as usize) {
-                *bias += dt;
-            }
-            if let Some(biases) = &mut sums.biases {
-                biases.row_mut(b)[n as usize] += T::from_f64(dt);
-            }
-            sums.beta += dt * similarity::similarity(retrieval.similarity, x, m);
-            let dm = patterns.row(n);
-            similarity::pull(retrieval.similarity, Pair { x, m }, beta * dt, dx, dm);
-        }
+        self.pull_supports(upstream, sums, work, context)
     }
 
     /// The parts of the energy besides G: ½ x·x, the constant, and the factor 1/β of G.
     fn pull_energy(
         &self,
         b: usize,
-        energy: f64,
-        potential: f64,
+        (energy, potential): (f64, f64),
         dx: &mut [f64],
         sums: &mut Sums<'_, T>,
     ) {
@@ -423,8 +322,11 @@ impl<T: Element> Call<'_, T> {
         let norms = memory.squared_norms();
         let longest = part().reduce(|a, n| if norms[n] > norms[a] { n } else { a });
         if let Some(n) = longest {
-            let mut patterns = Gradient::of(&mut sums.patterns);
-            patterns.add(n as u32, energy, memory.pattern_in(n, &mut Vec::new()));
+            let row = sums.patterns.as_mut().map(|rows| rows.row_mut(n));
+            let mut buffer = Vec::new();
+            for (to, m) in row.into_iter().flatten().zip(memory.pattern_in(n, &mut buffer)) {
+                *to = T::from_f64(to.to_f64() + energy * m.to_f64());
+            }
         }
     }
 

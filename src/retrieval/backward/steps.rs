@@ -18,6 +18,8 @@ use crate::similarity::Similarity;
 
 /// Most products with the Jacobian, and the residual that ends them, relative to the gradient.
 const MOST_PRODUCTS: usize = 1000;
+/// So many steps that are no smaller than those before end an iteration that is nearly exact.
+const IDLE: usize = 8;
 
 impl<T: Element> Retrieval<'_, T> {
     /// The vector-Jacobian product of several recalls, whose operands have been checked.
@@ -205,12 +207,17 @@ fn fixed_point_iteration<T: Element>(
     product: &mut dyn FnMut(&[f64]) -> Result<Vec<f64>>,
 ) -> Result<Vec<f64>> {
     let mut u = g.to_vec();
+    let (mut least, mut idle) = (f64::INFINITY, 0);
     for _ in 0..MOST_PRODUCTS {
         let next: Vec<f64> = product(&u)?.iter().zip(g).map(|(j, g)| j + g).collect();
         let moved = next.iter().zip(&u).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         let most = next.iter().fold(0.0, |most: f64, u| most.max(u.abs()));
         u = next;
-        if moved <= accuracy::<T>() * most {
+        idle = if moved < least { 0 } else { idle + 1 };
+        least = least.min(moved);
+        // Products have roundings of their own, so that steps may not become as small as that.
+        let settled = idle > IDLE && moved <= 256.0 * accuracy::<T>() * most;
+        if settled || moved <= accuracy::<T>() * most {
             break;
         }
     }

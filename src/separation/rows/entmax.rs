@@ -3,12 +3,14 @@
 use super::softmax::Softmax;
 use super::sparsemax::Sparsemax;
 use super::tau::{Falls, below, newton, raise_1p};
-use super::{Fault, Reach, RowSeparation, highest, inverse_excess, normalise, require, survives};
+use super::{
+    Fault, Reach, RowSeparation, highest, inverse_excess, normalise, require, survives, with_copy,
+};
 
 /// \[(α-1) t - τ\]₊^(1/(α-1)) with τ such that the sum is 1.
 ///
 /// With α = 1 it is [`Softmax`] and with α = 2 [`Sparsemax`], bit for bit. Above 2, its functions
-/// allocate a list of the scores within reach, and sort it.
+/// sort a copy of the scores within reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Entmax {
     /// α, at least 1.
@@ -152,9 +154,10 @@ impl Solution {
 
     fn of_smallest(t: &[f64], entmax: &Entmax) -> Self {
         let (top, width) = (highest(t), entmax.exponent());
-        let mut scores: Vec<f64> = t.iter().copied().filter(|&t| survives(t, top, width)).collect();
-        scores.sort_unstable_by(|a, b| b.total_cmp(a));
-        Solution::Smallest(Smallest::of(&scores, entmax.alpha - 1.0))
+        with_copy(t.iter().copied().filter(|&t| survives(t, top, width)), |scores| {
+            scores.sort_unstable_by(|a, b| b.total_cmp(a));
+            Solution::Smallest(Smallest::of(scores, entmax.alpha - 1.0))
+        })
     }
 
     fn weight(&self, t: f64) -> f64 {

@@ -4,7 +4,7 @@ use super::{Fault, Highest, Reach, RowSeparation, highest, require};
 
 /// 1/k for the k highest scores, and 0 for the others. Of equal scores the first are taken.
 ///
-/// If fewer than k take part, they share the sum of 1. Its functions allocate a copy of the scores.
+/// If fewer than k take part, they share the sum of 1. Its functions copy the scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct HardTopK {
     /// How many weights are not 0.

@@ -5,7 +5,7 @@ use super::{Fault, Highest, Reach, RowSeparation, require, survives, takes_part}
 
 /// clip(t - τ, 0, 1) with τ such that the sum is k, which need not be an integer.
 ///
-/// If no more than k scores take part, they all have weight 1. Its functions allocate a copy of the
+/// If no more than k scores take part, they all have weight 1. Its functions copy the
 /// scores, to find the k-th highest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct KSubsets {

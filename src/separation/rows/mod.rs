@@ -5,21 +5,23 @@
 //! a recall that has kept the few scores within reach gets the bits of the whole row: every sum
 //! here runs over the support alone, in the order of the index.
 //!
-//! | member | weights | within reach | one-hot from | allocates |
-//! |---|---|---|---|---|
-//! | [`softmax::Softmax`] | eᵗ / Σ eᵗ | all | never | no |
-//! | [`softmax::SoftmaxPlus`] | eᵗ / (c + Σ eᵗ) | all | never | no |
-//! | [`sparsemax::Sparsemax`] | \[t - τ\]₊ | t₁ - 1 | 1 | no |
-//! | [`entmax::Entmax`] | \[(α-1) t - τ\]₊^(1/(α-1)) | t₁ - 1/(α-1) | 1/(α-1) | α > 2 |
-//! | [`normmax::Normmax`] | \[t - τ\]₊^(1/(α-1)), normalised | t₁ - 1 | 1 | no |
-//! | [`k_subsets::KSubsets`] | clip(t - τ, 0, 1), of sum k | k-th - 1 | 1 if k = 1 | yes |
-//! | [`top_k::TopK`] | softmax over the k highest | k highest | 0 if k = 1 | yes |
-//! | [`hard_top_k::HardTopK`] | 1/k on the k highest | k highest | 0 if k = 1 | yes |
-//! | [`hard_top_k::Max`] | 1 on the highest | highest | 0 | no |
-//! | [`polynomial::Polynomial`] | n \[t\]₊^(n-1) | 0 | never | no |
-//! | [`power::Power`] | sign(t) \|t\|ᵖ | all | never | no |
-//! | [`epanechnikov::Epanechnikov`] | \[1 + t\]₊^(k-1), normalised | -1 | never | no |
-//! | [`clipped::Clipped`] | clip((η - γ) softmax + γ, 0, 1) | all | never | no |
+//! | member | weights | within reach | one-hot from |
+//! |---|---|---|---|
+//! | [`softmax::Softmax`] | eᵗ / Σ eᵗ | all | never |
+//! | [`softmax::SoftmaxPlus`] | eᵗ / (c + Σ eᵗ) | all | never |
+//! | [`sparsemax::Sparsemax`] | \[t - τ\]₊ | t₁ - 1 | 1 |
+//! | [`entmax::Entmax`] | \[(α-1) t - τ\]₊^(1/(α-1)) | t₁ - 1/(α-1) | 1/(α-1) |
+//! | [`normmax::Normmax`] | \[t - τ\]₊^(1/(α-1)), normalised | t₁ - 1 | 1 |
+//! | [`k_subsets::KSubsets`] | clip(t - τ, 0, 1), of sum k | k-th - 1 | 1 if k = 1 |
+//! | [`top_k::TopK`] | softmax over the k highest | k highest | 0 if k = 1 |
+//! | [`hard_top_k::HardTopK`] | 1/k on the k highest | k highest | 0 if k = 1 |
+//! | [`hard_top_k::Max`] | 1 on the highest | highest | 0 |
+//! | [`polynomial::Polynomial`] | n \[t\]₊^(n-1) | 0 | never |
+//! | [`power::Power`] | sign(t) \|t\|ᵖ | all | never |
+//! | [`epanechnikov::Epanechnikov`] | \[1 + t\]₊^(k-1), normalised | -1 | never |
+//! | [`clipped::Clipped`] | clip((η - γ) softmax + γ, 0, 1) | all | never |
+//!
+//! None allocates but for a copy of the scores, which a thread keeps (α > 2, k-subsets, top k).
 //!
 //! Rows come in through [`weigh`], [`value`], [`pull`] and [`incline`], which deal with masks, NaN,
 //! infinity and empty rows. Behind them, a member meets rows of which at least one score takes part
@@ -41,6 +43,8 @@ pub(crate) mod top_k;
 
 #[cfg(test)]
 mod tests;
+
+use std::cell::Cell;
 
 use crate::simd::Level;
 
@@ -90,6 +94,11 @@ pub(crate) trait RowSeparation: std::fmt::Debug + Send + Sync {
     fn weights_at(&self, level: Level, t: &mut [f64]) {
         let _ = level;
         self.weights(t);
+    }
+
+    /// Whether every weight is a function of its own score alone.
+    fn weighs_apart(&self) -> bool {
+        false
     }
 
     /// A bound for a row that contains these scores and any others: a score that is not above it
@@ -273,7 +282,28 @@ fn small_integer(exponent: f64) -> Option<u32> {
 /// The highest exponent for which multiplications are used.
 const MAX_INTEGER: f64 = 16.0;
 
+/// Calls `each` with a function that raises numbers that are not negative to the power of
+/// `exponent`. Small exponents are constants in it, so that loops over rows are vectors.
+#[inline(always)]
+fn with_raise(exponent: f64, each: impl RaisesRow) {
+    match small_integer(exponent) {
+        Some(1) => each.run(|x| multiply_out(x, 1)),
+        Some(2) => each.run(|x| multiply_out(x, 2)),
+        Some(3) => each.run(|x| multiply_out(x, 3)),
+        Some(4) => each.run(|x| multiply_out(x, 4)),
+        Some(5) => each.run(|x| multiply_out(x, 5)),
+        Some(exponent) => each.run(|x| multiply_out(x, exponent)),
+        None => each.run(|x| raise(x, exponent)),
+    }
+}
+
+/// A loop over a row that raises its numbers.
+trait RaisesRow {
+    fn run(self, raise: impl Fn(f64) -> f64);
+}
+
 /// x to the power of `exponent`, in an order of multiplications that depends on no platform.
+#[inline(always)]
 fn multiply_out(x: f64, mut exponent: u32) -> f64 {
     let (mut power, mut square) = (1.0, x);
     while exponent > 0 {
@@ -294,6 +324,21 @@ fn inverse_excess(alpha: f64) -> f64 {
     if rounding && (1.0..=MAX_INTEGER).contains(&near) { near } else { q }
 }
 
+/// Calls `work` with a copy of some scores, in memory that the thread keeps: members have no
+/// scratch, and allocate nothing after the first rows of a length.
+fn with_copy<R>(t: impl Iterator<Item = f64>, work: impl FnOnce(&mut [f64]) -> R) -> R {
+    thread_local! {
+        static COPY: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
+    }
+    // Taken, so that a copy of a copy has memory for itself.
+    let mut copy = COPY.take();
+    copy.clear();
+    copy.extend(t);
+    let result = work(&mut copy);
+    COPY.set(copy);
+    result
+}
+
 /// The `k` highest of a row: those above a score, and the first few that equal it.
 #[derive(Debug, Clone, Copy)]
 struct Highest {
@@ -306,9 +351,13 @@ struct Highest {
 }
 
 impl Highest {
-    /// Finds the `k` highest scores, with one allocation.
+    /// Finds the `k` highest scores.
     fn of(t: &[f64], k: usize) -> Self {
-        let mut scores: Vec<f64> = t.iter().copied().filter(|&t| takes_part(t)).collect();
+        let scores = t.iter().copied().filter(|&t| takes_part(t));
+        with_copy(scores, |scores| Self::of_participants(scores, k))
+    }
+
+    fn of_participants(scores: &mut [f64], k: usize) -> Self {
         let count = k.min(scores.len());
         if count == 0 {
             return Highest { lowest: f64::INFINITY, equals: 0, count };

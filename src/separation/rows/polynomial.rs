@@ -1,6 +1,6 @@
 //! The rectified polynomial of the dense associative memory of Krotov and Hopfield.
 
-use super::{Fault, Reach, RowSeparation, raise, require};
+use super::{Fault, RaisesRow, Reach, RowSeparation, raise, require, with_raise};
 
 /// n \[t\]₊^(n-1), the gradient of Σ \[t\]₊ⁿ. The weights are not normalised.
 ///
@@ -19,15 +19,29 @@ impl Polynomial {
     }
 }
 
+/// Scores that become weights, and the degree.
+struct Weights<'a>(&'a mut [f64], f64);
+
+impl RaisesRow for Weights<'_> {
+    #[inline(always)]
+    fn run(self, raise: impl Fn(f64) -> f64) {
+        for t in self.0 {
+            *t = self.1 * raise(t.max(0.0));
+        }
+    }
+}
+
 impl RowSeparation for Polynomial {
     fn reach(&self) -> Reach {
         Reach::Above(0.0)
     }
 
     fn weights(&self, t: &mut [f64]) {
-        for t in t {
-            *t = self.n * raise(t.max(0.0), self.n - 1.0);
-        }
+        with_raise(self.n - 1.0, Weights(t, self.n));
+    }
+
+    fn weighs_apart(&self) -> bool {
+        true
     }
 
     fn potential(&self, t: &[f64]) -> f64 {

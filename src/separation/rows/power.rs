@@ -1,6 +1,6 @@
 //! The power of MINERVA 2, which keeps the sign.
 
-use super::{Fault, Reach, RowSeparation, raise, require, takes_part};
+use super::{Fault, RaisesRow, Reach, RowSeparation, raise, require, takes_part, with_raise};
 
 /// sign(t) |t|ᵖ, the gradient of Σ |t|^(p+1) / (p+1). The weights are not normalised.
 ///
@@ -27,18 +27,30 @@ impl Power {
     }
 }
 
+/// Scores that become weights.
+struct Weights<'a>(&'a mut [f64]);
+
+impl RaisesRow for Weights<'_> {
+    #[inline(always)]
+    fn run(self, raise: impl Fn(f64) -> f64) {
+        for t in self.0 {
+            let power = raise(t.abs()).copysign(*t);
+            *t = if takes_part(*t) && *t != 0.0 { power } else { 0.0 };
+        }
+    }
+}
+
 impl RowSeparation for Power {
     fn reach(&self) -> Reach {
         Reach::All
     }
 
     fn weights(&self, t: &mut [f64]) {
-        for t in t {
-            *t = match takes_part(*t) && *t != 0.0 {
-                true => raise(t.abs(), self.p).copysign(*t),
-                false => 0.0,
-            };
-        }
+        with_raise(self.p, Weights(t));
+    }
+
+    fn weighs_apart(&self) -> bool {
+        true
     }
 
     fn potential(&self, t: &[f64]) -> f64 {

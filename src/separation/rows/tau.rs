@@ -70,7 +70,11 @@ pub(super) fn michelot(t: &[f64], falls: &Falls) -> f64 {
 /// below it, at a number that these do not change, and add up in order: the bits are those of the
 /// support.
 pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
-    let near = climb(0.0, exponent, |delta| in_lanes(t, falls, (exponent, delta)));
+    let start = match t.len() >= MANY {
+        true => from_sample(t, falls, exponent),
+        false => 0.0,
+    };
+    let near = climb(start, exponent, |delta| in_lanes(t, falls, (exponent, delta)));
     let below = ((near / NEAR).floor() - 1.0) * NEAR;
     climb(below.max(0.0), exponent, |delta| in_order(t, falls, (exponent, delta)))
 }
@@ -78,14 +82,40 @@ pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
 /// How far below a solution the last steps begin.
 const NEAR: f64 = 1.0 / (1 << 24) as f64;
 
+/// From so many scores on, a sample of them tells where to begin.
+const MANY: usize = 1024;
+const SAMPLE: usize = 128;
+
+/// A δ that is not above the solution, and near it if the scores are like a sample of them.
+fn from_sample(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
+    let mut sample = [0.0; SAMPLE];
+    let every = t.len() / SAMPLE;
+    for (to, &score) in sample.iter_mut().zip(t.iter().step_by(every)) {
+        // The highest counts for itself alone.
+        *to = if score < falls.top { score } else { f64::NEG_INFINITY };
+    }
+    let guess = climb(0.0, exponent, |delta| {
+        let (sum, slope) = in_order(&sample, falls, (exponent, delta));
+        let (others, top) = (every as f64, raise_1p(-delta, exponent - 1.0));
+        (others * sum + top * (1.0 - delta), others * slope + top)
+    });
+    // One step from above a solution leads below it, as the norm is convex.
+    let (sum, slope) = in_lanes(t, falls, (exponent, guess));
+    let next = guess + step(sum, slope, exponent);
+    if next > 0.0 && next < 1.0 { next } else { 0.0 }
+}
+
+/// A Newton step of the norm towards 1: (norm - 1) / (slope of the norm).
+fn step(sum: f64, slope: f64, exponent: f64) -> f64 {
+    sum * -(-sum.ln() / exponent).exp_m1() / slope
+}
+
 /// Newton's method from a δ that is not above the solution. `sums` are Σ x^exponent and
 /// Σ x^(exponent - 1) for a δ.
 fn climb(mut delta: f64, exponent: f64, sums: impl Fn(f64) -> (f64, f64)) -> f64 {
     for _ in 0..MAX_STEPS {
         let (sum, slope) = sums(delta);
-        // (norm - 1) / (slope of the norm)
-        let step = sum * -(-sum.ln() / exponent).exp_m1() / slope;
-        let next = delta + step;
+        let next = delta + step(sum, slope, exponent);
         // Neither is a NaN progress.
         let progress = next > delta && next < 1.0;
         if !progress {

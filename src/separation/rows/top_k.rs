@@ -1,7 +1,7 @@
 //! Softmax over the highest scores.
 
 use super::softmax::{log_sum_exp, negative_entropy, pull_softmax, weights_beside};
-use super::{Fault, Highest, Reach, RowSeparation, require};
+use super::{Fault, Highest, Reach, RowSeparation, require, with_copy};
 
 /// The softmax of the k highest scores, and 0 for the others. Of equal scores the first are taken.
 ///
@@ -35,8 +35,9 @@ impl RowSeparation for TopK {
     fn potential(&self, t: &[f64]) -> f64 {
         let highest = Highest::of(t, self.k);
         // What is masked adds 0 to the sum.
-        let scores: Vec<f64> = highest.scores(t, f64::NEG_INFINITY).collect();
-        log_sum_exp(scores.iter().copied(), f64::NEG_INFINITY)
+        with_copy(highest.scores(t, f64::NEG_INFINITY), |scores| {
+            log_sum_exp(scores.iter().copied(), f64::NEG_INFINITY)
+        })
     }
 
     fn conjugate(&self, p: &[f64]) -> Option<f64> {
