@@ -27,6 +27,8 @@ VALUES, MASK, BIAS = 1, 2, 4
 #: Bits of the operands that have gradients, by their places in `Call.named`.
 _WANTED = {0: 1, 1: 2, 2: 4, 3: 8, 5: 16}
 _PROBES = 1
+#: Similarities that gradients may hold at once.
+_FEW = 1 << 24
 
 for _name in ("recall", "backward", "update"):
     jax.ffi.register_ffi_target(
@@ -95,9 +97,21 @@ def _reference(call: Call, *operands: Any) -> Any:
 def _gradients_kernel(call: Call, wanted: int, *operands: Any) -> Any:
     """The gradients of the operands that are wanted, from that of the result, which comes first."""
     named = call.named(operands[1:])
+    if _are_products(call, *named[:2]):
+        return _gradients_reference(call, wanted, *operands)
     results = [_like(named[place]) for place, bit in _WANTED.items() if wanted & bit]
     run = jax.ffi.ffi_call("hopfield_kernels_backward", results)
     return tuple(run(*operands, wanted=np.int64(wanted), **call.attributes()))
+
+
+def _are_products(call: Call, probes: Any, patterns: Any) -> bool:
+    """Whether XLA's products of matrices are faster than the kernel, which holds no similarities.
+
+    They are for a softmax of dot products of several probes, which has weights for all patterns.
+    """
+    batch = int(np.prod(probes.shape[:-1]))
+    few = batch * patterns.shape[0] <= _FEW
+    return few and batch >= 8 and (call.similarity, call.separation[0]) == ("dot", "softmax")
 
 
 def _gradients_reference(call: Call, wanted: int, gradient: Any, *operands: Any) -> Any:

@@ -1,7 +1,8 @@
 """Recall for JAX: under `jit`, `vmap`, reverse-mode `grad` and `scan`.
 
 On the CPU these are the kernels, as one operation of the compiled program, and so are the gradients
-of a recall; on other platforms, and for second derivatives, they are the same in `jax.numpy`.
+of a recall; on other platforms, and for second derivatives, they are the same in `jax.numpy`. So are
+gradients of a softmax of dot products where XLA's products of matrices are faster.
 Patterns (N, D), values (N, E); probes have any number of leading dimensions, which mask and bias
 share unless they are (N,).
 
