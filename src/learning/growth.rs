@@ -271,8 +271,8 @@ impl<T: Element> Growth<T> {
     /// # Errors
     /// [`Error::Parameter`] for a bound that is NaN, [`Error::Shape`] for probes or values that do
     /// not fit, [`Error::Slice`] where there is no room, [`Error::Store`] where patterns belong to
-    /// a file, and as for [`Retrieval::run`]. Neither the memory nor its usage has changed then, but
-    /// for [`Error::Stopped`].
+    /// a file, and as for [`Retrieval::run`]. Neither the memory nor its usage has changed then,
+    /// but for [`Error::Stopped`].
     pub fn grow(
         &self,
         retrieval: &Retrieval<'_, T>,

@@ -128,8 +128,9 @@ impl<T: Element> Context<T> {
     /// ```
     /// # use hopfield_kernels::{Context, Error, Memory, Retrieval, Settled, Stop};
     /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
-    /// let (memory, flag) = (Memory::from([[1.0, 0.0], [0.0, 1.0]]), Arc::new(AtomicBool::new(false)));
+    /// let memory = Memory::from([[1.0, 0.0], [0.0, 1.0]]);
     /// let (mut context, mut settled) = (Context::new(), Settled::new());
+    /// let flag = Arc::new(AtomicBool::new(false));
     /// context.set_stop(Some(flag.clone()));
     /// flag.store(true, Ordering::Relaxed); // as another thread does
     /// let call = Retrieval::new(4.0);

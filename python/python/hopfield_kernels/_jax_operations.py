@@ -19,7 +19,17 @@ from jax.custom_derivatives import SymbolicZero
 from . import _core
 from . import _jax_reference as reference
 
-__all__ = ["BIAS", "ENERGY", "MASK", "RETRIEVED", "SIMILARITIES", "VALUES", "Call", "learning", "recall"]
+__all__ = [
+    "BIAS",
+    "ENERGY",
+    "MASK",
+    "RETRIEVED",
+    "SIMILARITIES",
+    "VALUES",
+    "Call",
+    "learning",
+    "recall",
+]
 
 #: Outputs, and bits of the optional operands, as the handlers number them.
 RETRIEVED, ENERGY, SIMILARITIES = range(3)
