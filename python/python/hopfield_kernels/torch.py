@@ -159,7 +159,7 @@ def _array(operand: str, tensor: torch.Tensor | None, dtype: torch.dtype) -> Any
     return tensor.detach().resolve_neg().numpy()
 
 
-def _given(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+def _given(operands: tuple[Any, ...]) -> tuple[Any, Any, Any, Any]:
     """What the kernels take: patterns and values, probes, how they are weighed, and the steps."""
     probes, patterns, beta, values, mask, bias, similarity, name, parameter, steps = operands
     dtype = probes.dtype
