@@ -146,6 +146,9 @@ pub enum Error {
         /// Elements.
         expected: u64,
     },
+    /// The flag of the context has been set: see [`Context::set_stop`](crate::Context::set_stop).
+    #[error("the call was stopped")]
+    Stopped,
     /// A file that does not hold what it should.
     #[error("{path}: {reason}")]
     File {

@@ -1,13 +1,16 @@
 //! Gradients of a recall.
 
-use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Result, Retrieval};
+use std::ops::Range;
+
+use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Memory, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Number, Rows, matrix};
-use crate::memory::Kept;
+use crate::kept::Kept;
+use crate::recall::MOST_STEPS;
 use crate::refused;
-use crate::weighing::{Borrowed, Weighing};
+use crate::weighing::{Borrowed, Views, Weighing};
 
 /// The gradients of a loss: with respect to what is retrieved, to lse and to the energy.
 #[derive(FromPyObject)]
@@ -18,7 +21,7 @@ pub struct Upstream<'py>(
 );
 
 /// Room for the gradients.
-struct Sums<T> {
+pub struct Sums<T> {
     probes: Vec<T>,
     patterns: Vec<T>,
     values: Option<(Vec<T>, usize)>,
@@ -48,16 +51,62 @@ pub fn backward<'py, T: Number>(
         .with_retrieved(retrieved.as_ref().map(Rows::view).transpose()?);
     upstream.lse = lse.as_ref().map(Rows::as_slice).transpose()?;
     upstream.energy = energy.as_ref().map(Rows::as_slice).transpose()?;
-    let retrieval = views.retrieval();
-    let (sums, patterns) = kept.read(py, rows.rows(), |state, context| {
+    let pass = Pass { views, rows, steps, upstream };
+    let (sums, patterns) = kept.read_long(py, pass.recalls(), |state, context| {
         state.expect_version(version)?;
-        let mut sums = Sums::new(rows, &state.memory, views.bias());
-        let call = (&retrieval, rows, &state.memory);
-        sums.fill(call, steps, upstream, views.bias(), context).map_err(refused)?;
-        Ok::<_, PyErr>((sums, state.memory.patterns()))
+        let sums = pass.run(&state.memory, state.at_once(), context).map_err(refused)?;
+        Ok((sums, state.memory.patterns()))
     })?;
     let shape = (rows.rows(), patterns);
     sums.write(py, flat, shape, (rows.cols(), views.bias()))
+}
+
+/// A recall, and the gradients of a loss with respect to its outputs.
+#[derive(Clone, Copy)]
+pub struct Pass<'a, T> {
+    pub views: Views<'a, T>,
+    pub rows: MatRef<'a, T>,
+    pub steps: Option<usize>,
+    pub upstream: hopfield_kernels::Upstream<'a, T>,
+}
+
+impl<T: Number> Pass<'_, T> {
+    /// How many recalls it takes, at most.
+    pub fn recalls(&self) -> usize {
+        self.rows.rows().saturating_mul(2 * self.steps.unwrap_or(MOST_STEPS))
+    }
+
+    /// The gradients, for `each` probes at a time.
+    pub fn run(
+        &self,
+        memory: &Memory<T>,
+        each: usize,
+        context: &mut Context<T>,
+    ) -> Result<Sums<T>> {
+        let batch = self.rows.rows();
+        let mut all = Sums::new(self.rows, memory, self.views.bias());
+        if batch <= each {
+            all.fill(self, memory, context)?;
+            return Ok(all);
+        }
+        for start in (0..batch).step_by(each) {
+            let part = self.part(start..batch.min(start + each));
+            let mut some = Sums::new(part.rows, memory, self.views.bias());
+            some.fill(&part, memory, context)?;
+            all.add(some, start..start + part.rows.rows());
+        }
+        Ok(all)
+    }
+
+    /// That of a part of the probes.
+    fn part(&self, probes: Range<usize>) -> Self {
+        let mut upstream = self.upstream;
+        upstream.retrieved = upstream.retrieved.map(|rows| rows.subrows(probes.clone()));
+        upstream.lse = upstream.lse.map(|lse| &lse[probes.clone()]);
+        upstream.energy = upstream.energy.map(|energy| &energy[probes.clone()]);
+        let views = self.views.part(probes.clone());
+        Self { views, rows: self.rows.subrows(probes), upstream, ..*self }
+    }
 }
 
 impl<T: Number> Sums<T> {
@@ -74,14 +123,36 @@ impl<T: Number> Sums<T> {
         }
     }
 
+    /// Adds those of some of the probes.
+    fn add(&mut self, some: Self, probes: Range<usize>) {
+        let sum = |to: &mut [T], from: &[T]| {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+        };
+        let rows = |to: &mut [T], from: &[T]| {
+            let cols = from.len() / probes.len().max(1);
+            to[probes.start * cols..][..from.len()].copy_from_slice(from);
+        };
+        rows(&mut self.probes, &some.probes);
+        sum(&mut self.patterns, &some.patterns);
+        if let (Some((to, _)), Some((from, _))) = (&mut self.values, &some.values) {
+            sum(to, from);
+        }
+        match (&mut self.bias, &some.bias) {
+            (Some(to), Some(from)) if to.len() == from.len() => sum(to, from),
+            (Some(to), Some(from)) => rows(to, from),
+            _ => {}
+        }
+        self.beta += some.beta;
+    }
+
     fn fill(
         &mut self,
-        (retrieval, probes, memory): (&Retrieval<'_, T>, MatRef<'_, T>, &Memory<T>),
-        steps: Option<usize>,
-        upstream: hopfield_kernels::Upstream<'_, T>,
-        each: Option<bool>,
+        pass: &Pass<'_, T>,
+        memory: &Memory<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        let Pass { views, rows: probes, steps, upstream } = *pass;
+        let (retrieval, each) = (views.retrieval(), views.bias());
         let (batch, patterns, dim) = (probes.rows(), memory.patterns(), memory.dim());
         let Self { probes: to_probes, patterns: to_patterns, values, bias, beta } = self;
         let values = values.as_mut();
@@ -105,7 +176,8 @@ impl<T: Number> Sums<T> {
         }
     }
 
-    fn write<'py>(
+    /// The gradients as arrays, by name.
+    pub fn write<'py>(
         self,
         py: Python<'py>,
         flat: bool,

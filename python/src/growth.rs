@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::arrays::{Number, Rows};
-use crate::memory::{Kept, Versioned};
+use crate::kept::{Kept, Versioned};
 use crate::refused;
 use crate::weighing::{Borrowed, Weighing};
 
@@ -24,6 +24,12 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// How many recalls a probe takes, at most, of a memory of so many patterns.
+    fn recalls(&self, patterns: usize) -> usize {
+        let pairs = if self.when_full == "merge_nearest" { patterns } else { 0 };
+        3 + pairs
+    }
+
     /// The crate's growth.
     pub fn growth<T: Number>(&self) -> hopfield_kernels::Result<Growth<T>> {
         let when_full = match self.when_full.as_str() {
@@ -83,9 +89,20 @@ pub fn grow<'py, T: Number>(
     let borrowed = Borrowed::<T>::new(py, weighing.get())?;
     let retrieval = borrowed.views(weighing.get())?.retrieval();
     let growth = rules.growth::<T>().map_err(refused)?;
-    let events = kept.write(py, batch, |state, context| {
+    let recalls =
+        batch.saturating_mul(rules.recalls(kept.read(py, 0, |state, _| state.patterns())));
+    let events = kept.write_long(py, recalls, |state, context| {
+        let is_long = state.is_long(recalls);
         let Versioned { memory, usage, .. } = state;
-        growth.grow(&retrieval, input, memory, usage, context).map_err(refused)
+        if !is_long {
+            return growth.grow(&retrieval, input, memory, usage, context).map_err(refused);
+        }
+        // A call that is interrupted leaves the memory as it was.
+        let (mut grown, mut used) = (memory.clone(), usage.clone());
+        let events = growth.grow(&retrieval, input, &mut grown, &mut used, context);
+        let events = events.map_err(refused)?;
+        (*memory, *usage) = (grown, used);
+        Ok(events)
     })?;
     named(py, &events)
 }

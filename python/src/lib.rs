@@ -6,10 +6,13 @@
 
 mod arrays;
 mod backward;
+mod borrowed;
 mod counting;
 mod growth;
+mod kept;
 mod learning;
 mod memory;
+mod places;
 mod recall;
 mod resident;
 mod retrieve;
@@ -19,6 +22,7 @@ mod store;
 mod synapse;
 mod theory;
 mod threads;
+mod watch;
 mod weighing;
 mod xla;
 
@@ -33,6 +37,8 @@ fn refused(error: hopfield_kernels::Error) -> PyErr {
 /// The extension module.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use crate::borrowed::{backward_rows, retrieve_rows};
     #[pymodule_export]
     use crate::counting::{last_counters, reset_counters};
     #[pymodule_export]

@@ -1,170 +1,25 @@
-//! The memory: patterns of either type of elements, behind a lock that calls share.
+//! The memory of Python: patterns of either type of elements.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 
-use hopfield_kernels::{Context, Element, MatRef, Memory, Parallelism, Precision, Usage};
+use hopfield_kernels::{Context, Element, MatRef, Memory, Precision, Usage};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arrays::{Number, Rows, matrix};
 use crate::backward::{Upstream, backward};
-use crate::counting::{self, reset_counters};
+use crate::counting::reset_counters;
 use crate::growth::{self, Rules, grow};
+use crate::kept::Kept;
 use crate::learning::{Rule, learn};
 use crate::recall::{Walk, recall};
 use crate::refused;
 use crate::resident::Resident;
 use crate::retrieve::{retrieve, top_k};
 use crate::store::{self, Store};
-use crate::threads::{Call, Turn};
 use crate::weighing::{Weighing, screening_of};
-
-/// Multiply-adds after which a call looks whether it is interrupted: a fraction of a second of one
-/// thread.
-const AT_ONCE: usize = 1 << 33;
-
-/// A memory, how often it has changed, and how often it has learned.
-pub struct Versioned<T> {
-    pub memory: Memory<T>,
-    pub version: u64,
-    pub updates: u64,
-    pub usage: Usage,
-    /// max_d Σ_n M[n,d]², once it has been asked for.
-    feature_norm: OnceLock<T>,
-}
-
-/// A memory behind a lock, and contexts for calls, which are kept from one to the next.
-pub struct Kept<T> {
-    state: RwLock<Versioned<T>>,
-    contexts: Mutex<Vec<Box<Context<T>>>>,
-}
-
-impl<T: Number> Kept<T> {
-    /// The memory, of which no call has been made.
-    pub fn new(memory: Memory<T>) -> Self {
-        let feature_norm = OnceLock::new();
-        let state = RwLock::new(Versioned {
-            memory,
-            version: 0,
-            updates: 0,
-            usage: Usage::new(),
-            feature_norm,
-        });
-        Self { state, contexts: Mutex::new(Vec::new()) }
-    }
-
-    /// A call for `batch` probes, which shares the memory with other calls, without the
-    /// interpreter.
-    pub fn read<R: Send>(
-        &self,
-        py: Python<'_>,
-        batch: usize,
-        work: impl FnOnce(&Versioned<T>, &mut Context<T>) -> R + Send,
-    ) -> R {
-        py.detach(|| self.read_here(batch, work))
-    }
-
-    /// `read`, by a thread that does not have the interpreter.
-    pub fn read_here<R: Send>(
-        &self,
-        batch: usize,
-        work: impl FnOnce(&Versioned<T>, &mut Context<T>) -> R + Send,
-    ) -> R {
-        let _call = Call::begin();
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let state: &Versioned<T> = &state;
-        let turn = Turn::of(state.multiply_adds(batch));
-        let mut context = self.context(turn.parallelism());
-        context.reset_counters();
-        let result = turn.run(|| work(state, &mut context));
-        counting::add(context.counters());
-        self.keep(context);
-        result
-    }
-
-    /// A call that changes the memory, without the interpreter.
-    pub fn write<R: Send>(
-        &self,
-        py: Python<'_>,
-        batch: usize,
-        work: impl FnOnce(&mut Versioned<T>, &mut Context<T>) -> PyResult<R> + Send,
-    ) -> PyResult<R> {
-        py.detach(|| self.write_here(batch, work))
-    }
-
-    /// `write`, by a thread that does not have the interpreter.
-    pub fn write_here<R: Send, E: Send>(
-        &self,
-        batch: usize,
-        work: impl FnOnce(&mut Versioned<T>, &mut Context<T>) -> Result<R, E> + Send,
-    ) -> Result<R, E> {
-        let _call = Call::begin();
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let state: &mut Versioned<T> = &mut state;
-        let turn = Turn::of(state.multiply_adds(batch));
-        let mut context = self.context(turn.parallelism());
-        context.reset_counters();
-        let result = turn.run(|| {
-            let result = work(state, &mut context)?;
-            state.version += 1;
-            state.feature_norm = OnceLock::new();
-            Ok(result)
-        });
-        counting::add(context.counters());
-        self.keep(context);
-        result
-    }
-
-    /// A context that is kept, or a new one. Boxed, as it is larger than what a small call moves.
-    fn context(&self, parallelism: Parallelism) -> Box<Context<T>> {
-        let kept = self.contexts.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut context = kept.unwrap_or_default();
-        if context.parallelism() != parallelism {
-            *context = std::mem::take(&mut *context).with_parallelism(parallelism);
-        }
-        context
-    }
-
-    fn keep(&self, context: Box<Context<T>>) {
-        self.contexts.lock().unwrap_or_else(PoisonError::into_inner).push(context);
-    }
-}
-
-impl<T: Number> Versioned<T> {
-    fn multiply_adds(&self, batch: usize) -> usize {
-        batch.saturating_mul(self.memory.patterns()).saturating_mul(self.memory.dim())
-    }
-
-    /// How many probes are recalled at once, so that a call of many can be interrupted.
-    pub fn at_once(&self) -> usize {
-        (AT_ONCE / self.multiply_adds(1).max(1)).max(1)
-    }
-
-    /// The version, as programs of JAX carry it.
-    pub fn token(&self) -> i32 {
-        self.version as i32
-    }
-
-    /// max_d Σ_n M[n,d]², which ngc-learn's energy has.
-    pub fn feature_norm(&self) -> Result<T, String> {
-        if let Some(norm) = self.feature_norm.get() {
-            return Ok(*norm);
-        }
-        let norm = self.memory.max_squared_feature_norm().map_err(|error| error.to_string())?;
-        Ok(*self.feature_norm.get_or_init(|| norm))
-    }
-
-    /// An error unless the memory is as it was when a recall was made.
-    pub fn expect_version(&self, version: u64) -> PyResult<()> {
-        if self.version == version {
-            return Ok(());
-        }
-        let expected = "expected one of this memory as it is now";
-        Err(PyValueError::new_err(format!("recall: {expected}, got one from before it changed")))
-    }
-}
 
 /// The same work for either type.
 macro_rules! with {

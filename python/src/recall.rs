@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Number, Out, Rows, matrix, per_probe};
-use crate::memory::Kept;
+use crate::kept::Kept;
 use crate::refused;
 use crate::room::{Room, Sizes};
 use crate::weighing::{Borrowed, Weighing};
@@ -16,6 +16,9 @@ use crate::weighing::{Borrowed, Weighing};
 /// The number of weighings (or until the probes settle), the tolerance and the damping.
 #[derive(FromPyObject, Clone, Copy)]
 pub struct Walk(Option<u32>, f64, f64);
+
+/// The largest number of updates where it is not given.
+pub const MOST_STEPS: usize = 1000;
 
 /// Where the probes of the last weighing are, and how they have come there.
 struct Walked<T> {
@@ -67,11 +70,11 @@ pub fn recall<'py, T: Number>(
     let traced = want.iter().any(|want| want == "trace");
     let plan =
         Plan { retrieval: views.retrieval(), walk, sizes, traced, has_values: values.is_some() };
-    let found = kept.read(py, batch, |state, context| {
-        let walked = plan.run(rows, &state.memory, (to.reborrow(), &mut room), context)?;
-        Ok((walked, state.version))
-    });
-    let (walked, version) = found.map_err(refused)?;
+    let recalls = batch.saturating_mul(walk.0.map_or(MOST_STEPS, |steps| steps as usize));
+    let (walked, version) = kept.read_long(py, recalls, |state, context| {
+        let walked = plan.run(rows, &state.memory, (to.reborrow(), &mut room), context);
+        Ok((walked.map_err(refused)?, state.version))
+    })?;
     let result = PyDict::new(py);
     match out {
         Some(out) => result.set_item("retrieved", out)?,

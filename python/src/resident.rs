@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::memory::Kept;
+use crate::kept::Kept;
 
 /// A memory of either type.
 pub enum Resident {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::arrays::{Number, Rows, matrix};
-use crate::memory::Kept;
+use crate::kept::Kept;
 use crate::refused;
 
 /// softmax(β X Mᵀ) M, or V in place of the last M.

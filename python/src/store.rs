@@ -1,6 +1,6 @@
 //! What a memory is made from: arrays, in the type in which they are to be stored, or a file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hopfield_kernels::{Codes, Error, MapOptions, MatRef, Memory, Precision, Result};
@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::{Number, Rows};
-use crate::memory::Kept;
+use crate::kept::Kept;
 use crate::refused;
 use crate::resident::Resident;
 
@@ -39,21 +39,30 @@ impl Store {
         Ok(Self(Arc::new(store)))
     }
 
-    /// Of a file, whose patterns stay where they are.
+    /// Of a file, whose patterns stay where they are. With `sidecar`, norms and codes are kept in a
+    /// file beside it.
     #[staticmethod]
-    #[pyo3(signature = (path, codes, progress))]
+    #[pyo3(signature = (path, codes, progress, sidecar))]
     fn map(
         py: Python<'_>,
         path: PathBuf,
         codes: Option<&str>,
         progress: Option<Py<PyAny>>,
+        sidecar: bool,
     ) -> PyResult<Self> {
-        let codes = codes.map(parse).transpose()?;
+        let place = Place { path, codes: codes.map(parse).transpose()?, sidecar };
         let mut told = Told { progress, raised: None };
-        let store = py.detach(|| resident(&path, codes, &mut told));
+        let store = py.detach(|| place.resident(&mut told));
         told.raised.map_or(Ok(()), Err)?;
         Ok(Self(Arc::new(store.map_err(refused)?)))
     }
+}
+
+/// A file of patterns, and what becomes of them.
+struct Place {
+    path: PathBuf,
+    codes: Option<Codes>,
+    sidecar: bool,
 }
 
 /// Whom to tell how many patterns have been read, until that raises an exception.
@@ -130,18 +139,23 @@ fn coded<T: Number>(memory: Memory<T>, codes: Option<Codes>) -> Result<Memory<T>
     }
 }
 
-/// The memory of a file: of doubles where the file has doubles.
-fn resident(path: &Path, codes: Option<Codes>, told: &mut Told) -> Result<Resident> {
-    match mapped(path, codes, told) {
-        Err(Error::File { reason, .. }) if reason.contains("<f8") || reason.contains("F64") => {
-            mapped(path, codes, told).map(Resident::Double)
+impl Place {
+    /// The memory of the file: of doubles where the file has doubles.
+    fn resident(&self, told: &mut Told) -> Result<Resident> {
+        match self.mapped(told) {
+            Err(Error::File { reason, .. }) if reason.contains("<f8") || reason.contains("F64") => {
+                self.mapped(told).map(Resident::Double)
+            }
+            single => single.map(Resident::Single),
         }
-        single => single.map(Resident::Single),
     }
-}
 
-fn mapped<T: Number>(path: &Path, codes: Option<Codes>, told: &mut Told) -> Result<Kept<T>> {
-    let mut progress = |done, patterns| told.tell(done, patterns);
-    let memory = Memory::map_with(path, MapOptions::default().with_progress(&mut progress))?;
-    Ok(Kept::new(coded(memory, codes)?))
+    fn mapped<T: Number>(&self, told: &mut Told) -> Result<Kept<T>> {
+        let mut progress = |done, patterns| told.tell(done, patterns);
+        let mut options = MapOptions::default().with_sidecar(self.sidecar);
+        if let Some(codes) = self.codes {
+            options = options.with_codes(codes);
+        }
+        Memory::map_with(&self.path, options.with_progress(&mut progress)).map(Kept::new)
+    }
 }

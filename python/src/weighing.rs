@@ -1,5 +1,7 @@
 //! What turns similarities into weights: everything of a recall but its probes and its steps.
 
+use std::ops::Range;
+
 use hopfield_kernels::{MatRef, Retrieval, Screening, Separation, Similarity};
 use numpy::PyArrayDyn;
 use pyo3::exceptions::PyValueError;
@@ -53,8 +55,18 @@ pub fn screening_of(name: &str) -> PyResult<Screening> {
 
 /// A separation by its name and its parameter, if it has one.
 pub fn parse(name: &str, parameter: f64) -> PyResult<Separation> {
+    separation(name, parameter).ok_or_else(|| PyValueError::new_err(unknown(name)))
+}
+
+/// What is wrong with a name that is that of no separation.
+pub fn unknown(name: &str) -> String {
+    format!("separation: expected the name of one, got {name:?}")
+}
+
+/// `parse`, without the interpreter.
+pub fn separation(name: &str, parameter: f64) -> Option<Separation> {
     let count = parameter.max(0.0) as usize;
-    Ok(match name {
+    Some(match name {
         "softmax" => Separation::Softmax,
         "softmax_plus" => Separation::SoftmaxPlus(parameter),
         "sparsemax" => Separation::Sparsemax,
@@ -67,10 +79,7 @@ pub fn parse(name: &str, parameter: f64) -> PyResult<Separation> {
         "polynomial" => Separation::Polynomial(parameter),
         "power" => Separation::Power(parameter),
         "epanechnikov" => Separation::Epanechnikov(parameter),
-        _ => {
-            let message = format!("separation: expected the name of one, got {name:?}");
-            return Err(PyValueError::new_err(message));
-        }
+        _ => return None,
     })
 }
 
@@ -122,6 +131,18 @@ impl<'a, T: Number> Views<'a, T> {
             Some((bias, true)) => retrieval.with_bias(bias.row(0)),
             Some((bias, false)) => retrieval.with_biases(bias),
         }
+    }
+
+    /// Those of a part of the probes.
+    pub fn part(self, probes: Range<usize>) -> Self {
+        fn part<V>(
+            (rows, flat): (MatRef<'_, V>, bool),
+            probes: Range<usize>,
+        ) -> (MatRef<'_, V>, bool) {
+            (if flat { rows } else { rows.subrows(probes) }, flat)
+        }
+        let mask = self.mask.map(|mask| part(mask, probes.clone()));
+        Self { mask, bias: self.bias.map(|bias| part(bias, probes)), ..self }
     }
 
     /// The number of patterns that the bias is of, and whether each probe has its own.

@@ -159,3 +159,35 @@ def test_subclasses(tmp_path):
     Mine(np.eye(3)).save(tmp_path / "m.safetensors")
     for call in (Mine.map, Mine.load):
         assert type(call(tmp_path / "m.safetensors")) is Mine
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("codes", [None, "int8", "int4"])
+def test_a_sidecar_keeps_norms_and_codes(tmp_path, rng, codes, dtype):
+    path, beside = tmp_path / "m.npy", tmp_path / "m.npy.hopfield"
+    rows = rng.normal(size=(3_000, 1_000)).astype(dtype)
+    np.save(path, rows)
+    seen = []
+
+    def mapped(sidecar=True):
+        seen.clear()
+        progress = lambda *found: seen.append(found)
+        return hk.Memory.map(path, codes=codes, progress=progress, sidecar=sidecar)
+
+    mapped(sidecar=False)
+    assert len(seen) > 1 and not beside.exists()
+    first = mapped()
+    assert len(seen) > 1 and beside.exists()
+    again, written = mapped(), beside.read_bytes()
+    assert seen == [(3_000, 3_000)], "no pattern is read"
+    for of in (again, mapped(sidecar=False)):
+        assert of.codes == codes
+        np.testing.assert_array_equal(of.squared_norms(), first.squared_norms())
+        np.testing.assert_array_equal(of.top_k(rows[:3], 5)[0], first.top_k(rows[:3], 5)[0])
+        np.testing.assert_array_equal(of.retrieve(rows[:3], 1.0), first.retrieve(rows[:3], 1.0))
+    # Of another file, or damaged: it is computed again.
+    np.save(path, 2.0 * rows)
+    np.testing.assert_allclose(mapped().squared_norms(), 4.0 * first.squared_norms(), rtol=1e-6)
+    assert len(seen) > 1
+    beside.write_bytes(written[:100])
+    assert mapped().codes == codes and len(seen) > 1

@@ -1,3 +1,5 @@
+import time
+
 import families
 import numpy as np
 import pytest
@@ -22,11 +24,43 @@ def test_against_numpy_and_torch(dtype):
     found = hkt.retrieve(x, m, beta)
     memory = hk.Memory(m.detach().numpy())
     expected = memory.retrieve(x.detach().numpy(), beta.item())
-    np.testing.assert_array_equal(found.detach().numpy(), expected)
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5)
     assert torch.allclose(found, torch.softmax(beta * x @ m.T, -1) @ m, atol=1e-6)
     assert hkt.retrieve(x[0], m, 1.3).shape == (3,)
     assert hkt.retrieve(x.reshape(2, 2, 3), m, 1.3).shape == (2, 2, 3)
     assert hkt.retrieve(x.T.contiguous().T, m, beta).equal(found)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "rows apart", "columns"])
+@pytest.mark.parametrize("width", [3, 16, 40])
+def test_layouts(width, layout):
+    generator = torch.Generator().manual_seed(1)
+    x, m = (torch.randn(n, width, generator=generator) for n in (4, 300))
+    values = torch.randn(300, 5, generator=generator)
+    expected = torch.softmax(0.5 * x @ m.T, -1)
+    if layout == "rows apart":
+        m, values = (torch.cat([of, of], 1)[:, : of.shape[1]] for of in (m, values))
+    elif layout == "columns":
+        m, values = m.T.contiguous().T, values.T.contiguous().T
+    assert torch.allclose(hkt.retrieve(x, m, 0.5), expected @ m, atol=1e-5)
+    assert torch.allclose(hkt.retrieve(x, m, 0.5, values), expected @ values, atol=1e-5)
+    with pytest.raises(ValueError, match="values: expected 300 rows, got 299"):
+        hkt.retrieve(x, m, 0.5, values[1:])
+
+
+def test_patterns_are_not_copied():
+    """A recall of one probe takes less time than a copy of the patterns into a memory."""
+    m = torch.randn(20_000, 512)
+    times = {"retrieve": [], "memory": []}
+    for _ in range(7):
+        for name, call in (
+            ("retrieve", lambda: hkt.retrieve(m[0], m, 1.0)),
+            ("memory", lambda: hk.Memory(m.numpy())),
+        ):
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    assert min(times["retrieve"]) < min(times["memory"]), times
 
 
 @pytest.mark.parametrize("values", [False, True])

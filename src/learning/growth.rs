@@ -25,6 +25,10 @@ use crate::separation::family::Separation;
 use crate::simd::Element;
 use crate::similarity::Similarity;
 
+/// The largest number of probes that are looked at before the first of them is stored: a call of
+/// many can be stopped between.
+const AT_ONCE: usize = 1024;
+
 /// When a probe is new to a memory, how many patterns there may be, and what happens then.
 ///
 /// A probe is new if any of the tests that are set finds it new; with none set, nothing is.
@@ -267,7 +271,8 @@ impl<T: Element> Growth<T> {
     /// # Errors
     /// [`Error::Parameter`] for a bound that is NaN, [`Error::Shape`] for probes or values that do
     /// not fit, [`Error::Slice`] where there is no room, [`Error::Store`] where patterns belong to
-    /// a file, and as for [`Retrieval::run`]. Neither the memory nor its usage has changed then.
+    /// a file, and as for [`Retrieval::run`]. Neither the memory nor its usage has changed then,
+    /// but for [`Error::Stopped`].
     pub fn grow(
         &self,
         retrieval: &Retrieval<'_, T>,
@@ -288,10 +293,11 @@ impl<T: Element> Growth<T> {
         let room = self.capacity.saturating_sub(memory.patterns()).min(batch);
         memory.reserve(room)?;
         usage.follow(memory.patterns());
-        let mut events = Vec::with_capacity(batch);
+        let (mut events, mut at_once) = (Vec::with_capacity(batch), AT_ONCE);
         while events.len() < batch {
             let start = events.len();
-            let rest = probes.subrows(start..batch);
+            let rest = probes.subrows(start..batch.min(start + at_once));
+            at_once = AT_ONCE.min(2 * at_once);
             let found = self.look(retrieval, rest, memory, context)?;
             for (b, found) in found.into_iter().enumerate() {
                 match found {
@@ -302,7 +308,8 @@ impl<T: Element> Growth<T> {
                         let event = self.store(rest.row(b), value, memory, usage, context)?;
                         events.push(event);
                         if event != Event::Refused {
-                            // The others are to see it.
+                            // The others are to see it. Where one is new the next may be too.
+                            at_once = 1;
                             break;
                         }
                     }
@@ -412,12 +419,17 @@ impl<T: Element> Growth<T> {
         if probes.rows() == 0 {
             return Ok(());
         }
-        let mut sums = vec![T::ZERO; memory.patterns()];
-        let outputs = Outputs { usage: Some(&mut sums), ..Outputs::default() };
-        retrieval.run(probes, memory, outputs, context)?;
+        let (mut sums, mut of_some) =
+            (vec![0.0; memory.patterns()], vec![T::ZERO; memory.patterns()]);
+        for start in (0..probes.rows()).step_by(AT_ONCE) {
+            let some = start..probes.rows().min(start + AT_ONCE);
+            let outputs = Outputs { usage: Some(&mut of_some), ..Outputs::default() };
+            retrieval.run(probes.subrows(some), memory, outputs, context)?;
+            sums.iter_mut().zip(&of_some).for_each(|(sum, some)| *sum += some.to_f64());
+        }
         let rho = self.forgetting;
         for (usage, sum) in usage.usage.iter_mut().zip(sums).filter(|(_, sum)| sum.is_finite()) {
-            *usage = rho * *usage + (1.0 - rho) * sum.to_f64() / probes.rows() as f64;
+            *usage = rho * *usage + (1.0 - rho) * sum / probes.rows() as f64;
         }
         Ok(())
     }

@@ -110,6 +110,33 @@ impl<'a, T: Element> Borrowed<'a, T> {
         self.memory.norms = squared_norms.to_vec();
         Ok(self)
     }
+
+    /// Gives the patterns values, which are read where they are as well: a row of `dim` elements
+    /// for each pattern, which begin `stride` elements apart.
+    ///
+    /// ```
+    /// use hopfield_kernels::{Borrowed, Context, MatMut, MatRef, Outputs, Retrieval};
+    ///
+    /// let (rows, values) = ([1.0_f32, 0.0, 0.0, 1.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    /// let patterns = Borrowed::new(&rows, 2, 2, 2)?.with_values(&values, 3, 3)?;
+    /// let mut retrieved = [0.0; 3];
+    /// let outputs = Outputs::new().with_retrieved(MatMut::new(&mut retrieved, 1, 3)?);
+    /// let probes = MatRef::new(&[0.0, 1.0], 1, 2)?;
+    /// Retrieval::new(40.0).run(probes, &patterns, outputs, &mut Context::new())?;
+    /// assert_eq!(retrieved, [4.0, 5.0, 6.0]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_values(mut self, values: &'a [T], dim: usize, stride: usize) -> Result<Self> {
+        if dim == 0 {
+            return Err(Error::Empty { operand: "features of a value" });
+        }
+        let values = Self::new(values, self.memory.patterns, dim, stride)?;
+        self.memory.values = Some(Box::new(values.memory));
+        Ok(self)
+    }
 }
 
 impl<T> Deref for Borrowed<'_, T> {

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::kernel::compiled;
-use crate::kernel::norms::{FeatureSquares, SquaredNorms};
+use crate::kernel::norms::{FeatureSquares, SquaredNorms, is_large};
 use crate::matrix::MatRef;
 use crate::matrix::ranges::evenly;
 use crate::memory::rows::{Rows, Unpack, unpack};
@@ -142,8 +142,15 @@ pub(super) fn feature_squares<T: Element>(level: Level, rows: Rows<'_, T>) -> Ve
     let mut squares = vec![T::ZERO; rows.cols()];
     let mut part = squares.clone();
     for_each_block(level, rows, FEATURE_BLOCK, |rows, _| {
-        part.fill(T::ZERO);
-        compiled::feature_squares(level, FeatureSquares { rows, squares: &mut part });
+        let mut sum = |normal| {
+            part.fill(T::ZERO);
+            compiled::feature_squares(level, FeatureSquares { rows, squares: &mut part, normal });
+            part.iter().any(|sum| *sum != T::ZERO && !is_large(*sum))
+        };
+        // Squares below the normal range do not matter to sums that are large.
+        if sum(false) {
+            sum(true);
+        }
         squares.iter_mut().zip(&part).for_each(|(sum, part)| *sum += *part);
     });
     squares

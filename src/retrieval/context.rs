@@ -1,9 +1,12 @@
 //! Context: the memory that calls use beside their operands, kept from one call to the next.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::Scratch;
 use crate::driver::update::DriftScratch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::retrieval::Recall;
 use crate::retrieval::call::Work;
 use crate::retrieval::strategy::{Choice, Counters};
@@ -42,6 +45,7 @@ pub struct Context<T> {
     pub(crate) choice: Choice<T>,
     pub(crate) counters: Counters,
     pub(crate) drift: DriftScratch,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl<T: Element> Default for Context<T> {
@@ -65,6 +69,7 @@ impl<T: Element> Context<T> {
             choice: Choice::default(),
             counters: Counters::default(),
             drift: DriftScratch::default(),
+            stop: None,
         }
     }
 
@@ -112,6 +117,37 @@ impl<T: Element> Context<T> {
     /// ```
     pub fn reset_counters(&mut self) {
         self.counters = Counters::default();
+    }
+
+    /// A flag by which another thread ends calls: once it is true, a call returns
+    /// [`Error::Stopped`] before its next recall. A recall that has begun runs to its end.
+    ///
+    /// `settle` has updated the probes as often as it could then, `Growth::grow` has stored the
+    /// probes before and has not counted their usage; other calls have changed nothing.
+    ///
+    /// ```
+    /// # use hopfield_kernels::{Context, Error, Memory, Retrieval, Settled, Stop};
+    /// # use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// let memory = Memory::from([[1.0, 0.0], [0.0, 1.0]]);
+    /// let (mut context, mut settled) = (Context::new(), Settled::new());
+    /// let flag = Arc::new(AtomicBool::new(false));
+    /// context.set_stop(Some(flag.clone()));
+    /// flag.store(true, Ordering::Relaxed); // as another thread does
+    /// let call = Retrieval::new(4.0);
+    /// let found = call.settle(&memory, &mut [0.6, 0.5], Stop::new(), &mut settled, &mut context);
+    /// assert!(matches!(found, Err(Error::Stopped)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn set_stop(&mut self, stop: Option<Arc<AtomicBool>>) {
+        self.stop = stop;
+    }
+
+    /// An error once the call is to end.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        match &self.stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(Error::Stopped),
+            _ => Ok(()),
+        }
     }
 
     /// Whether calls use threads.

@@ -299,6 +299,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         self.check(probes, memory, &outputs)?;
+        context.go_on()?;
         if probes.rows() == 0 {
             return context.level().map(drop);
         }

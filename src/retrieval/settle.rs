@@ -253,7 +253,7 @@ impl<T: Element> Retrieval<'_, T> {
     /// # Errors
     /// [`Error::Length`] unless `probes` is a whole number of rows of D elements,
     /// [`Error::Parameter`] for a rule outside its domain, and as for [`run`](Self::run). The
-    /// probes have not changed then.
+    /// probes have not changed then, but for [`Error::Stopped`].
     pub fn settle(
         &self,
         memory: &Memory<T>,

@@ -7,7 +7,7 @@ use hopfield_kernels::{
 };
 use testkit::levels;
 
-use crate::members::{Problem, Random};
+use testkit::members::{Problem, Random};
 
 /// Several splits of several blocks; a partial vector of patterns and of values.
 const SHAPE: [usize; 4] = [19, 70, 1500, 33];

@@ -13,6 +13,7 @@ __all__ = [
     "Weighing",
     "after_fork_in_child",
     "after_fork_in_parent",
+    "backward_rows",
     "before_fork",
     "capacity",
     "capacity_base",
@@ -29,6 +30,7 @@ __all__ = [
     "radius",
     "reset_counters",
     "retrieval_error",
+    "retrieve_rows",
     "rows_potential",
     "rows_vjp",
     "rows_weights",
@@ -64,6 +66,7 @@ class Store:
         path: str | PathLike[str],
         codes: str | None,
         progress: Callable[[int, int], object] | None,
+        sidecar: bool,
     ) -> Store: ...
 
 @disjoint_base
@@ -155,6 +158,19 @@ class Synapse:
     def set_rate(self, name: str, to: float) -> None: ...
     def run_grow(self, rules: dict[str, Any]) -> list[tuple[str, int, int]]: ...
 
+def retrieve_rows(
+    stored: tuple[NDArray[Any], NDArray[Any] | None],
+    probes: NDArray[Any],
+    weighing: Weighing,
+    steps: int,
+) -> NDArray[Any]: ...
+def backward_rows(
+    stored: tuple[NDArray[Any], NDArray[Any] | None],
+    probes: NDArray[Any],
+    weighing: Weighing,
+    steps: int,
+    gradient: NDArray[Any],
+) -> dict[str, Any]: ...
 def rows_weights(
     separation: tuple[str, float], scores: NDArray[Any], double: bool
 ) -> NDArray[Any]: ...

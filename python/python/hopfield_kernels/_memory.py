@@ -181,6 +181,7 @@ class Memory(_core.Memory):
         *,
         codes: str | None = None,
         progress: Callable[[int, int], object] | None = None,
+        sidecar: bool = False,
     ) -> Memory:
         """A memory whose patterns stay in a file, which may be larger than the machine's memory.
 
@@ -195,10 +196,16 @@ class Memory(_core.Memory):
         ----------
         path : path
         codes : str, optional
-            As for `Memory`. They are computed when the file is mapped, and kept in memory.
+            As for `Memory`. They are computed when the file is mapped, unless a sidecar has them,
+            and kept in memory.
         progress : callable, optional
             Called with the number of patterns that have been read and that of all patterns, while
             their norms are computed. What it raises is raised at the end of that.
+        sidecar : bool
+            Keeps the norms and codes in a file beside, `<name>.hopfield`. The next time the file is
+            mapped with `sidecar=True` they are taken from there, and the patterns are not read. It
+            is tied to the file by its length, its time of modification and a hash. Where one of
+            these differs, or the file beside cannot be read or written, they are computed.
 
         Raises
         ------
@@ -217,7 +224,7 @@ class Memory(_core.Memory):
         array([0., 1., 0.])
         """
         with open(path, "rb"):
-            store = _core.Store.map(path, _codes(codes), progress)
+            store = _core.Store.map(path, _codes(codes), progress, sidecar)
         memory: Memory = _core.Memory.__new__(cls, store)
         return memory
 

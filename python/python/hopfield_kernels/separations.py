@@ -187,10 +187,3 @@ def named(separation: "str | Separation") -> tuple[str, float]:
     raise ValueError(
         f"separation: expected one of {known} or a separation object, got {separation!r}"
     )
-
-
-def by_key(name: str, parameter: float) -> Separation:
-    """The separation that `named` has given this name and parameter."""
-    of = next(of for of in Separation.__subclasses__() if of._name == name)
-    counts = name in ("top_k", "hard_top_k")
-    return of(*[int(parameter) if counts else parameter for _ in fields(of)])

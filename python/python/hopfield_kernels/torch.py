@@ -10,8 +10,10 @@
 >>> patterns.grad.shape
 torch.Size([3, 3])
 
-The patterns are copied into a memory at each call. For many recalls from patterns that do not change
-and need no gradient, a `hopfield_kernels.Memory` is faster.
+Contiguous patterns and values are read where PyTorch has them, others are copied. As the norms of
+the patterns are not known, results may differ from those of a `hopfield_kernels.Memory` by
+roundings. For many recalls from patterns that do not change and need no gradient, a memory with
+codes may be faster.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ try:
 except ImportError as error:
     raise ImportError("hopfield_kernels.torch needs PyTorch: pip install torch") from error
 
-from ._memory import Memory
-from .separations import Separation, by_key, named
+from . import _arrays, _core
+from .separations import Separation, named
 
 __all__ = ["HopfieldRetrieval", "retrieve"]
 
@@ -157,25 +159,21 @@ def _array(operand: str, tensor: torch.Tensor | None, dtype: torch.dtype) -> Any
     return tensor.detach().resolve_neg().numpy()
 
 
-def _recall(operands: tuple[Any, ...]) -> Any:
+def _given(operands: tuple[Any, ...]) -> tuple[Any, Any, Any, Any]:
+    """What the kernels take: patterns and values, probes, how they are weighed, and the steps."""
     probes, patterns, beta, values, mask, bias, similarity, name, parameter, steps = operands
     dtype = probes.dtype
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"probes: expected torch.float32 or torch.float64, got {dtype}")
-    memory = Memory(_array("patterns", patterns, dtype), _array("values", values, dtype))
-    return memory.recall(
-        _array("probes", probes, dtype),
-        float(beta.detach()),
-        similarity=similarity,
-        separation=by_key(name, parameter),
-        mask=_array("mask", mask, torch.bool),
-        bias=_array("bias", bias, dtype),
-        steps=steps,
-    )
+    stored = (_array("patterns", patterns, dtype), _array("values", values, dtype))
+    masked = _arrays.mask(_array("mask", mask, torch.bool))
+    rows = (masked, _array("bias", bias, dtype))
+    options = (float(beta.detach()), similarity, (name, parameter), "auto")
+    return stored, _array("probes", probes, dtype), _core.Weighing(*options, rows), steps
 
 
 def _retrieve(*operands: Any) -> torch.Tensor:
-    return torch.from_numpy(_recall(operands).retrieved)
+    return torch.from_numpy(_core.retrieve_rows(*_given(operands)))
 
 
 def _retrieve_fake(*operands: Any) -> Any:
@@ -186,14 +184,15 @@ def _retrieve_fake(*operands: Any) -> Any:
 
 def _backward(gradient: torch.Tensor, *operands: Any) -> list[torch.Tensor]:
     probes, beta = operands[0], operands[2]
-    found = _recall(operands).backward(_array("gradient", gradient, probes.dtype))
-    none = probes.new_empty(())
+    of = _array("gradient", gradient, probes.dtype)
+    found = _core.backward_rows(*_given(operands), of)
+    given = lambda name: torch.from_numpy(found[name]) if name in found else probes.new_empty(())
     return [
-        torch.from_numpy(found.probes),
-        torch.from_numpy(found.patterns),
-        torch.full_like(beta, found.beta),
-        none if found.values is None else torch.from_numpy(found.values),
-        none if found.bias is None else torch.from_numpy(found.bias),
+        given("probes"),
+        given("patterns"),
+        torch.full_like(beta, found["beta"]),
+        given("values"),
+        given("bias"),
     ]
 
 

@@ -128,10 +128,11 @@ pub const S32: c_uint = 4;
 pub const S64: c_uint = 5;
 pub const F32: c_uint = 11;
 pub const F64: c_uint = 12;
-/// The kind of an operand that is a buffer, of an attribute that is a scalar, and of the extension
-/// that asks for metadata.
+/// The kind of an operand that is a buffer, of attributes that are scalars and text, and of the
+/// extension that asks for metadata.
 pub const BUFFER: c_uint = 1;
 pub const SCALAR: c_uint = 3;
+pub const STRING: c_uint = 4;
 pub const METADATA: c_uint = 1;
 /// The code of an error of the caller.
 pub const INVALID_ARGUMENT: c_uint = 3;

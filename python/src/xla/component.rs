@@ -11,8 +11,8 @@ use hopfield_kernels::{
 use super::abi::{self, CallFrame};
 use super::frame::{Frame, answer, copy, text};
 use super::learning::{Input, Recalled, Rule, rule_of, weights_of};
-use super::places::{Place, Placed, with_place};
-use crate::memory::{Kept, Versioned};
+use crate::kept::{Kept, Versioned};
+use crate::places::{Place, Placed, with_place};
 use crate::resident::Resident;
 
 /// Bits of the attribute `record`: compartments that are kept.

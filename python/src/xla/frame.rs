@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hopfield_kernels::{MatMut, MatRef};
 
 use super::abi::{
-    self, BUFFER, Buffer, CallFrame, ErrorArguments, INVALID_ARGUMENT, METADATA, MetadataExtension,
-    PRED, S32, S64, SCALAR, Scalar, Values,
+    self, BUFFER, Buffer, ByteSpan, CallFrame, ErrorArguments, INVALID_ARGUMENT, METADATA,
+    MetadataExtension, PRED, S32, S64, SCALAR, STRING, Scalar, Values,
 };
 use crate::arrays::Number;
 
@@ -127,22 +127,35 @@ impl<'a> Frame<'a> {
         Ok(unsafe { *value.cast::<f64>() })
     }
 
+    /// An attribute that is text.
+    pub fn text(&self, name: &str) -> Result<&'a str, String> {
+        let found = self.value(name, STRING).ok_or_else(|| format!("{name}: expected text"))?;
+        // SAFETY: an attribute of this kind is a span, whose bytes live as long as the call.
+        let bytes = unsafe {
+            let span = &*found.cast::<ByteSpan>();
+            std::slice::from_raw_parts(span.start.cast::<u8>(), span.len)
+        };
+        std::str::from_utf8(bytes).map_err(|_| format!("{name}: expected text"))
+    }
+
     /// The value of an attribute that is a scalar of this type.
     fn scalar(&self, name: &str, dtype: c_uint) -> Option<*const c_void> {
+        // SAFETY: an attribute of this kind is a scalar.
+        let scalar = unsafe { &*self.value(name, SCALAR)?.cast::<Scalar>() };
+        (scalar.dtype == dtype).then_some(scalar.value)
+    }
+
+    /// The attribute of this name, if it is of this kind.
+    fn value(&self, name: &str, kind: c_uint) -> Option<*const c_void> {
         let attributes = &self.0.attributes;
         (0..attributes.size as usize).find_map(|index| {
-            // SAFETY: there are `size` names and types, and names are spans of bytes.
-            let (found, kind) = unsafe {
+            // SAFETY: there are `size` names, kinds and values, and names are spans of bytes.
+            let (found, found_kind, value) = unsafe {
                 let span = &**attributes.names.add(index);
                 let bytes = std::slice::from_raw_parts(span.start.cast::<u8>(), span.len);
-                (bytes, *attributes.types.add(index))
+                (bytes, *attributes.types.add(index), *attributes.values.add(index))
             };
-            if found != name.as_bytes() || kind != SCALAR {
-                return None;
-            }
-            // SAFETY: there are `size` values, and one of this kind is a scalar.
-            let scalar = unsafe { &*(*attributes.values.add(index)).cast::<Scalar>() };
-            (scalar.dtype == dtype).then_some(scalar.value)
+            (found == name.as_bytes() && found_kind == kind).then_some(value.cast_const())
         })
     }
 }
@@ -205,7 +218,7 @@ impl<'a> Array<'a> {
     }
 
     /// The elements, to be written.
-    fn elements_mut<T: Coded>(self) -> Result<&'a mut [T], String> {
+    pub fn elements_mut<T: Coded>(self) -> Result<&'a mut [T], String> {
         self.expect(T::CODE, T::NAME)?;
         let (rows, cols) = self.shape();
         Ok(match rows * cols {

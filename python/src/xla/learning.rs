@@ -9,7 +9,7 @@ use hopfield_kernels::{
 
 use super::abi::{self, CallFrame};
 use super::frame::{Coded, Frame, answer, copy, text};
-use super::places::{Place, Placed, with_place};
+use crate::places::{Place, Placed, with_place};
 
 /// What an update of the crate returns.
 type Updated = hopfield_kernels::Result<()>;

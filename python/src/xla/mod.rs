@@ -4,20 +4,23 @@
 //! | --- | --- |
 //! | [`abi`] | the C structs, as far as a handler on the CPU needs them |
 //! | [`frame`] | a call's operands, results and attributes, checked |
-//! | [`places`] | scratch memory that calls keep |
+//! | [`operands`] | the operands of a recall |
 //! | [`recall`] | one recall, of which one output is wanted |
+//! | [`backward`] | the gradients of one recall |
 //! | [`learning`] | patterns that have learned from one recall |
 //! | [`component`] | the methods of ngc-learn's component |
 
 mod abi;
+mod backward;
 mod component;
 mod frame;
 mod learning;
-mod places;
+mod operands;
 mod recall;
 
 use std::ffi::c_void;
 
+pub use frame::Coded;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -27,6 +30,7 @@ use pyo3::prelude::*;
 pub fn xla_handler<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let handler: unsafe extern "C" fn(*mut abi::CallFrame) -> *mut abi::Error = match name {
         "recall" => recall::handler,
+        "backward" => backward::handler,
         "update" => learning::handler,
         "advance" => component::advance,
         "evolve" => component::evolve,

@@ -294,6 +294,7 @@ impl<T: Element> Call<'_, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
+        context.go_on()?;
         if self.is_fused(upstream) {
             return self.pull_fused(upstream, sums, work, context);
         }

@@ -1,18 +1,16 @@
-//! What a call keeps for the next one.
+//! What a call without a memory of its own keeps for the next one.
 
 use std::sync::{Mutex, PoisonError};
 
-use hopfield_kernels::{Context, Memory};
+use hopfield_kernels::{Context, Parallelism};
 
-use super::frame::Coded;
 use crate::threads::{Call, Turn};
+use crate::xla::Coded;
 
-/// What a call keeps for the next one, on whichever of XLA's threads that is.
+/// What a call keeps for the next one, on whichever thread that is.
 pub struct Place<T> {
     /// Scratch memory of the kernels.
     pub context: Context<T>,
-    /// Room for patterns that are copied.
-    pub memory: Option<Memory<T>>,
 }
 
 /// Places that no call uses at the moment.
@@ -40,12 +38,18 @@ impl Placed for f64 {
 
 /// Runs a call in a place that no other call uses.
 pub fn with_place<T: Placed, R>(work: impl FnOnce(&mut Place<T>) -> R) -> R {
+    with_parallelism(Turn::of(0).parallelism(), work)
+}
+
+/// The same with a choice of threads.
+pub fn with_parallelism<T: Placed, R>(
+    parallelism: Parallelism,
+    work: impl FnOnce(&mut Place<T>) -> R,
+) -> R {
     let _call = Call::begin();
     let lock = || T::places().lock().unwrap_or_else(PoisonError::into_inner);
     let kept = lock().pop();
-    let mut place =
-        kept.unwrap_or_else(|| Box::new(Place { context: Context::new(), memory: None }));
-    let parallelism = Turn::of(0).parallelism();
+    let mut place = kept.unwrap_or_else(|| Box::new(Place { context: Context::new() }));
     if place.context.parallelism() != parallelism {
         place.context = std::mem::take(&mut place.context).with_parallelism(parallelism);
     }
