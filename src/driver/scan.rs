@@ -17,7 +17,7 @@ use crate::driver::outputs::PerPattern;
 use crate::driver::parallel::Parallelism;
 use crate::driver::scan_split::{ScanSpace, SplitScan};
 use crate::driver::scratch::{grow, pad, take};
-use crate::driver::screen::{ScreenScratch, Screening};
+use crate::driver::screen::{ScreenScratch, ScreenTask};
 use crate::driver::tasks::Shared;
 use crate::error::Result;
 use crate::matrix::MatRef;
@@ -258,7 +258,7 @@ impl<T: Element> Task<'_, T> {
         let (Some(first), Some(last)) = (self.splits().next(), self.splits().last()) else {
             return;
         };
-        let screening = Screening {
+        let screening = ScreenTask {
             shared: self.shared,
             store,
             probes: self.probes,

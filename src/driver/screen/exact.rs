@@ -29,7 +29,7 @@ pub(crate) struct ScreenScratch<T> {
 }
 
 /// Some probes and some splits of the patterns.
-pub(crate) struct Screening<'a, T> {
+pub(crate) struct ScreenTask<'a, T> {
     pub shared: &'a Shared<'a, T>,
     pub store: &'a CodeStore,
     /// Padded.
@@ -41,7 +41,7 @@ pub(crate) struct Screening<'a, T> {
     pub threshold: Threshold<T>,
 }
 
-impl<T: Element> Screening<'_, T> {
+impl<T: Element> ScreenTask<'_, T> {
     /// Scores the patterns that are thought to be the best ones first.
     pub fn take_hints(&self, scratch: &mut ScreenScratch<T>) {
         let Some(hints) = self.shared.hints else { return };

@@ -28,7 +28,7 @@ mod pass;
 
 use std::ops::Range;
 
-pub(crate) use exact::{ScreenScratch, Screening};
+pub(crate) use exact::{ScreenScratch, ScreenTask};
 use listing::Listing;
 pub(crate) use pass::Pass;
 
@@ -43,7 +43,7 @@ use crate::simd::tile::PROBE_TILE;
 /// A split is scored as a whole if more than one in so many of its patterns is listed.
 const DENSE: usize = 3;
 
-impl<T: Element> Screening<'_, T> {
+impl<T: Element> ScreenTask<'_, T> {
     /// Lists the patterns that may be candidates.
     pub(super) fn list(&self, scratch: &mut ScreenScratch<T>) {
         let batch = self.probes.rows();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::exact::{ScreenScratch, Screening};
+use super::exact::{ScreenScratch, ScreenTask};
 use super::listing::{reaches, rounded_down};
 use crate::kernel::codes::CodeProducts;
 use crate::kernel::score::chunks;
@@ -19,7 +19,7 @@ const GROWN: usize = 512;
 
 /// The pass over the codes.
 pub(crate) struct Pass<'a, T> {
-    pub screening: &'a Screening<'a, T>,
+    pub screening: &'a ScreenTask<'a, T>,
     pub scratch: &'a mut ScreenScratch<T>,
 }
 
@@ -28,7 +28,7 @@ impl<T: Element> IntegerKernel for Pass<'_, T> {
 
     #[inline(always)]
     fn run<I: Integers>(mut self, integers: I) {
-        let Screening { store, probes, patterns, shared, .. } = self.screening;
+        let ScreenTask { store, probes, patterns, shared, .. } = self.screening;
         let roundings = roundings::<T>(shared.plan.cols);
         self.scratch.codes.clear(store);
         for probe in probes.iter() {
