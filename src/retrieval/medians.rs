@@ -151,62 +151,37 @@ impl Parts {
 
     /// The least element at which the weights of no higher ones reach `amount`. Leaves parts out.
     pub fn reaching(&mut self, amount: f64) -> f64 {
-        if self.all.len() < 4 * SAMPLE || self.signed {
-            return sorted_median(&mut self.all, 0.0, amount);
-        }
-        // The weight of what has been left out below, and of what is left.
-        let (mut before, mut left) = (0.0, self.sum());
-        while self.all.len() >= 4 * SAMPLE {
-            let pivot = pivot(&self.all, (amount - before) / left);
-            let divided = self.divide(pivot);
-            if before + divided.below >= amount && divided.lower > 0 {
-                left = divided.below;
-                self.lower.truncate(divided.lower);
-                std::mem::swap(&mut self.all, &mut self.lower);
-            } else if before + divided.below + divided.at >= amount || divided.higher == 0 {
-                return pivot;
-            } else {
-                before += divided.below + divided.at;
-                left -= divided.below + divided.at;
-                self.higher.truncate(divided.higher);
-                std::mem::swap(&mut self.all, &mut self.higher);
-            }
-        }
-        sorted_median(&mut self.all, before, amount)
-    }
-
-    /// Copies the parts below a pivot and those above it to the fronts of two vectors, without a
-    /// branch, as nothing predicts the sides.
-    fn divide(&mut self, pivot: f64) -> Divided {
-        /// Sums beside one another: a single one would be waited for.
-        const CHAINS: usize = 4;
-        let Self { all, lower, higher, .. } = self;
-        lower.resize(all.len(), Part::default());
-        higher.resize(all.len(), Part::default());
-        let (mut low, mut high) = (0, 0);
-        let (mut below, mut at) = ([0.0; CHAINS], [0.0; CHAINS]);
-        for parts in all.chunks(CHAINS) {
-            for (chain, &part) in parts.iter().enumerate() {
+        let Self { signed, all, lower, higher } = self;
+        // The weight of what has been left out below.
+        let mut before = 0.0;
+        while all.len() >= 4 * SAMPLE && !*signed {
+            let pivot = pivot(all, amount - before);
+            let (mut low, mut high, mut to, mut at) = (0, 0, 0.0, 0.0);
+            lower.resize(all.len(), Part::default());
+            higher.resize(all.len(), Part::default());
+            // Without a branch, as nothing predicts the sides.
+            for &part in &*all {
                 let (is_lower, is_higher) = (part.element < pivot, part.element > pivot);
                 lower[low] = part;
                 higher[high] = part;
                 low += usize::from(is_lower);
                 high += usize::from(is_higher);
-                below[chain] += if is_lower { part.weight } else { 0.0 };
-                at[chain] += if is_lower || is_higher { 0.0 } else { part.weight };
+                to += if is_lower { part.weight } else { 0.0 };
+                at += if is_lower || is_higher { 0.0 } else { part.weight };
+            }
+            if before + to >= amount && low > 0 {
+                lower.truncate(low);
+                std::mem::swap(all, lower);
+            } else if before + to + at >= amount || high == 0 {
+                return pivot;
+            } else {
+                before += to + at;
+                higher.truncate(high);
+                std::mem::swap(all, higher);
             }
         }
-        let (below, at) = (below.iter().sum(), at.iter().sum());
-        Divided { lower: low, higher: high, below, at }
+        sorted_median(all, before, amount)
     }
-}
-
-/// How many parts are on either side of a pivot, and the weights below it and at it.
-struct Divided {
-    lower: usize,
-    higher: usize,
-    below: f64,
-    at: f64,
 }
 
 /// The least element at which the weights of no higher ones reach half of all.
@@ -229,13 +204,14 @@ fn sorted_median(parts: &mut [Part], before: f64, half: f64) -> f64 {
     found.map_or(f64::NAN, |part| part.element)
 }
 
-/// An element near the one at which the weights reach this share of all, as a sample tells.
-fn pivot(parts: &[Part], share: f64) -> f64 {
+/// An element near the one at which the weights reach `rest`, as a sample tells.
+fn pivot(parts: &[Part], rest: f64) -> f64 {
     let step = parts.len() / SAMPLE;
     let mut sample: [Part; SAMPLE] = std::array::from_fn(|i| parts[i * step]);
+    let all: f64 = parts.iter().map(|part| part.weight).sum();
     let of_sample: f64 = sample.iter().map(|part| part.weight).sum();
-    let amount = if share.is_finite() { of_sample * share } else { 0.0 };
-    sorted_median(&mut sample, 0.0, amount)
+    let half = if all > 0.0 { of_sample * (rest / all) } else { 0.0 };
+    sorted_median(&mut sample, 0.0, half)
 }
 
 #[cfg(test)]
