@@ -51,16 +51,20 @@ pub unsafe fn run<T: Element>(
     recall: *const Recall<T>,
     gradients: *const Gradients<T>,
 ) -> Result<(), String> {
-    // SAFETY: as the caller says.
+    // SAFETY: `as_mut` checks for null; otherwise `memory` is a live handle from `new`, by the
+    // precondition.
     let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
-    // SAFETY: as the caller says.
+    // SAFETY: `recall` is null, which `Reading::new` checks, or a struct whose pointers are as it
+    // says, by the precondition.
     let reading = unsafe { Reading::new(memory, recall) }?;
-    // SAFETY: as the caller says.
+    // SAFETY: `read` checks for null and for the size of the struct, which is one of this type by
+    // the precondition.
     let gradients = unsafe { read(gradients) }?;
     let (stored, batch) = (&memory.memory, reading.recall.batch);
     let width = stored.value_dim().unwrap_or(stored.dim());
     let count = span("d_retrieved", (batch, width), width)?;
-    // SAFETY: as the caller says: rows that span so many elements, and an element for each probe.
+    // SAFETY: `slice` checks for null; otherwise the precondition promises rows that span `count`
+    // elements, and an element for each probe.
     let (retrieved, lse, energy) = unsafe {
         (
             slice(gradients.d_retrieved, count),
@@ -78,7 +82,8 @@ pub unsafe fn run<T: Element>(
     let shared = reading.recall.bias_stride == 0;
     let each = |there: bool| if there { gradients.bias } else { std::ptr::null_mut() };
     let mut to = hk::Gradients::default();
-    // SAFETY: as the caller says, of all of them.
+    // SAFETY: `matrix` and `slice_mut` check for null; otherwise each of them has the elements of
+    // its shape and overlaps no other, by the precondition.
     unsafe {
         to.probes = matrix("probes", gradients.probes, (batch, dim))?;
         to.patterns = matrix("patterns", gradients.patterns, (patterns, dim))?;

@@ -92,19 +92,23 @@ pub unsafe fn run<T: Element>(
     recall: *const Recall<T>,
     learn: *const Learn,
 ) -> Result<(), String> {
-    // SAFETY: as the caller says.
+    // SAFETY: `as_mut` checks for null; otherwise `memory` is a live handle from `new`, by the
+    // precondition.
     let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
-    // SAFETY: as the caller says.
+    // SAFETY: `recall` is null, which `Reading::new` checks, or a struct whose pointers are as it
+    // says, by the precondition.
     let reading = unsafe { Reading::new(memory, recall) }?;
     let mut best = reading.best_buffer();
-    // SAFETY: as the caller says.
+    // SAFETY: the outputs that are not null have as many elements as the struct says and overlap no
+    // others, by the precondition.
     let outputs: Outputs<'_, T> = unsafe { reading.outputs(memory, &mut best) }?;
-    // SAFETY: as the caller says.
+    // SAFETY: `read` checks for null and for the size of the struct, which is one of this type by
+    // the precondition.
     let plasticity = unsafe { read(learn) }?.plasticity::<T>()?;
     let (retrieval, context) = (reading.retrieval()?, &mut memory.context);
     let found = &mut memory.recall;
     retrieval.recall(reading.probes, &memory.memory, outputs, found, context).map_err(text)?;
-    // SAFETY: as the caller says.
+    // SAFETY: `best` of the struct is null or has an entry for each probe, by the precondition.
     unsafe { reading.write_best(&best) };
     plasticity.learn(&memory.recall, &mut memory.memory, None, context).map_err(text)
 }

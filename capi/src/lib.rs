@@ -58,7 +58,8 @@ unsafe fn rows<'a, T>(
         return Err(missing(name));
     }
     let count = options::span(name, (rows, cols), stride)?;
-    // SAFETY: the caller says that there are these rows, and they span so many elements.
+    // SAFETY: `start` is not null, as checked above, and points to rows that span `count` elements,
+    // by the precondition.
     let elements = unsafe { std::slice::from_raw_parts(start, count) };
     MatRef::with_stride(elements, rows, cols, stride).map_err(|error| format!("{name}: {error}"))
 }
@@ -72,7 +73,8 @@ fn text(error: hk::Error) -> String {
 unsafe fn new<T: Element>(start: *const T, shape: (usize, usize), stride: usize) -> *mut Handle<T> {
     let mut made = std::ptr::null_mut();
     guard(|| {
-        // SAFETY: as the caller says.
+        // SAFETY: `rows` checks for null and for the stride; otherwise such rows are there, by the
+        // precondition.
         let rows = unsafe { rows("rows", start, shape, stride) }?;
         let memory = Memory::from_rows(rows).map_err(text)?;
         made = Box::into_raw(Box::new(Handle {
@@ -95,9 +97,11 @@ unsafe fn set_values<T: Element>(
     stride: usize,
 ) -> Status {
     guard(|| {
-        // SAFETY: as the caller says.
+        // SAFETY: `as_mut` checks for null; otherwise `memory` is a live handle from `new`, by the
+        // precondition.
         let kept = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
-        // SAFETY: as the caller says.
+        // SAFETY: `rows` checks for null and for the stride; otherwise such rows are there, by the
+        // precondition.
         let values = unsafe { rows("rows", start, (kept.memory.patterns(), dim), stride) }?;
         kept.memory = kept.memory.clone().with_values(values).map_err(text)?;
         Ok(())
@@ -117,11 +121,13 @@ unsafe fn free<T>(memory: *mut Handle<T>) {
 /// `memory` is null or one of `new`; the numbers are null or may be written.
 unsafe fn shape<T: Element>(memory: *const Handle<T>, [n, d, e]: [*mut usize; 3]) -> Status {
     guard(|| {
-        // SAFETY: as the caller says.
+        // SAFETY: `as_ref` checks for null; otherwise `memory` is a live handle from `new`, by the
+        // precondition.
         let memory = &unsafe { memory.as_ref() }.ok_or_else(|| missing("memory"))?.memory;
         let found = [memory.patterns(), memory.dim(), memory.value_dim().unwrap_or(0)];
         for (to, found) in [n, d, e].into_iter().zip(found) {
-            // SAFETY: as the caller says.
+            // SAFETY: `as_mut` checks for null; otherwise the number may be written, by the
+            // precondition.
             if let Some(to) = unsafe { to.as_mut() } {
                 *to = found;
             }
@@ -134,11 +140,13 @@ unsafe fn shape<T: Element>(memory: *const Handle<T>, [n, d, e]: [*mut usize; 3]
 /// `memory` is null or one of `new`; `start` is null or points to rows that may be written.
 unsafe fn copy<T: Element>(memory: *const Handle<T>, start: *mut T, stride: usize) -> Status {
     guard(|| {
-        // SAFETY: as the caller says.
+        // SAFETY: `as_ref` checks for null; otherwise `memory` is a live handle from `new`, by the
+        // precondition.
         let memory = &unsafe { memory.as_ref() }.ok_or_else(|| missing("memory"))?.memory;
         let shape = (memory.patterns(), memory.dim());
         let count = options::span("rows", shape, stride)?;
-        // SAFETY: as the caller says.
+        // SAFETY: null is checked there; otherwise so many elements are there by the precondition,
+        // and `count` is what the shape spans.
         let to = unsafe { options::slice_mut(start, count) }.ok_or_else(|| missing("rows"))?;
         let to = MatMut::with_stride(to, shape.0, shape.1, stride);
         let mut to = to.map_err(|error| format!("rows: {error}"))?;
@@ -162,7 +170,8 @@ macro_rules! functions {
             dim: usize,
             stride: usize,
         ) -> *mut Handle<$type> {
-            // SAFETY: as the caller says.
+            // SAFETY: `new` checks for null; otherwise the pointers are as the precondition of this
+            // function says, which is that of `new`.
             unsafe { new(rows, (patterns, dim), stride) }
         }
 
@@ -179,7 +188,8 @@ macro_rules! functions {
             dim: usize,
             stride: usize,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `set_values` checks for null; otherwise the pointers are as the precondition
+            // of this function says, which is that of `set_values`.
             unsafe { set_values(memory, rows, dim, stride) }
         }
 
@@ -195,7 +205,8 @@ macro_rules! functions {
             dim: *mut usize,
             value_dim: *mut usize,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `shape` checks for null; otherwise the pointers are as the precondition of
+            // this function says, which is that of `shape`.
             unsafe { shape(memory, [patterns, dim, value_dim]) }
         }
 
@@ -210,7 +221,8 @@ macro_rules! functions {
             rows: *mut $type,
             stride: usize,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `copy` checks for null; otherwise the pointers are as the precondition of
+            // this function says, which is that of `copy`.
             unsafe { copy(memory, rows, stride) }
         }
 
@@ -220,7 +232,8 @@ macro_rules! functions {
         /// `memory` is null or a memory, which is not used again.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $free(memory: *mut Handle<$type>) {
-            // SAFETY: as the caller says.
+            // SAFETY: `free` checks for null; otherwise the pointers are as the precondition of
+            // this function says, which is that of `free`.
             unsafe { free(memory) }
         }
     };
@@ -240,7 +253,8 @@ macro_rules! calls {
             memory: *mut Handle<$type>,
             recall: *const Recall<$type>,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `memory` and the structs are null, which `run` checks, or as the precondition
+            // of this function says, which is that of `run`.
             guard(|| unsafe { recall::run(memory, recall) })
         }
 
@@ -255,7 +269,8 @@ macro_rules! calls {
             recall: *const Recall<$type>,
             settle: *const Settle<$type>,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `memory` and the structs are null, which `run` checks, or as the precondition
+            // of this function says, which is that of `run`.
             guard(|| unsafe { settle::run(memory, recall, settle) })
         }
 
@@ -269,7 +284,8 @@ macro_rules! calls {
             recall: *const Recall<$type>,
             learn: *const Learn,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `memory` and the structs are null, which `run` checks, or as the precondition
+            // of this function says, which is that of `run`.
             guard(|| unsafe { learning::run(memory, recall, learn) })
         }
 
@@ -283,7 +299,8 @@ macro_rules! calls {
             recall: *const Recall<$type>,
             gradients: *const Gradients<$type>,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `memory` and the structs are null, which `run` checks, or as the precondition
+            // of this function says, which is that of `run`.
             guard(|| unsafe { gradients::run(memory, recall, gradients) })
         }
 
@@ -297,7 +314,8 @@ macro_rules! calls {
             recall: *const Recall<$type>,
             top_k: *const TopK<$type>,
         ) -> Status {
-            // SAFETY: as the caller says.
+            // SAFETY: `memory` and the structs are null, which `run` checks, or as the precondition
+            // of this function says, which is that of `run`.
             guard(|| unsafe { top_k::run(memory, recall, top_k) })
         }
     };

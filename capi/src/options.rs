@@ -44,7 +44,7 @@ pub unsafe fn read<O: Versioned>(options: *const O) -> Result<O, String> {
 /// # Safety
 /// `start` is null or points to them, and nothing writes to them for the lifetime.
 pub unsafe fn slice<'a, T>(start: *const T, count: usize) -> Option<&'a [T]> {
-    // SAFETY: as the caller says.
+    // SAFETY: `start` is not null here, and then points to `count` elements, by the precondition.
     (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start, count) })
 }
 
@@ -53,7 +53,7 @@ pub unsafe fn slice<'a, T>(start: *const T, count: usize) -> Option<&'a [T]> {
 /// # Safety
 /// `start` is null or points to them, and nothing else uses them for the lifetime.
 pub unsafe fn slice_mut<'a, T>(start: *mut T, count: usize) -> Option<&'a mut [T]> {
-    // SAFETY: as the caller says.
+    // SAFETY: `start` is not null here, and then points to `count` elements, by the precondition.
     (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts_mut(start, count) })
 }
 

@@ -125,16 +125,19 @@ impl<'a, T: Element> Reading<'a, T> {
     /// # Safety
     /// As for `hk_recall_f32`, of what is read.
     pub unsafe fn new(memory: &Handle<T>, recall: *const Recall<T>) -> Result<Self, String> {
-        // SAFETY: as the caller says.
+        // SAFETY: `read` checks for null and for the size of the struct, which is one of this type
+        // by the precondition.
         let recall = unsafe { read(recall) }?;
         let (patterns, dim) = (memory.memory.patterns(), memory.memory.dim());
         let shape = (recall.batch, dim);
-        // SAFETY: as the caller says.
+        // SAFETY: `rows` checks for null and for the stride; otherwise such rows are there, by the
+        // precondition.
         let probes = unsafe { rows("probes", recall.probes, shape, recall.probe_stride) }?;
         let each = |stride| (if stride == 0 { 1 } else { recall.batch }, patterns);
         let of_mask = each(recall.mask_stride);
         let count = span("mask", of_mask, recall.mask_stride)?;
-        // SAFETY: as the caller says.
+        // SAFETY: null is checked there; otherwise so many elements are there by the precondition,
+        // and `count` is what the shape spans.
         let mask = unsafe { slice(recall.mask, count) };
         let masks = mask.map(|mask| {
             let row = |b: usize| &mask[b * recall.mask_stride..][..patterns];
@@ -143,7 +146,8 @@ impl<'a, T: Element> Reading<'a, T> {
         let of_bias = each(recall.bias_stride);
         let bias = match recall.bias.is_null() {
             true => None,
-            // SAFETY: as the caller says.
+            // SAFETY: `rows` checks for null and for the stride; otherwise such rows are there, by
+            // the precondition.
             false => Some(unsafe {
                 rows("bias", recall.bias, of_bias, recall.bias_stride.max(patterns))
             }?),
@@ -183,7 +187,8 @@ impl<'a, T: Element> Reading<'a, T> {
     /// # Safety
     /// As for `hk_recall_f32`, of what is written.
     pub unsafe fn write_best(&self, best: &[Option<usize>]) {
-        // SAFETY: as the caller says.
+        // SAFETY: null is checked there; otherwise so many elements are there by the precondition,
+        // and `count` is what the shape spans.
         let to = unsafe { slice_mut(self.recall.best, best.len()) };
         for (to, best) in to.into_iter().flatten().zip(best) {
             // C's word for no pattern at all is SIZE_MAX.
@@ -204,7 +209,8 @@ impl<'a, T: Element> Reading<'a, T> {
         let width = memory.memory.value_dim().unwrap_or(memory.memory.dim());
         let stride = recall.retrieved_stride;
         let count = span("retrieved", (batch, width), stride)?;
-        // SAFETY: as the caller says: rows that span so many elements.
+        // SAFETY: `slice_mut` checks for null; otherwise the rows span `count` elements, by the
+        // precondition.
         let retrieved = unsafe { slice_mut(recall.retrieved, count) };
         let retrieved = retrieved
             .map(|to| MatMut::with_stride(to, batch, width, stride))
@@ -212,8 +218,8 @@ impl<'a, T: Element> Reading<'a, T> {
             .map_err(|error| format!("retrieved: {error}"))?;
         let shape = (batch, self.patterns);
         let mut outputs = Outputs::default().with_retrieved(retrieved);
-        // SAFETY: as the caller says, of all of them: they have an element for each probe, or a row
-        // for each.
+        // SAFETY: null is checked there; otherwise each has an element or a row for each probe and
+        // overlaps no other, by the precondition.
         unsafe {
             outputs.similarities = matrix("similarities", recall.similarities, shape)?;
             outputs.memory_weights = matrix("memory_weights", recall.memory_weights, shape)?;
@@ -238,7 +244,8 @@ pub unsafe fn matrix<'a, T>(
     shape: (usize, usize),
 ) -> Result<Option<MatMut<'a, T>>, String> {
     let count = span(name, shape, shape.1)?;
-    // SAFETY: as the caller says.
+    // SAFETY: null is checked there; otherwise so many elements are there by the precondition, and
+    // `count` is what the shape spans.
     let elements = unsafe { slice_mut(start, count) };
     elements.map(|to| MatMut::new(to, shape.0, shape.1)).transpose().map_err(text)
 }
@@ -251,16 +258,19 @@ pub unsafe fn run<T: Element>(
     memory: *mut Handle<T>,
     recall: *const Recall<T>,
 ) -> Result<(), String> {
-    // SAFETY: as the caller says.
+    // SAFETY: `as_mut` checks for null; otherwise `memory` is a live handle from `new`, by the
+    // precondition.
     let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
-    // SAFETY: as the caller says.
+    // SAFETY: `recall` is null, which `Reading::new` checks, or a struct whose pointers are as it
+    // says, by the precondition.
     let reading = unsafe { Reading::new(memory, recall) }?;
     let mut best = reading.best_buffer();
-    // SAFETY: as the caller says.
+    // SAFETY: the outputs that are not null have as many elements as the struct says and overlap no
+    // others, by the precondition.
     let outputs = unsafe { reading.outputs(memory, &mut best) }?;
     let retrieval = reading.retrieval()?;
     retrieval.run(reading.probes, &memory.memory, outputs, &mut memory.context).map_err(text)?;
-    // SAFETY: as the caller says.
+    // SAFETY: `best` of the struct is null or has an entry for each probe, by the precondition.
     unsafe { reading.write_best(&best) };
     Ok(())
 }

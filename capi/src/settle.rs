@@ -57,15 +57,19 @@ pub unsafe fn run<T: Element>(
     recall: *const Recall<T>,
     settle: *const Settle<T>,
 ) -> Result<(), String> {
-    // SAFETY: as the caller says.
+    // SAFETY: `as_mut` checks for null; otherwise `memory` is a live handle from `new`, by the
+    // precondition.
     let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
-    // SAFETY: as the caller says.
+    // SAFETY: `read` checks for null and for the size of the struct, which is one of this type by
+    // the precondition.
     let settle = unsafe { read(settle) }?;
-    // SAFETY: as the caller says.
+    // SAFETY: `read` checks for null and for the size of the struct, which is one of this type by
+    // the precondition.
     let mut how = unsafe { read(recall) }?;
     // The probes that are updated are those of `settle`.
     (how.probes, how.probe_stride) = (settle.probes, memory.memory.dim());
-    // SAFETY: as the caller says. The probes are not read through this, but for their being there.
+    // SAFETY: `recall` is null, which `Reading::new` checks, or a struct whose pointers are as it
+    // says, by the precondition.
     let reading = unsafe { Reading::new(memory, &how) }?;
     let retrieval = reading.retrieval()?;
     let batch = how.batch;
@@ -81,7 +85,8 @@ pub unsafe fn run<T: Element>(
     let mut settled = Settled::new();
     let context = &mut memory.context;
     retrieval.settle(&memory.memory, &mut probes, stop, &mut settled, context).map_err(text)?;
-    // SAFETY: as the caller says, of all three; nothing reads the probes of the caller any more.
+    // SAFETY: null is checked there; otherwise all three have room for every probe, by the
+    // precondition. They may overlap the caller's probes, which nothing reads any more.
     let (to, steps, settling) = unsafe {
         (
             slice_mut(settle.probes, count),

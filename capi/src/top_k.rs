@@ -37,14 +37,17 @@ pub unsafe fn run<T: Element>(
     recall: *const Recall<T>,
     top_k: *const TopK<T>,
 ) -> Result<(), String> {
-    // SAFETY: as the caller says.
+    // SAFETY: `as_mut` checks for null; otherwise `memory` is a live handle from `new`, by the
+    // precondition.
     let memory = unsafe { memory.as_mut() }.ok_or_else(|| missing("memory"))?;
-    // SAFETY: as the caller says.
+    // SAFETY: `recall` is null, which `Reading::new` checks, or a struct whose pointers are as it
+    // says, by the precondition.
     let reading = unsafe { Reading::new(memory, recall) }?;
-    // SAFETY: as the caller says.
+    // SAFETY: `read` checks for null and for the size of the struct, which is one of this type by
+    // the precondition.
     let top_k = unsafe { read(top_k) }?;
     let shape = (reading.recall.batch, top_k.k);
-    // SAFETY: as the caller says, of both.
+    // SAFETY: `matrix` checks for null; otherwise both have batch x k elements, by the precondition.
     let (indices, scores) = unsafe {
         (matrix("indices", top_k.indices, shape)?, matrix("scores", top_k.scores, shape)?)
     };

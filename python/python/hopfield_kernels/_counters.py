@@ -24,9 +24,8 @@ def counters() -> Counters:
     """What the last `retrieve`, `recall`, `backward`, `learn` or `grow` has read.
 
     Of a `Memory`, in this thread: other threads have counters of their own. A call that was refused
-    leaves what it had counted until then. Where threads share the patterns of a probe, it counts
-    once for each share; `with hk.threads(1)` counts probes. Neither `top_k` nor a softmax whose
-    probes are never screened (`screening="never"`, few patterns) is counted: all are 0 then.
+    leaves what it had counted until then. Each probe counts once in every recall or search, in
+    `probes` or in `dense`; all numbers but `listed` are the same for any number of threads.
 
     >>> import numpy as np, hopfield_kernels as hk
     >>> rows = np.random.default_rng(0).normal(size=(1000, 64)).astype(np.float32)

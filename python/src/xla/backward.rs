@@ -26,7 +26,7 @@ pub unsafe extern "C" fn handler(frame: *mut CallFrame) -> *mut abi::Error {
         abi::F64 => with_place(|place: &mut Place<f64>| backward(&frame, &mut place.context)),
         found => Err(format!("gradient: expected float32 or float64, got type {found} of XLA")),
     };
-    // SAFETY: XLA calls this function, as the caller says.
+    // SAFETY: the frame is XLA's, by the precondition of this function.
     unsafe { answer(frame, body) }
 }
 

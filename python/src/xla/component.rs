@@ -39,7 +39,7 @@ macro_rules! handler {
         /// # Safety
         /// XLA calls it, with a frame.
         pub unsafe extern "C" fn $name(frame: *mut CallFrame) -> *mut abi::Error {
-            // SAFETY: XLA calls this function, as the caller says.
+            // SAFETY: the frame is XLA's, by the precondition of this function.
             unsafe { answer(frame, |frame| run($method, &frame)) }
         }
     };

@@ -43,9 +43,9 @@ pub unsafe fn answer(
     frame: *mut CallFrame,
     body: impl FnOnce(Frame<'_>) -> Result<(), String>,
 ) -> *mut abi::Error {
-    // SAFETY: the caller says that the frame is one.
+    // SAFETY: XLA's frame is initialised and outlives the call; the precondition says that it is one.
     let frame = unsafe { &*frame };
-    // SAFETY: the frame is one, as the caller says.
+    // SAFETY: the frame is one of XLA's, by the precondition.
     if unsafe { tell_metadata(frame) } {
         return std::ptr::null_mut();
     }
