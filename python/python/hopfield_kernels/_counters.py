@@ -21,7 +21,7 @@ class Counters(NamedTuple):
 
 
 def counters() -> Counters:
-    """What the last `retrieve`, `recall`, `backward`, `learn` or `grow` has read.
+    """What the last `retrieve`, `recall`, `top_k`, `backward`, `learn` or `grow` has read.
 
     Of a `Memory`, in this thread: other threads have counters of their own. A call that was refused
     leaves what it had counted until then. Each probe counts once in every recall or search, in
