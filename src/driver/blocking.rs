@@ -44,6 +44,8 @@ const KEPT_BYTES: u64 = 32 << 20;
 const BEYOND_L2: u64 = 1 << 20;
 /// With more bytes of patterns than this, most come from memory, or from an L3 that is shared.
 const LARGE: u64 = 8 << 20;
+/// More bytes of patterns than this do not fit into the L3 that a few cores share.
+const BEYOND_L3: u64 = 32 << 20;
 
 /// Most probe tiles in a probe block.
 pub(crate) const PROBE_BLOCK: usize = 32;
@@ -163,6 +165,11 @@ impl Plan {
         self.bytes::<T>() > LARGE
     }
 
+    /// Whether the patterns come from memory even where L3 is large.
+    pub fn is_beyond_l3<T: Element>(self) -> bool {
+        self.bytes::<T>() > BEYOND_L3
+    }
+
     /// Whether blocks are prefetched to L2 for `probes` probes. A few probes spend most of their
     /// time waiting for L3 anyway, and a prefetch costs them more than it gains.
     pub fn prefetches<T: Element>(self, probes: usize) -> bool {
@@ -269,6 +276,8 @@ mod tests {
         assert!(!at_l2.prefetches::<f32>(many) && beyond_l2.prefetches::<f32>(many));
         assert!(!at_l2.prefetches_strips::<f32>() && beyond_l2.prefetches_strips::<f32>());
         assert!(!at_most.is_large::<f32>() && large.is_large::<f32>());
+        let (at_l3, beyond_l3) = (of(128 << 10), of((128 << 10) + 1));
+        assert!(!at_l3.is_beyond_l3::<f32>() && beyond_l3.is_beyond_l3::<f32>());
     }
 
     #[test]

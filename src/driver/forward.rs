@@ -101,8 +101,9 @@ pub struct Forward<'a, T> {
     pub prefetches: bool,
     /// Whether the next row strip is prefetched while the current one is projected.
     pub prefetches_strips: bool,
-    /// Whether the patterns come from memory.
-    pub is_large: bool,
+    /// Whether the patterns are taken to come from memory: for one probe they are then prefetched
+    /// further ahead.
+    pub from_memory: bool,
     /// Most probes in a tile, which share the loads of a pattern: at most `PROBE_TILE`.
     pub probe_tile: usize,
     /// Most tiles in a probe block: at most `PROBE_BLOCK`.
@@ -216,7 +217,7 @@ impl<T: Element> Forward<'_, T> {
             state,
             retrieved: retrieved.row_mut(0),
             prefetches: self.prefetches_strips,
-            further: decode::further::<T, E>(patterns.forward_stride(), self.is_large),
+            further: decode::further::<T, E>(patterns.forward_stride(), self.from_memory),
         }
         .run(simd);
         let scores = &scores[..block.len()];
@@ -307,7 +308,7 @@ impl<T: Element> Forward<'_, T> {
             block: block.clone(),
             panels: self.scratch.panels,
             list: self.scratch.list,
-            from_memory: self.is_large && self.patterns.padded().is_some(),
+            from_memory: self.from_memory && self.patterns.padded().is_some(),
             ahead,
         }
     }

@@ -56,7 +56,7 @@ impl<T: Element> SplitScan<'_, T> {
             block: shared.plan.block,
             prefetches: false,
             prefetches_strips: false,
-            is_large: shared.plan.is_large::<T>(),
+            from_memory: shared.plan.is_large::<T>(),
             probe_tile: PROBE_TILE,
             probe_block: shared.plan.probe_block::<T>(),
             states: &mut space.states[..probes.rows()],

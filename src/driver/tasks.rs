@@ -351,7 +351,7 @@ impl<T: Element> SplitTask<'_, T> {
             block: shared.plan.block,
             prefetches: shared.plan.prefetches::<T>(count),
             prefetches_strips: shared.plan.prefetches_strips::<T>(),
-            is_large: shared.plan.is_large::<T>(),
+            from_memory: shared.plan.is_beyond_l3::<T>(),
             probe_tile: shared.probe_tile,
             probe_block: shared.plan.probe_block::<T>(),
             states: self.to.states,
