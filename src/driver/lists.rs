@@ -46,7 +46,7 @@ impl<T: Element> Lists<'_, T> {
     }
 
     /// Raises the bounds to those of other lists of the same probes, or to what `raise` makes of
-    /// these: what is no candidate beside some of the patterns is none beside all.
+    /// these: a pattern that some of the patterns rule out is ruled out by all of them.
     pub fn raise_bounds(&mut self, others: &Lists<'_, T>, raise: Option<&Raise<'_, T>>) {
         let (scores, heads) = (others.scores.as_ref(), others.heads.as_ref());
         for b in 0..heads.rows() {

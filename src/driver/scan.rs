@@ -81,7 +81,7 @@ impl<T> Default for ScanScratch<T> {
 pub(crate) enum Scanned {
     /// Those of all patterns.
     All,
-    /// Those that codes did not rule out: so many, of all probes together.
+    /// Those that codes did not rule out, and their number over all probes.
     Listed(u64),
 }
 

@@ -14,7 +14,8 @@ use crate::memory::rows::Rows;
 use crate::simd::{Element, Level};
 use crate::similarity::accumulate::Sums;
 
-/// From so many entries for each probe and block on, probes take the patterns block by block.
+/// With at least this many entries for each probe and block, probes take the patterns block by
+/// block.
 const DENSE: usize = 16;
 
 /// How to run: the level, the blocking and the threads.

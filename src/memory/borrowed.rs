@@ -1,4 +1,4 @@
-//! A memory over rows that somebody else holds.
+//! A memory over rows that the caller owns.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -147,7 +147,7 @@ impl<T> Deref for Borrowed<'_, T> {
     }
 }
 
-/// Patterns that are read and learn where they are: rows that somebody else holds, padded with
+/// Patterns that are read and learn where they are: rows that the caller owns, padded with
 /// zeros to whole vectors as for [`Borrowed::padded`].
 ///
 /// ```

@@ -6,11 +6,11 @@ use std::{ops::Range, sync::Arc};
 
 use crate::memory::layout::{Aligned, LINE};
 
-/// Bytes of somebody else, or of a file.
+/// Bytes that the caller owns, or those of a file.
 #[derive(Debug)]
 pub(crate) enum Bytes {
     Borrowed(Foreign),
-    /// A copy of somebody else's.
+    /// A copy of the caller's.
     Owned(Aligned<u8>),
     /// A part of a mapped file.
     #[cfg(feature = "files")]
@@ -34,7 +34,7 @@ impl Bytes {
 }
 
 impl Clone for Bytes {
-    /// Maps are shared; a copy of somebody else's bytes is nobody else's.
+    /// Maps are shared; the caller's bytes are copied.
     fn clone(&self) -> Self {
         match self {
             Self::Borrowed(bytes) => Self::Owned(Aligned::from_slice(LINE, bytes)),
@@ -59,7 +59,7 @@ impl Deref for Bytes {
     }
 }
 
-/// Bytes of somebody else.
+/// Bytes that the caller owns.
 #[derive(Debug)]
 pub(crate) struct Foreign {
     start: *const u8,

@@ -126,7 +126,7 @@ impl DerefMut for Pages {
     }
 }
 
-/// Elements of somebody else.
+/// Elements that the caller owns.
 #[derive(Debug)]
 pub(crate) struct Shared<T> {
     start: *const T,
@@ -156,7 +156,7 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-/// Elements of somebody else that are this value's alone for as long as it lives.
+/// Elements that the caller owns and lends to this value exclusively.
 #[derive(Debug)]
 pub(crate) struct Lent<T> {
     start: *mut T,

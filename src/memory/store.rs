@@ -85,7 +85,7 @@ impl<E: bytemuck::Pod> Grid<E> {
             return Err(Error::Slice { operand, rows, cols, needed, found: self.numbers.len() });
         };
         let mut numbers = Storage::zeros(wanted * self.stride);
-        // The last row of somebody else's may end where its numbers do.
+        // The caller's last row may end without padding.
         let used = (used * self.stride).min(self.numbers.len());
         numbers[..used].copy_from_slice(&self.numbers[..used]);
         self.numbers = numbers;
@@ -220,7 +220,7 @@ impl<T: Element> Store<T> {
     /// Makes sure that rows can be replaced: copied bytes become padded rows.
     ///
     /// # Errors
-    /// [`Error::Store`] where rows belong to somebody else or to a file.
+    /// [`Error::Store`] where rows belong to the caller or to a file.
     pub fn make_writable(&mut self, (rows, dim): Shape) -> Result<()> {
         let Self::Bytes(store) = self else { return Ok(()) };
         if !store.bytes.is_owned() {

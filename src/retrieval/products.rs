@@ -95,8 +95,8 @@ pub(crate) fn combine<T: Element>(
     expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
     let mut shared = Shared::plain(Job::Combine, memory, context.level()?);
-    // Probes of a group share their patterns, and 0 NaN is NaN: where there is such a pattern, each
-    // probe has a group, and with it a list of weights that are not 0, of its own.
+    // The probes of a tile share the list of active patterns, and 0 NaN is NaN. If a pattern is not
+    // finite, each probe therefore has a tile of its own.
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
         shared.probe_tile = 1;
     }

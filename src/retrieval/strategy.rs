@@ -5,8 +5,8 @@
 //! are within reach of the highest one (see `driver::sparse`): the codes of a memory save it most
 //! of the scores, and without codes it saves most of the projection.
 //!
-//! A strategy has its bits, so which one a probe takes depends on the probe, the memory, β, biases
-//! and masks alone: not on codes, the batch, threads, the level, or what came before.
+//! The two round differently. Which one a probe takes therefore depends on the probe, the memory, β,
+//! biases and masks alone: not on codes, the batch, threads, the level, or earlier calls.
 //!
 //! ```text
 //! few or short patterns, or a probe that is bounded       streaming
@@ -132,11 +132,11 @@ impl Counters {
 /// Fewer patterns, or patterns of fewer features, are always streamed.
 const LEAST_PATTERNS: usize = 256;
 const LEAST_FEATURES: usize = 32;
-/// Patterns of a sample: one in so many, at least and at most so many.
+/// The sample has one pattern in 128, but at least 16 and at most 256.
 const SAMPLE_SHARE: usize = 128;
 const FEWEST: usize = 16;
 const MOST: usize = 256;
-/// The share of a sample within reach from which on a probe is streamed.
+/// A probe is streamed if more than one pattern of the sample in this many is within the window.
 const DENSE_SHARE: usize = 8;
 
 /// Scratch for the choice, and its result.

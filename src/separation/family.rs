@@ -154,7 +154,7 @@ impl Separation {
         }
     }
 
-    /// Whether a pattern of no weight is the rule: weights are solved for candidates alone.
+    /// Whether this is a softmax, whose weights are computed while the scores are streamed.
     pub(crate) fn is_softmax(self) -> bool {
         matches!(self, Self::Softmax | Self::SoftmaxPlus(_)) || self == Self::Entmax(1.0)
     }

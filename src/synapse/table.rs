@@ -53,7 +53,7 @@ impl<T: Element> Table<T> {
         Self { values: vec![T::ZERO; rows * cols], rows, cols }
     }
 
-    /// Asks for memory for so many rows, and changes nothing.
+    /// Reserves memory for `rows` rows, and changes nothing.
     ///
     /// # Errors
     /// [`Error::Allocation`] where the allocator does not grant it.
@@ -65,13 +65,13 @@ impl<T: Element> Table<T> {
         self.values.try_reserve_exact(more).map_err(|_| refused())
     }
 
-    /// Makes room for so many rows, which hold anything.
+    /// Changes the number of rows, whose contents are unspecified.
     pub fn resize(&mut self, rows: usize) {
         self.values.resize(rows * self.cols, T::ZERO);
         self.rows = rows;
     }
 
-    /// Becomes so many rows of zeros.
+    /// Becomes `rows` rows of zeros.
     pub fn clear(&mut self, rows: usize) {
         self.resize(rows);
         self.values.fill(T::ZERO);

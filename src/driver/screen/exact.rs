@@ -122,7 +122,7 @@ impl<T: Element> ScreenTask<'_, T> {
         let Threshold::KthWidth { k, .. } = self.threshold else { return };
         let ScreenScratch { codes, lists, lowest, .. } = scratch;
         let list = &mut lists[b];
-        // What is done to a score is done to its bound from above alone.
+        // Biases and norms have been applied to the bounds from above, but not to those from below.
         if self.shared.scoring.is_none() && k > 0 && list.indices.len() >= k {
             let bounds = self.store.bounds(0..self.store.patterns());
             let entries = list.indices.iter().zip(&list.bounds);

@@ -19,8 +19,8 @@
 //!    with none (see `memory::codes`).
 //! 2. The highest score so far is an exact one. A bound from below would be as wide as that from
 //!    above, and a new highest is found about log N times only.
-//! 3. Scores are computed once the pass over the codes has ended: until it has come to the patterns
-//!    that a probe resembles, most of the others seem to be near.
+//! 3. Scores are computed after the pass over all codes. Early in the pass the cut is still low, and
+//!    most patterns are listed.
 
 mod exact;
 mod listing;
@@ -40,7 +40,7 @@ use crate::separation::candidates::Threshold;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
 
-/// A split is scored as a whole if more than one in so many of its patterns is listed.
+/// If more than a third of a split's patterns are listed, all of them are scored.
 const DENSE: usize = 3;
 
 impl<T: Element> ScreenTask<'_, T> {

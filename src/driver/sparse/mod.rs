@@ -320,7 +320,7 @@ impl<T: Element> Sparse<'_, T> {
     fn potential(&self, theta: &[f64], row_max: T) -> f64 {
         match (self.potentials, theta.is_empty()) {
             (false, _) => f64::NAN,
-            // Nothing is within reach: the highest score tells what that is worth.
+            // No score is above the threshold: the potential is that of the highest one.
             (true, true) => value(self.separation, &[self.beta * row_max.to_f64()]),
             (true, false) => value(self.separation, theta),
         }

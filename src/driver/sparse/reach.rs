@@ -8,10 +8,12 @@ use crate::simd::Element;
 
 /// Most bytes of the lists of a chunk of probes.
 const LIST_BYTES: usize = 64 << 20;
-/// From so many candidates on, a sample of at most this size bounds the support first.
+/// With at least this many candidates, the support is first bounded by a sample of them, which has
+/// at most `SAMPLE`.
 const MANY: usize = 400;
 const SAMPLE: usize = 192;
-/// The share of the patterns that lists have room for at first, and at least so many of them.
+/// The lists of a probe have room for one pattern in `EXPECTED_SHARE` at first, and for at least
+/// `EXPECTED`.
 const EXPECTED_SHARE: usize = 8;
 const EXPECTED: usize = 1024;
 

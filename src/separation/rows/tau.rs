@@ -82,7 +82,7 @@ pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
 /// How far below a solution the last steps begin.
 const NEAR: f64 = 1.0 / (1 << 24) as f64;
 
-/// From so many scores on, a sample of them tells where to begin.
+/// With at least this many scores, the iteration starts from the solution for a sample of them.
 const MANY: usize = 1024;
 const SAMPLE: usize = 128;
 
