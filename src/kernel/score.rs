@@ -204,14 +204,17 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
     /// for. With `AHEAD`, rows are prefetched.
     ///
     /// # Safety
-    /// - As for `panels`.
+    /// - There is one probe.
+    /// - `chunk` is within the rows of both matrices, and `rows` names rows of the patterns alone.
+    /// - `scores` has a row, and a column for each row that takes part, rounded up to whole vectors.
     #[inline(always)]
     unsafe fn one<A: Accumulate, S: Simd<T>, const AHEAD: bool>(
         &self,
         simd: S,
         scores: &mut MatMut<'_, T>,
     ) {
-        // SAFETY: the preconditions are the same.
+        // SAFETY: the chunk, the rows and the shape of `scores` are as `panels` requires, by the
+        // preconditions of `one`; there is one probe.
         unsafe {
             match 2 * S::NR {
                 8 => self.panels::<A, S, 1, 8, AHEAD>(simd, scores),

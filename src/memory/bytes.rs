@@ -68,7 +68,7 @@ pub(crate) struct Foreign {
 
 // SAFETY: the bytes are only read, as through a `&[u8]`, which may be sent and shared.
 unsafe impl Send for Foreign {}
-// SAFETY: as above.
+// SAFETY: a shared `Foreign` only reads the bytes, as a shared `&[u8]` does.
 unsafe impl Sync for Foreign {}
 
 impl Foreign {

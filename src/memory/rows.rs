@@ -184,12 +184,12 @@ impl<'a, T: Element> Rows<'a, T> {
                 let row = rows.row(n);
                 unpack_row(simd, row.as_ptr(), row.len(), to);
             },
-            // SAFETY: as above.
+            // SAFETY: a row has as many numbers as it is long.
             Self::F16(rows) => unsafe {
                 let row = rows.row(n);
                 unpack_row(simd, row.as_ptr(), row.len(), to);
             },
-            // SAFETY: as above.
+            // SAFETY: a row has as many numbers as it is long.
             Self::Ragged(rows) => unsafe {
                 let row = rows.row(n);
                 unpack_row(simd, row.as_ptr(), row.len(), to);

@@ -136,7 +136,7 @@ pub(crate) struct Shared<T> {
 // SAFETY: the elements are only read, as through a `&[T]`, which may be sent and shared if `T` may
 // be shared.
 unsafe impl<T: Sync> Send for Shared<T> {}
-// SAFETY: as above.
+// SAFETY: a shared value only reads the elements, as a shared `&[T]` does.
 unsafe impl<T: Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
@@ -165,7 +165,7 @@ pub(crate) struct Lent<T> {
 
 // SAFETY: the elements are used as through a `&mut [T]`, which may be sent if `T` may be sent.
 unsafe impl<T: Send> Send for Lent<T> {}
-// SAFETY: as above, of a shared `&mut [T]`.
+// SAFETY: a shared value only reads the elements, as a shared `&mut [T]` does.
 unsafe impl<T: Sync> Sync for Lent<T> {}
 
 impl<T> Lent<T> {
@@ -189,7 +189,8 @@ impl<T> Deref for Lent<T> {
 
 impl<T> DerefMut for Lent<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as above; `self` is borrowed mutably for as long as the slice lives.
+        // SAFETY: the elements were a slice, which outlives this and which nothing else uses, by the
+        // preconditions of `new`; `self` is borrowed mutably for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
     }
 }

@@ -92,7 +92,8 @@ impl Library {
                     _ => gemm::Parallelism::Rayon(threads),
                 };
                 let ((a_ptr, rsa, csa), (b_ptr, rsb, csb)) = (raw(a), raw(b));
-                // SAFETY: as above.
+                // SAFETY: `Operand::new` has matched slices and shapes, the assertion above C's;
+                // `c` is exclusive.
                 unsafe {
                     gemm::gemm(
                         m,

@@ -22,13 +22,13 @@ fn burst(level: Level, dtype: Dtype) -> usize {
         // SAFETY: a `Level` exists only where its instructions do.
         #[cfg(target_arch = "x86_64")]
         ("avx512", Dtype::F32) => unsafe { x86::avx512_f32() },
-        // SAFETY: as above.
+        // SAFETY: a `Level` exists only where its instructions do.
         #[cfg(target_arch = "x86_64")]
         ("avx512", Dtype::F64) => unsafe { x86::avx512_f64() },
-        // SAFETY: as above.
+        // SAFETY: a `Level` exists only where its instructions do.
         #[cfg(target_arch = "x86_64")]
         ("avx2", Dtype::F32) => unsafe { x86::avx2_f32() },
-        // SAFETY: as above.
+        // SAFETY: a `Level` exists only where its instructions do.
         #[cfg(target_arch = "x86_64")]
         ("avx2", Dtype::F64) => unsafe { x86::avx2_f64() },
         (_, Dtype::F32) => portable_f32(),
