@@ -85,7 +85,7 @@ impl<T: Element> Memory<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Level`] as [`Level::detect`] says.
+    /// [`Error::Level`](crate::Error::Level) as [`Level::detect`] says.
     pub fn max_squared_feature_norm(&self) -> Result<T> {
         let squares = feature_squares(Level::detect()?, self.rows());
         Ok(highest(&squares[..self.dim], None))

@@ -235,7 +235,8 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Length`](crate::Error::Length) unless `probes` is a whole number of rows of D elements, and as for
+    /// [`Error::Length`](crate::Error::Length) unless `probes` is a whole number of rows of D
+    /// elements, and as for
     /// [`run`](Self::run). The probes have not changed then.
     pub fn apply(&self, memory: &Memory<T>, probes: &mut [T]) -> Result<()> {
         self.apply_with(memory, probes, &mut Context::new())
@@ -288,8 +289,9 @@ impl<'k, T: Element> Retrieval<'k, T> {
     /// Outputs are only written: what they held before has no influence.
     ///
     /// # Errors
-    /// [`Error::Parameter`](crate::Error::Parameter) unless β and the gain are finite and above 0, [`Error::Shape`](crate::Error::Shape) and
-    /// [`Error::Length`](crate::Error::Length) for operands that do not fit, [`Error::Level`](crate::Error::Level) as [`Context::level`] says.
+    /// [`Error::Parameter`](crate::Error::Parameter) unless β and the gain are finite and above 0,
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Length`](crate::Error::Length) for
+    /// operands that do not fit, [`Error::Level`](crate::Error::Level) as [`Context::level`] says.
     /// Nothing has been written then.
     pub fn run(
         &self,
