@@ -236,8 +236,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
     ///
     /// # Errors
     /// [`Error::Length`](crate::Error::Length) unless `probes` is a whole number of rows of D
-    /// elements, and as for
-    /// [`run`](Self::run). The probes have not changed then.
+    /// elements, and as for [`run`](Self::run). The probes have not changed then.
     pub fn apply(&self, memory: &Memory<T>, probes: &mut [T]) -> Result<()> {
         self.apply_with(memory, probes, &mut Context::new())
     }
