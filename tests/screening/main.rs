@@ -6,6 +6,7 @@
 //! | [`changes`] | codes stay true under every change of the patterns |
 //! | [`strategies`] | which probes are peaked, batches with both strategies |
 //! | [`counters`] | what is counted |
+//! | [`masked`] | masked patterns are not listed |
 //! | [`accuracy`] | both strategies are within the derived bounds |
 //! | [`top_k`] | the most similar patterns are those of a sort |
 
@@ -13,6 +14,7 @@ mod accuracy;
 mod bits;
 mod changes;
 mod counters;
+mod masked;
 mod problem;
 mod strategies;
 mod top_k;

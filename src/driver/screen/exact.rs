@@ -57,7 +57,7 @@ impl<T: Element> ScreenTask<'_, T> {
         }
     }
 
-    fn takes_part(&self, n: usize) -> bool {
+    pub(super) fn takes_part(&self, n: usize) -> bool {
         self.shared.keep.is_none_or(|keep| keep[n])
     }
 

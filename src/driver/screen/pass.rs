@@ -104,7 +104,8 @@ impl<T: Element> Pass<'_, T> {
             }
             for (lane, &bound) in bounds.iter().enumerate() {
                 let n = block.start + at * PANEL + lane;
-                if reaches(bound, cut) {
+                // In `f64` the first cut is below all of `f32`, and so not above a masked bound.
+                if reaches(bound, cut) && screening.takes_part(n) {
                     list.indices.push(n as u32);
                     list.bounds.push(bound);
                 }
