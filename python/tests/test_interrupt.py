@@ -13,7 +13,9 @@ import pytest
 import hopfield_kernels as hk
 
 PROGRAM = """
-import sys, numpy as np, hopfield_kernels as hk
+import signal, sys, numpy as np, hopfield_kernels as hk
+# A shell that runs the tests in the background has processes ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 patterns = np.random.default_rng(0).normal(size=(20_000, 512)).astype(np.float32)
 memory, probes = hk.Memory(patterns), np.tile(patterns, (20, 1))
 
