@@ -1,6 +1,6 @@
 //! One step of recall, and the most similar patterns.
 
-use hopfield_kernels::{Context, Error, MatMut, Outputs, Retrieval, Screening};
+use hopfield_kernels::{Error, MatMut, Outputs, Retrieval, Screening};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -67,10 +67,6 @@ pub fn top_k<'py, T: Number>(
         let to = MatMut::new(&mut indices, batch, k)?;
         let to_scores = MatMut::new(&mut scores, batch, k)?;
         hopfield_kernels::top_k(rows, &state.memory, to, to_scores, &mut *context)?;
-        if state.memory.codes().is_some() {
-            // The next recall with this context would count what has been screened here.
-            *context = Context::new().with_parallelism(context.parallelism());
-        }
         Ok((indices, scores))
     });
     let (indices, scores) = found.map_err(refused)?;
