@@ -83,7 +83,7 @@
 //! | --- | --- | --- |
 //! | `files` | yes | [`Memory`]'s `map` and `save`: patterns in `.npy` and safetensors files |
 //! | `rayon` | yes | threads |
-//! | `synapse` | yes | `HopfieldSynapse` with its random weights and `.npz` files; implies `ndarray` |
+//! | `synapse` | yes | `HopfieldSynapse`: random weights, `.npz` files; implies `ndarray` |
 //! | `ndarray`, `faer`, `nalgebra` | no | views of these crates' matrices |
 
 mod builder;

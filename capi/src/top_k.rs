@@ -47,7 +47,8 @@ pub unsafe fn run<T: Element>(
     // the precondition.
     let top_k = unsafe { read(top_k) }?;
     let shape = (reading.recall.batch, top_k.k);
-    // SAFETY: `matrix` checks for null; otherwise both have batch x k elements, by the precondition.
+    // SAFETY: `matrix` checks for null; otherwise both have batch x k elements, by the
+    // precondition.
     let (indices, scores) = unsafe {
         (matrix("indices", top_k.indices, shape)?, matrix("scores", top_k.scores, shape)?)
     };

@@ -7,7 +7,7 @@
 //! | [`updates`] | the same, for `combine`, the softmax, outer products and both rules of learning |
 //! | [`views`] | a `Vec` of `Vec`s |
 //! | [`synapse`] | the component in `f64`, one operation after another |
-//! | [`family`] | plain sums, for every separation with every similarity; a memory without codes; no panic on what is no number |
+//! | [`family`] | plain sums, for every member; a memory without codes; no panic on NaN |
 //! | [`files`] | a plain memory of the same patterns: a file is patterns or an error |
 //! | [`npz`] | nothing: a file is a synapse or an error, and a synapse that was saved is loaded as it was |
 //!

@@ -8,12 +8,12 @@
 //! | [`decode`], [`small`] | recall of one probe, by row strips; the same for few short patterns |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
 //! | [`lines`] | the rows of a block, unpacked where they are not stored as padded rows |
-//! | [`scan`], [`scan_split`], [`sparse`], [`lists`] | candidates, and the weights of separations that are mostly 0 |
+//! | [`scan`], [`scan_split`], [`sparse`], [`lists`] | candidates, and weights that are mostly 0 |
 //! | [`project`] | projection of the few patterns that have a weight |
 //! | [`listed`] | the scores of a few patterns |
 //! | [`screen`] | candidates without the scores of all patterns |
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
-//! | [`supports`], [`supports_run`] | gradients of the patterns that have a weight, where most have none |
+//! | [`supports`], [`supports_run`] | gradients where most patterns have no weight |
 //! | [`update`] | learning, block by block of patterns |
 //! | [`outputs`], [`energy`] | the results of a recall |
 //! | [`divide`], [`parallel`] | the ranges of what tasks share, and threads |

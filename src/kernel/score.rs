@@ -206,7 +206,8 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
     /// # Safety
     /// - There is one probe.
     /// - `chunk` is within the rows of both matrices, and `rows` names rows of the patterns alone.
-    /// - `scores` has a row, and a column for each row that takes part, rounded up to whole vectors.
+    /// - `scores` has a row, and a column for each row that takes part, rounded up to whole
+    ///   vectors.
     #[inline(always)]
     unsafe fn one<A: Accumulate, S: Simd<T>, const AHEAD: bool>(
         &self,

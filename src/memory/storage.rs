@@ -189,8 +189,8 @@ impl<T> Deref for Lent<T> {
 
 impl<T> DerefMut for Lent<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: the elements were a slice, which outlives this and which nothing else uses, by the
-        // preconditions of `new`; `self` is borrowed mutably for as long as the slice lives.
+        // SAFETY: the elements were a slice, which outlives this and which nothing else uses, by
+        // the preconditions of `new`; `self` is borrowed mutably for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
     }
 }

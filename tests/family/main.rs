@@ -5,7 +5,7 @@
 //! | [`rows`] | separations as functions of rows are those of PyTorch, `entmax` and 60-digit arithmetic |
 //! | [`recall`] | recalls with values, biases and masks are those of PyTorch; similarities are as defined |
 //! | [`gradients`] | gradients are those of PyTorch, and of differences for every member |
-//! | [`support_gradients`] | gradients over supports have the same bits for any level, threads, batch and position |
+//! | [`support_gradients`] | gradients over supports have the same bits everywhere |
 //! | [`energies`] | the energy of every member falls under its update |
 //! | [`invariants`] | sums, shifts, duplicates, limits and equal members |
 //! | [`accuracy`] | single precision is within derived bounds |

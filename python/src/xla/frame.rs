@@ -43,7 +43,8 @@ pub unsafe fn answer(
     frame: *mut CallFrame,
     body: impl FnOnce(Frame<'_>) -> Result<(), String>,
 ) -> *mut abi::Error {
-    // SAFETY: XLA's frame is initialised and outlives the call; the precondition says that it is one.
+    // SAFETY: the frame is one of XLA's, by the precondition, and so initialised and outlives the
+    // call.
     let frame = unsafe { &*frame };
     // SAFETY: the frame is one of XLA's, by the precondition.
     if unsafe { tell_metadata(frame) } {

@@ -19,8 +19,8 @@
 //!    with none (see `memory::codes`).
 //! 2. The highest score so far is an exact one. A bound from below would be as wide as that from
 //!    above, and a new highest is found about log N times only.
-//! 3. Scores are computed after the pass over all codes. Early in the pass the cut is still low, and
-//!    most patterns are listed.
+//! 3. Scores are computed after the pass over all codes. Early in the pass the cut is still low,
+//!    and most patterns are listed.
 
 mod exact;
 mod listing;
