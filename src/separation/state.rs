@@ -8,6 +8,11 @@ use crate::similarity::scoring::least_unmasked;
 /// so weights are at most 2^RESCALE_THRESHOLD (bounded probes apart, whose shift stays 0).
 pub(crate) const RESCALE_THRESHOLD: f64 = 8.0;
 
+/// digits + ⌈log2 N⌉: a weight below 2 to minus this, of the highest, cannot change a sum over N.
+pub(crate) fn depth_bits<T: Element>(patterns: usize) -> f64 {
+    f64::from(T::DIGITS + usize::BITS - (patterns.max(1) - 1).leading_zeros())
+}
+
 /// How weights fall with the distance from the shift, and what is computed besides them.
 #[derive(Debug, Clone, Copy)]
 pub struct SoftmaxParams<T> {
@@ -33,8 +38,7 @@ impl<T: Element> SoftmaxParams<T> {
     /// All the weights below 2^-(digits + log2 N), together, are less than half an ulp of the sum,
     /// which is at least 1.
     pub fn new(beta: f64, patterns: usize) -> Self {
-        let doublings = usize::BITS - (patterns.max(1) - 1).leading_zeros(); // ⌈log2 N⌉
-        let bits = f64::from(T::DIGITS + doublings);
+        let bits = depth_bits::<T>(patterns);
         let scale = (beta * std::f64::consts::LOG2_E).min(T::MAX.to_f64());
         let (scale, depth) = (T::from_f64(scale), T::from_f64(bits / scale));
         Self {
