@@ -14,6 +14,7 @@ use hopfield_kernels::{
     Similarity, Stop, Update, UpdateRule, combine, energy, outer_product_update, retrieve,
     similarities, softmax, softmax_into, top_k,
 };
+use testkit::members;
 
 /// The system's allocator, and what it has been asked for.
 struct Counting;
@@ -221,28 +222,6 @@ fn second_calls_allocate_nothing<T: Element>(
     }
 }
 
-/// Every separation.
-const SEPARATIONS: [Separation; 18] = [
-    Separation::Softmax,
-    Separation::SoftmaxPlus(1.0),
-    Separation::Sparsemax,
-    Separation::Entmax(1.25),
-    Separation::Entmax(1.5),
-    Separation::Entmax(3.0),
-    Separation::Normmax(2.0),
-    Separation::Normmax(5.0),
-    Separation::KSubsets(2.5),
-    Separation::TopK(3),
-    Separation::HardTopK(2),
-    Separation::Max,
-    Separation::Polynomial(2.0),
-    Separation::Polynomial(4.5),
-    Separation::Power(3.0),
-    Separation::Epanechnikov(1.0),
-    Separation::Epanechnikov(2.0),
-    Separation::ClippedSoftmax { gamma: -0.01, eta: 1.05 },
-];
-
 /// Every separation with every similarity twice, with all that recalls tell of their weights.
 fn second_recalls_of_members<T: Element>(
     (batch, dim, patterns): (usize, usize, usize),
@@ -255,31 +234,29 @@ fn second_recalls_of_members<T: Element>(
     let [mut lse, mut energies, mut second, mut sum_p2, mut spread] =
         [0; 5].map(|seed| numbers::<T>(batch, seed));
     let (mut k90, mut usage) = (vec![0; batch], numbers::<T>(patterns, 4));
-    for separation in SEPARATIONS {
-        for similarity in Similarity::ALL {
-            let how = Retrieval::new(T::from_f64(0.7))
-                .with_separation(separation)
-                .with_similarity(similarity);
-            let mut context = Context::new().with_parallelism(parallelism);
-            let mut run = || {
-                let to = MatMut::new(&mut retrieved, batch, dim).unwrap();
-                let outputs = Outputs::new()
-                    .with_retrieved(to)
-                    .with_lse(&mut lse)
-                    .with_energy(&mut energies)
-                    .with_second(&mut second)
-                    .with_sum_p2(&mut sum_p2)
-                    .with_spread(&mut spread)
-                    .with_k90(&mut k90)
-                    .with_usage(&mut usage);
-                let probes = MatRef::new(&probes, batch, dim).unwrap();
-                how.run(probes, &memory, outputs, &mut context).unwrap();
-            };
-            run();
-            let (calls, _) = counted(run);
-            let what = format!("{separation:?} {similarity:?}");
-            assert_eq!(calls, 0, "{what}: {batch} x {dim} x {patterns}, {parallelism:?}");
-        }
+    for (separation, similarity) in members::all() {
+        let how = Retrieval::new(T::from_f64(0.7))
+            .with_separation(separation)
+            .with_similarity(similarity);
+        let mut context = Context::new().with_parallelism(parallelism);
+        let mut run = || {
+            let to = MatMut::new(&mut retrieved, batch, dim).unwrap();
+            let outputs = Outputs::new()
+                .with_retrieved(to)
+                .with_lse(&mut lse)
+                .with_energy(&mut energies)
+                .with_second(&mut second)
+                .with_sum_p2(&mut sum_p2)
+                .with_spread(&mut spread)
+                .with_k90(&mut k90)
+                .with_usage(&mut usage);
+            let probes = MatRef::new(&probes, batch, dim).unwrap();
+            how.run(probes, &memory, outputs, &mut context).unwrap();
+        };
+        run();
+        let (calls, _) = counted(run);
+        let what = format!("{separation:?} {similarity:?}");
+        assert_eq!(calls, 0, "{what}: {batch} x {dim} x {patterns}, {parallelism:?}");
     }
 }
 
