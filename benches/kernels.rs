@@ -28,6 +28,8 @@ const STREAM: Shape = (24, 784, 1000);
 const RECALL: [Shape; 4] = [(1, 784, 1000), (16, 784, 1000), (256, 64, 1024), (24, 3072, 256)];
 /// 188 MB of `f32`: more than caches hold.
 const FROM_MEMORY: [Shape; 2] = [(1, 784, 60_000), (16, 784, 60_000)];
+/// So little work that the cost of a call counts.
+const SMALL: [Shape; 5] = [(1, 1, 1), (1, 16, 16), (1, 16, 64), (1, 64, 16), (1, 64, 256)];
 const LEARN: [Shape; 2] = [(1, 784, 1000), STREAM];
 /// So small that M stays as it is however often it learns.
 const ETA: f64 = 1e-9;
@@ -162,6 +164,27 @@ impl Composition {
             scores: vec![0.0; batch * patterns],
             retrieved: vec![0.0; batch * dim],
             context: data.context,
+        }
+    }
+
+    /// The recall of one probe by plain loops.
+    fn loops(&mut self) {
+        let (_, dim, _) = self.shape;
+        let rows = || self.patterns.chunks_exact(dim);
+        let mut highest = f32::NEG_INFINITY;
+        for (score, row) in self.scores.iter_mut().zip(rows()) {
+            *score = BETA as f32 * self.probes.iter().zip(row).map(|(x, m)| x * m).sum::<f32>();
+            highest = highest.max(*score);
+        }
+        let mut sum = 0.0;
+        for score in &mut self.scores {
+            *score = (*score - highest).exp();
+            sum += *score;
+        }
+        self.retrieved.fill(0.0);
+        for (weight, row) in self.scores.iter().zip(rows()) {
+            let add = |(to, m): (&mut f32, &f32)| *to += weight / sum * m;
+            self.retrieved.iter_mut().zip(row).for_each(add);
         }
     }
 
@@ -306,6 +329,24 @@ fn variants(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// One probe and small memories, beside plain loops: what a call costs.
+fn small(criterion: &mut Criterion) {
+    let level = Level::available().next().expect("the portable level is always there");
+    let mut group = criterion.benchmark_group("small");
+    for shape @ (batch, dim, patterns) in SMALL {
+        let id = format_args!("{batch}x{dim}x{patterns}").to_string();
+        let mut data = Data::<f32>::new(shape, level);
+        group.bench_function(BenchmarkId::new(level.to_string(), &id), |bencher| {
+            bencher.iter(|| black_box(&mut data).run(Operation::Recall));
+        });
+        let mut peer = Composition::new(shape);
+        group.bench_function(BenchmarkId::new("loops", &id), |bencher| {
+            bencher.iter(|| black_box(&mut peer).loops());
+        });
+    }
+    group.finish();
+}
+
 fn settings() -> Criterion {
     Criterion::default()
         .sample_size(20)
@@ -313,5 +354,5 @@ fn settings() -> Criterion {
         .measurement_time(Duration::from_secs(1))
 }
 
-criterion_group! { name = benches; config = settings(); targets = kernels, precisions, variants }
+criterion_group! { name = benches; config = settings(); targets = kernels, precisions, small, variants }
 criterion_main!(benches);

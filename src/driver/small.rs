@@ -22,7 +22,7 @@ const PATTERNS: usize = 256;
 /// Most elements of a padded row.
 const COLS: usize = 64;
 /// Elements of scratch: the padded probe, its sums, scores and weights.
-const SCRATCH: usize = 2 * COLS + 2 * (PATTERNS + 2 * crate::simd::MAX_LANES);
+pub(crate) const SCRATCH: usize = 2 * COLS + 2 * (PATTERNS + 2 * crate::simd::MAX_LANES);
 
 /// Whether patterns are few and short.
 pub(crate) const fn is_small(patterns: usize, cols: usize) -> bool {
@@ -38,6 +38,8 @@ pub struct Small<'a, T> {
     pub params: SoftmaxParams<T>,
     /// A factor of the retrieved probe.
     pub gain: T,
+    /// `SCRATCH` elements.
+    pub scratch: &'a mut [T],
     /// Not padded; written.
     pub retrieved: &'a mut [T],
 }
@@ -51,14 +53,15 @@ impl<T: Element> Kernel<T> for Small<'_, T> {
         if S::STRIP_ROW_BYTES > 0 {
             return false;
         }
-        let Self { probe, patterns, params, gain, retrieved } = self;
+        let Self { probe, patterns, params, gain, scratch, retrieved } = self;
         let (count, cols) = (patterns.rows(), patterns.cols());
-        assert!(is_small(count, cols));
-        let mut scratch = [T::ZERO; SCRATCH];
+        assert!(is_small(count, cols) && scratch.len() == SCRATCH);
         let (padded, rest) = scratch.split_at_mut(cols);
         let (sums, rest) = rest.split_at_mut(cols);
         let (scores, weights) = rest.split_at_mut(rest.len() / 2);
         padded[..probe.len()].copy_from_slice(probe);
+        padded[probe.len()..].fill(T::ZERO);
+        sums.fill(T::ZERO);
         let mut state = State::of(squared_norm(simd, padded), params);
         let strips = RowStrips {
             probe: padded,

@@ -229,14 +229,17 @@ impl<'a, T: Element> Call<'a, T> {
         }
         let Some(retrieved) = outputs.only_retrieved() else { return Ok(false) };
         let most = memory.known_max_squared_norm_of(None);
+        let level = context.level()?;
+        context.memory.reserve(small::SCRATCH as u64, 0, 0)?;
         let recall = Small {
             probe: self.probes.row(0),
             patterns,
             params: retrieval.params(memory.patterns()).among(most, memory.dim()),
             gain: retrieval.gain,
+            scratch: &mut context.memory.floats[..small::SCRATCH],
             retrieved: retrieved.row_mut(0),
         };
-        let done = compiled::small(context.level()?, recall);
+        let done = compiled::small(level, recall);
         context.counters.add_dense(usize::from(done));
         Ok(done)
     }
