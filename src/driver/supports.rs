@@ -8,8 +8,8 @@
 //!
 //! An entry is a probe and a pattern of its support. Rows outside of all supports are neither read
 //! nor written. Where supports have much in common, patterns are taken block by block, so that a
-//! block is in L2 for all probes. Every sum is one chain of multiply-adds, whatever the blocks and
-//! threads are.
+//! block is in L2 for all probes. Every sum is one chain of multiply-adds, for any blocks and any
+//! threads.
 
 use std::ops::Range;
 
@@ -205,7 +205,7 @@ impl<T: Element> ProbeSlopes<'_, T> {
     }
 }
 
-/// One vector, the others of its sums, and which of them.
+/// A vector, the rows that it has slopes with, and the list of these.
 #[derive(Clone, Copy)]
 struct Strips<'a, T> {
     own: &'a [T],

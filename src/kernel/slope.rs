@@ -127,7 +127,8 @@ pub(crate) fn listed_sums<A: Accumulate, T: Element, S: Simd<T>>(
     );
 }
 
-/// The sums of a vector of rows at a time, of which `Q` share the loads of the probe.
+/// Computes the sums of `LANES` rows at a time, by tiles of `Q` rows that share the loads of the
+/// probe.
 ///
 /// # Safety
 /// - The probe is as long as a row.

@@ -1,7 +1,7 @@
 //! The weighted median of every feature over the support of a probe.
 //!
 //! ```text
-//! for each few features:
+//! for every 16 features:
 //!     columns = their elements in the patterns of the support      # row by row, a line at a time
 //!     for each feature:
 //!         the probe's own element, if no more than half of the weight is on either side of it
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The median is found by selection: elements are divided by a pivot, and the part that does not
-//! hold the median is left out with its weight. The pivot is where the median of a small sample is
-//! about, so that few elements are left after the first division.
+//! hold the median is left out with its weight. The pivot is near the median of a small sample, so
+//! that few elements are left after the first division.
 
 use crate::matrix::MatRef;
 use crate::memory::Memory;
@@ -204,7 +204,7 @@ fn sorted_median(parts: &mut [Part], before: f64, half: f64) -> f64 {
     found.map_or(f64::NAN, |part| part.element)
 }
 
-/// An element near the one at which the weights reach `rest`, as a sample tells.
+/// An element near the one at which the weights reach `rest`, estimated from a sample.
 fn pivot(parts: &[Part], rest: f64) -> f64 {
     let step = parts.len() / SAMPLE;
     let mut sample: [Part; SAMPLE] = std::array::from_fn(|i| parts[i * step]);
