@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use hopfield_kernels::{Context, Parallelism};
 
+use crate::arrays::Number;
 use crate::threads::{Call, Turn};
-use crate::xla::Coded;
 
 /// What a call keeps for the next one, on whichever thread that is.
 pub struct Place<T> {
@@ -17,7 +17,7 @@ pub struct Place<T> {
 type Places<T> = Mutex<Vec<Box<Place<T>>>>;
 
 /// A type with places of its own.
-pub trait Placed: Coded {
+pub trait Placed: Number {
     /// Those of this type.
     fn places() -> &'static Places<Self>;
 }

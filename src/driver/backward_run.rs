@@ -8,7 +8,7 @@ use crate::driver::compiled;
 use crate::driver::divide::{Columns, for_each_task, ranges, shares};
 use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::{grow, pad, take};
-use crate::driver::tasks::Shared;
+use crate::driver::shared::Shared;
 use crate::error::Result;
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};

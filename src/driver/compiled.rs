@@ -5,7 +5,7 @@ use crate::driver::finish::Finish;
 use crate::driver::forward::Forward;
 use crate::driver::merge::Merge;
 use crate::driver::project::Project;
-use crate::driver::screen::Pass;
+use crate::driver::screen::pass::Pass;
 use crate::driver::small::Small;
 use crate::driver::supports::{EntrySums, PatternSlopes, ProbeSlopes};
 use crate::driver::update::Learn;

@@ -3,13 +3,13 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`blocking`] | blocking constants: what may change a result depends on (N, D, type) alone |
-//! | [`run`], [`tasks`] | a batch, divided into tasks for the threads |
+//! | [`run`], [`shared`], [`tasks`] | a batch, divided into tasks for the threads |
 //! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
 //! | [`decode`], [`small`] | recall of one probe, by row strips; the same for few short patterns |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
 //! | [`lines`] | the rows of a block, unpacked where they are not stored as padded rows |
 //! | [`scan`], [`scan_split`], [`sparse`], [`lists`] | candidates, and weights that are mostly 0 |
-//! | [`project`] | projection of the few patterns that have a weight |
+//! | [`project`], [`project_run`] | projection of the few patterns that have a weight |
 //! | [`listed`] | the scores of a few patterns |
 //! | [`screen`] | candidates without the scores of all patterns |
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
@@ -35,17 +35,19 @@ pub(crate) mod lists;
 mod merge;
 pub(crate) mod outputs;
 pub(crate) mod parallel;
-pub(crate) mod project;
+mod project;
+pub(crate) mod project_run;
 pub(crate) mod run;
 pub(crate) mod scan;
 mod scan_split;
 mod score_tile;
 pub(crate) mod scratch;
 pub(crate) mod screen;
+pub(crate) mod shared;
 pub(crate) mod small;
 pub(crate) mod source;
 pub(crate) mod sparse;
 pub(crate) mod supports;
 pub(crate) mod supports_run;
-pub(crate) mod tasks;
+mod tasks;
 pub(crate) mod update;

@@ -80,15 +80,6 @@ pub(crate) struct Statistics<'a, T> {
 }
 
 impl<T> Statistics<'_, T> {
-    /// Whether any of them is wanted.
-    pub fn any(&self) -> bool {
-        self.second.is_some()
-            || self.sum_p2.is_some()
-            || self.spread.is_some()
-            || self.k90.is_some()
-            || self.usage.is_some()
-    }
-
     /// Whether one of them is wanted that weights tell.
     pub fn of_weights(&self) -> bool {
         self.sum_p2.is_some() || self.spread.is_some() || self.k90.is_some() || self.usage.is_some()
@@ -191,6 +182,15 @@ impl<'a, T: Element> Outputs<'a, T> {
         check_vector("spread", &self.spread, batch)?;
         check_vector("k90", &self.k90, batch)?;
         check_vector("usage", &self.usage, patterns)
+    }
+
+    /// Whether anything is wanted that the drivers do not write.
+    pub(crate) fn has_statistics(&self) -> bool {
+        self.second.is_some()
+            || self.sum_p2.is_some()
+            || self.spread.is_some()
+            || self.k90.is_some()
+            || self.usage.is_some()
     }
 
     /// Takes out what the drivers do not write.

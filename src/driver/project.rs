@@ -4,12 +4,7 @@
 //! index, and the splits in order.
 
 use crate::driver::blocking::Plan;
-use crate::driver::compiled;
-use crate::driver::divide::{for_each_task, ranges};
-use crate::driver::parallel::Parallelism;
 use crate::driver::source::SparseRows;
-use crate::driver::tasks::Shared;
-use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_each_strip;
@@ -20,37 +15,13 @@ const SPLITS: usize = 32;
 
 /// The projection of some probes.
 pub struct Project<'a, T> {
-    rows: SparseRows<'a, T>,
+    pub rows: SparseRows<'a, T>,
     /// Padded.
-    values: MatRef<'a, T>,
-    plan: Plan,
-    gain: T,
+    pub values: MatRef<'a, T>,
+    pub plan: Plan,
+    pub gain: T,
     /// Not padded; written.
-    retrieved: MatMut<'a, T>,
-}
-
-/// Projects sparse weights on the values of a job, if these are padded rows; returns whether they
-/// are.
-pub(crate) fn project<T: Element>(
-    shared: &Shared<'_, T>,
-    rows: SparseRows<'_, T>,
-    retrieved: MatMut<'_, T>,
-    parallelism: Parallelism,
-) -> bool {
-    let batch = rows.rows();
-    let Some(values) = shared.values.unwrap_or(shared.memory).padded() else {
-        return false;
-    };
-    let multiply_adds = product([rows.indices.len(), values.cols()]);
-    let threads = parallelism.threads(multiply_adds, multiply_adds * size_of::<T>() as u64);
-    let (plan, gain) = (shared.plan, shared.value_gain());
-    let tasks = threads.min(batch.max(1));
-    let probes = move |task: usize| batch * task / tasks;
-    for_each_task(tasks, threads, ranges(retrieved, probes), |task, retrieved| {
-        let rows = rows.of(probes(task)..probes(task + 1));
-        compiled::project(shared.level, Project { rows, values, plan, gain, retrieved });
-    });
-    true
+    pub retrieved: MatMut<'a, T>,
 }
 
 impl<T: Element> Kernel<T> for Project<'_, T> {

@@ -18,7 +18,7 @@ use crate::driver::parallel::Parallelism;
 use crate::driver::scan_split::{ScanSpace, SplitScan};
 use crate::driver::scratch::{grow, pad, take};
 use crate::driver::screen::{ScreenScratch, ScreenTask};
-use crate::driver::tasks::Shared;
+use crate::driver::shared::Shared;
 use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::matrix::ranges::product;

@@ -5,139 +5,21 @@ use std::ops::Range;
 use crate::driver::blocking::Plan;
 use crate::driver::compiled;
 use crate::driver::divide::{Columns, Cut};
-use crate::driver::energy::{Energies, SubMemory};
+use crate::driver::energy::Energies;
 use crate::driver::finish::Finish;
 use crate::driver::forward::{Forward, TileScratch};
 use crate::driver::merge::Merge;
 use crate::driver::outputs::{Outputs, PerPattern};
-use crate::driver::scratch::{pad, take};
+use crate::driver::scratch::take;
+use crate::driver::shared::{Job, Shared};
 use crate::driver::source::{Input, Source};
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
-use crate::memory::Memory;
-use crate::memory::codes::CodeStore;
-use crate::memory::rows::Rows;
-use crate::separation::state::{SoftmaxParams, State};
+use crate::separation::state::State;
+use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
-use crate::simd::{Element, Level};
-use crate::similarity::scoring::Scoring;
 
-/// Which of the three stages a job needs: scores, separation, projection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Job<T> {
-    /// All three stages.
-    Recall(SoftmaxParams<T>),
-    /// Scores alone.
-    Scores,
-    /// Projection alone, with given weights.
-    Combine,
-}
-
-/// The parameters that all tasks of a job share.
-pub(crate) struct Shared<'a, T> {
-    pub level: Level,
-    pub plan: Plan,
-    pub memory: Rows<'a, T>,
-    /// Values, if they are not the patterns themselves.
-    pub values: Option<Rows<'a, T>>,
-    /// From sums over d to scores; `None` if they are the same.
-    pub scoring: Option<&'a Scoring<'a, T>>,
-    /// Index of the job's first probe in what the scoring has for each probe.
-    pub first: usize,
-    /// A factor of the weight of each pattern in the projection.
-    pub value_factors: Option<&'a [T]>,
-    pub job: Job<T>,
-    pub keep: Option<&'a [bool]>,
-    pub beta: T,
-    pub gain: T,
-    /// Whether similarities are multiplied by the gain.
-    pub scales_similarities: bool,
-    /// What the energies need to know about the patterns that take part; `None` if no energies are
-    /// wanted.
-    pub sub_memory: Option<SubMemory>,
-    /// Whether the energies have the terms of the dot product.
-    pub quadratic: bool,
-    /// Most probes in a tile.
-    pub probe_tile: usize,
-    /// The patterns' codes, if they are to be screened.
-    pub codes: Option<&'a CodeStore>,
-    /// For each probe of the first job, a pattern that may be its best.
-    pub hints: Option<&'a [Option<usize>]>,
-}
-
-impl<'a, T: Element> Shared<'a, T> {
-    /// A job without a softmax.
-    pub fn plain(job: Job<T>, memory: &'a Memory<T>, level: Level) -> Self {
-        Self {
-            level,
-            plan: Plan::new::<T>(memory.patterns(), memory.dim()),
-            memory: memory.rows(),
-            values: None,
-            scoring: None,
-            first: 0,
-            value_factors: None,
-            job,
-            keep: None,
-            beta: T::ONE,
-            gain: T::ONE,
-            scales_similarities: false,
-            sub_memory: None,
-            quadratic: true,
-            probe_tile: PROBE_TILE,
-            codes: None,
-            hints: None,
-        }
-    }
-
-    /// The factor of what is retrieved: values are not multiplied by the gain.
-    pub fn value_gain(&self) -> T {
-        if self.values.is_some() { T::ONE } else { self.gain }
-    }
-
-    /// Elements of scratch for the rows of a block of patterns and values that are unpacked.
-    pub fn unpacked(&self) -> usize {
-        let of = |rows: Rows<'_, T>| rows.scratch(self.plan.block.min(self.plan.patterns));
-        of(self.memory) + self.values.map_or(0, of)
-    }
-
-    /// The same job for some of the probes.
-    pub fn for_probes(&self, probes: Range<usize>) -> Self {
-        Self { first: self.first + probes.start, ..*self }
-    }
-
-    /// The scoring of some of the job's probes with some patterns.
-    pub fn scoring(&self, probes: Range<usize>, patterns: Range<usize>) -> Option<Scoring<'a, T>> {
-        let probes = self.first + probes.start..self.first + probes.end;
-        self.scoring.map(|scoring| scoring.of(probes).at(patterns))
-    }
-
-    /// The job's input as the driver takes it: probes are copied to padded rows of scratch memory.
-    pub fn source<'s>(&self, input: Input<'s, T>, scratch: &'s mut [T]) -> Source<'s, T> {
-        let rows = match input {
-            Input::Sparse(rows) => return Source::Sparse(rows),
-            Input::Rows(rows) => rows,
-        };
-        let padded = |scratch: &'s mut [T]| {
-            pad(rows, scratch, self.plan.stride);
-            MatRef::with_stride(scratch, rows.rows(), self.plan.cols, self.plan.stride)
-                .expect("scratch has room for these rows")
-        };
-        match self.job {
-            Job::Recall(params) => Source::Probes(padded(scratch), params),
-            Job::Scores => Source::Scores(padded(scratch)),
-            Job::Combine => Source::Weights(rows),
-        }
-    }
-
-    /// Padded rows of scratch memory for sums of weighted patterns; `None` if `scratch` is empty.
-    fn sums<'s>(&self, scratch: &'s mut [T], count: usize) -> Option<MatMut<'s, T>> {
-        let Plan { value_cols, value_stride, .. } = self.plan;
-        (!scratch.is_empty()).then(|| {
-            MatMut::with_stride(scratch, count, value_cols, value_stride)
-                .expect("scratch has room for these rows")
-        })
-    }
-
+impl<T: Element> Shared<'_, T> {
     /// Merges a later split's recall into that of the earlier ones.
     fn join(&self, earlier: Partial<'_, T>, later: Partial<'_, T>) {
         let count = later.states.len();

@@ -8,8 +8,8 @@ use crate::driver::scratch::Scratch;
 use crate::driver::update::DriftScratch;
 use crate::error::{Error, Result};
 use crate::retrieval::Recall;
-use crate::retrieval::call::Work;
-use crate::retrieval::strategy::{Choice, Counters};
+use crate::retrieval::screening::Counters;
+use crate::retrieval::work::{Choice, Work};
 use crate::simd::{Element, Level};
 
 /// Scratch memory and the choices of how to run, for any number of calls.

@@ -4,6 +4,7 @@ mod backward;
 mod call;
 mod check;
 mod context;
+mod dense;
 mod energies;
 mod factors;
 mod heads;
@@ -12,18 +13,22 @@ mod peaked;
 mod products;
 mod properties;
 mod recall;
+mod run;
+mod screening;
 mod settle;
+mod sparse;
 mod statistics;
 mod strategy;
 mod update;
+mod work;
 
 pub use backward::{Gradients, Upstream};
 pub use context::Context;
 pub use heads::Heads;
 pub(crate) use products::{combine, similarities, top_k};
 pub use recall::Recall;
+pub use screening::{Counters, Screening};
 pub use settle::{Settled, Status, Stop};
-pub use strategy::{Counters, Screening};
 
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::grow;
@@ -315,17 +320,16 @@ impl<'k, T: Element> Retrieval<'k, T> {
     fn run_of_any_size(
         &self,
         call: Call<'_, T>,
-        mut outputs: Outputs<'_, T>,
+        outputs: Outputs<'_, T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let statistics = outputs.take_statistics();
-        if self.is_plain() && !statistics.any() && call.never_peaked() {
+        if self.is_plain() && !outputs.has_statistics() && call.never_peaked() {
             // Nothing but the drivers' scratch is needed.
             context.counters.add_dense(call.probes.rows());
             return call.dense(outputs, &Scoring::DOT, &mut Vec::new(), context);
         }
         let mut work = context.work.take().unwrap_or_default();
-        let result = call.run(outputs, statistics, &mut work, context);
+        let result = call.run(outputs, &mut work, context);
         context.work = Some(work);
         result
     }

@@ -4,52 +4,28 @@ use crate::driver::outputs::Outputs;
 use crate::driver::sparse::{Kind, Supports};
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
-use crate::retrieval::call::{Call, Work};
-use crate::retrieval::factors::Factors;
+use crate::retrieval::call::Call;
+use crate::retrieval::work::{Gathered, Work};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::state::State;
 use crate::simd::Element;
 use crate::similarity::scoring::Scoring;
 
-/// The probes of one strategy where a batch has both, and their outputs, in memory that is kept.
-#[derive(Debug, Clone)]
-pub(crate) struct Gathered<T> {
-    /// Whether they are peaked.
-    peaked: bool,
-    which: Vec<usize>,
-    probes: Vec<T>,
-    biases: Vec<T>,
-    masks: Vec<bool>,
-    hints: Vec<Option<usize>>,
-    factors: Factors<T>,
-    matrices: [Vec<T>; 3],
-    floats: [Vec<T>; 4],
-    best: Vec<Option<usize>>,
-    support: Vec<usize>,
-    /// Of all probes.
-    states: Vec<State<T>>,
-}
-
-impl<T> Default for Gathered<T> {
-    fn default() -> Self {
-        Self {
-            peaked: false,
-            which: Vec::new(),
-            probes: Vec::new(),
-            biases: Vec::new(),
-            masks: Vec::new(),
-            hints: Vec::new(),
-            factors: Factors::default(),
-            matrices: Default::default(),
-            floats: Default::default(),
-            best: Vec::new(),
-            support: Vec::new(),
-            states: Vec::new(),
+impl<T: Element> Call<'_, T> {
+    /// Recalls by the driver that the separation takes.
+    pub fn weigh(
+        &self,
+        outputs: Outputs<'_, T>,
+        scoring: &Scoring<'_, T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        match self.retrieval.streams() {
+            true => self.softmax(outputs, scoring, work, context),
+            false => self.sparse(outputs, scoring, work, context),
         }
     }
-}
 
-impl<T: Element> Call<'_, T> {
     /// By a softmax.
     pub fn softmax(
         &self,

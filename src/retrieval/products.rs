@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
+use crate::driver::shared::{Job, Shared};
 use crate::driver::source::Input;
-use crate::driver::tasks::{Job, Shared};
 use crate::error::{Error, Result};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
-use crate::retrieval::call::{Call, Work};
+use crate::retrieval::call::Call;
+use crate::retrieval::work::Work;
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::family::Separation;
 use crate::simd::Element;

@@ -7,15 +7,16 @@
 use crate::driver::outputs::{Outputs, PerPattern, Statistics};
 use crate::driver::scan::{Candidates, Scan};
 use crate::driver::scratch::grow;
+use crate::driver::shared::Job;
 use crate::driver::source::Input;
 use crate::driver::sparse::{Kind, Supports};
-use crate::driver::tasks::Job;
 use crate::error::Result;
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::Context;
-use crate::retrieval::call::{Call, Work};
+use crate::retrieval::call::Call;
 use crate::retrieval::medians::Parts;
+use crate::retrieval::work::{StatisticsScratch, Work};
 use crate::separation::candidates::Threshold;
 use crate::simd::Element;
 use crate::similarity::Similarity;
@@ -24,24 +25,6 @@ use crate::similarity::scoring::{Scoring, least_unmasked};
 /// Most bytes of kept scores, and of each kind of kept rows.
 const SCORE_BYTES: usize = 16 << 20;
 const ROW_BYTES: usize = 32 << 20;
-
-/// Scratch of statistics.
-#[derive(Debug, Clone)]
-pub(crate) struct StatisticsScratch<T> {
-    weights: Vec<T>,
-    similarities: Vec<T>,
-    /// Σ p m of every probe.
-    means: Vec<T>,
-    usage: Vec<f64>,
-    parts: Parts,
-}
-
-impl<T> Default for StatisticsScratch<T> {
-    fn default() -> Self {
-        let (weights, similarities, means) = (Vec::new(), Vec::new(), Vec::new());
-        Self { weights, similarities, means, usage: Vec::new(), parts: Parts::default() }
-    }
-}
 
 /// Which rows are kept during the recall.
 #[derive(Debug, Clone, Copy)]
@@ -115,78 +98,89 @@ impl<T: Element> Weights<'_, T> {
 /// Recalls, and writes the statistics that are wanted besides.
 pub(crate) fn run<T: Element>(
     call: &Call<'_, T>,
-    (outputs, statistics): (Outputs<'_, T>, Statistics<'_, T>),
+    outputs: Outputs<'_, T>,
     scoring: &Scoring<'_, T>,
     work: &mut Work<T>,
     context: &mut Context<T>,
 ) -> Result<()> {
     let mut scratch = std::mem::take(&mut work.statistics);
-    let result = run_with(call, (outputs, statistics), scoring, (work, &mut scratch), context);
+    let result = Recalled { call, scoring }.write(outputs, &mut scratch, work, context);
     work.statistics = scratch;
     result
 }
 
-fn run_with<T: Element>(
-    call: &Call<'_, T>,
-    (mut outputs, statistics): (Outputs<'_, T>, Statistics<'_, T>),
-    scoring: &Scoring<'_, T>,
-    (work, scratch): (&mut Work<T>, &mut StatisticsScratch<T>),
-    context: &mut Context<T>,
-) -> Result<()> {
-    let keeps = Keeps::of(call, &statistics);
-    let StatisticsScratch { weights, similarities, means, .. } = scratch;
-    let shape = (call.probes.rows(), call.memory.patterns());
-    let mut weights = given_or_kept(outputs.memory_weights.take(), keeps.weights, weights, shape)?;
-    let mut similarities =
-        given_or_kept(outputs.similarities.take(), keeps.similarities, similarities, shape)?;
-    let mut retrieved = outputs.retrieved.take();
-    let passed = Outputs {
-        retrieved: retrieved.as_mut().map(MatMut::reborrow),
-        similarities: similarities.as_mut().map(MatMut::reborrow),
-        memory_weights: weights.as_mut().map(MatMut::reborrow),
-        ..outputs
-    };
-    call.weigh(passed, scoring, work, context)?;
-    let rows = weights.as_ref().map(MatMut::as_ref).filter(|_| keeps.weights);
-    if rows.is_none() && call.retrieval.streams() && statistics.of_weights() {
-        call.solve(scoring, work, context)?;
-    }
-    let Statistics { second, sum_p2, spread, k90, usage } = statistics;
-    if let Some(spread) = spread {
-        let is_mean = call.retrieves_means() && rows.is_some();
-        let (batch, dim) = (spread.len(), call.memory.dim());
-        let means = match retrieved.as_ref().map(MatMut::as_ref).filter(|_| is_mean) {
-            Some(means) => means,
-            None => {
-                grow!(*means, product([batch, dim]), T::ZERO);
-                let to = MatMut::new(&mut *means, batch, dim)?;
-                match rows {
-                    Some(rows) => call.combine(Input::Rows(rows), to, scoring, context)?,
-                    None => call.means(to, scoring, work, context)?,
-                }
-                MatRef::new(means, batch, dim)?
-            }
+/// A recall of which statistics are wanted.
+struct Recalled<'a, T> {
+    call: &'a Call<'a, T>,
+    scoring: &'a Scoring<'a, T>,
+}
+
+impl<T: Element> Recalled<'_, T> {
+    fn write(
+        &self,
+        mut outputs: Outputs<'_, T>,
+        scratch: &mut StatisticsScratch<T>,
+        work: &mut Work<T>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        let Self { call, scoring } = *self;
+        let statistics = outputs.take_statistics();
+        let keeps = Keeps::of(call, &statistics);
+        let StatisticsScratch { weights, similarities, means, .. } = scratch;
+        let shape = (call.probes.rows(), call.memory.patterns());
+        let mut weights =
+            given_or_kept(outputs.memory_weights.take(), keeps.weights, weights, shape)?;
+        let mut similarities =
+            given_or_kept(outputs.similarities.take(), keeps.similarities, similarities, shape)?;
+        let mut retrieved = outputs.retrieved.take();
+        let passed = Outputs {
+            retrieved: retrieved.as_mut().map(MatMut::reborrow),
+            similarities: similarities.as_mut().map(MatMut::reborrow),
+            memory_weights: weights.as_mut().map(MatMut::reborrow),
+            ..outputs
         };
+        call.weigh(passed, scoring, work, context)?;
+        let rows = weights.as_ref().map(MatMut::as_ref).filter(|_| keeps.weights);
+        if rows.is_none() && call.retrieval.streams() && statistics.of_weights() {
+            call.solve(scoring, work, context)?;
+        }
+        let Statistics { second, sum_p2, spread, k90, usage } = statistics;
+        if let Some(spread) = spread {
+            let is_mean = call.retrieves_means() && rows.is_some();
+            let (batch, dim) = (spread.len(), call.memory.dim());
+            let means = match retrieved.as_ref().map(MatMut::as_ref).filter(|_| is_mean) {
+                Some(means) => means,
+                None => {
+                    grow!(*means, product([batch, dim]), T::ZERO);
+                    let to = MatMut::new(&mut *means, batch, dim)?;
+                    match rows {
+                        Some(rows) => call.combine(Input::Rows(rows), to, scoring, context)?,
+                        None => call.means(to, scoring, work, context)?,
+                    }
+                    MatRef::new(means, batch, dim)?
+                }
+            };
+            let of = rows.map_or(Weights::Supports(&work.sparse.supports), Weights::Rows);
+            spreads(of, means, call.memory.squared_norms(), spread);
+        }
         let of = rows.map_or(Weights::Supports(&work.sparse.supports), Weights::Rows);
-        spreads(of, means, call.memory.squared_norms(), spread);
+        if let Some(usage) = usage {
+            column_sums(of, shape.0, usage, &mut scratch.usage);
+        }
+        for (b, k90) in k90.into_iter().flatten().enumerate() {
+            *k90 = patterns_of_90_percent(of, b, &mut scratch.parts);
+        }
+        for (b, sum_p2) in sum_p2.into_iter().flatten().enumerate() {
+            *sum_p2 = of.if_finite(b, of.sum(b, |_, p| p * p));
+        }
+        let similarities = similarities.as_ref().map(MatMut::as_ref).filter(|_| keeps.similarities);
+        match (second, similarities) {
+            (Some(second), Some(similarities)) => seconds_of(call, similarities, second),
+            (Some(second), None) => seconds(call, second, scoring, work, context)?,
+            (None, _) => {}
+        }
+        Ok(())
     }
-    let of = rows.map_or(Weights::Supports(&work.sparse.supports), Weights::Rows);
-    if let Some(usage) = usage {
-        column_sums(of, shape.0, usage, &mut scratch.usage);
-    }
-    for (b, k90) in k90.into_iter().flatten().enumerate() {
-        *k90 = patterns_of_90_percent(of, b, &mut scratch.parts);
-    }
-    for (b, sum_p2) in sum_p2.into_iter().flatten().enumerate() {
-        *sum_p2 = of.if_finite(b, of.sum(b, |_, p| p * p));
-    }
-    let similarities = similarities.as_ref().map(MatMut::as_ref).filter(|_| keeps.similarities);
-    match (second, similarities) {
-        (Some(second), Some(similarities)) => seconds_of(call, similarities, second),
-        (Some(second), None) => seconds(call, second, scoring, work, context)?,
-        (None, _) => {}
-    }
-    Ok(())
 }
 
 /// An output that is wanted, or room for it if it is to be kept.

@@ -5,19 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from ._memory import Memory
+from . import _core
 
 #: How files begin that NumPy reads: `.npy` and `.npz`.
 _NUMPY = (b"\x93NUMPY", b"PK")
 
 
-def save(memory: Memory, path: str | os.PathLike[str]) -> None:
+def save(memory: _core.Memory, path: str | os.PathLike[str]) -> None:
     """Saves as the ending of the name says."""
     name = os.fspath(path)
     if name.endswith(".npz"):
@@ -36,21 +35,22 @@ def save(memory: Memory, path: str | os.PathLike[str]) -> None:
     memory.write(name)
 
 
-def _save_npz(memory: Memory, name: str) -> None:
-    patterns, values = memory.patterns, memory.values
+def _save_npz(memory: _core.Memory, name: str) -> None:
+    patterns, values = memory.copy_patterns(), memory.copy_values()
     if memory.precision == "float16":
         patterns = patterns.astype(np.float16)
     arrays = {"patterns": patterns} | ({} if values is None else {"values": values})
     np.savez(name, **arrays)  # type: ignore[arg-type]
 
 
-def load(kind: type[Memory], path: str | os.PathLike[str]) -> Memory:
-    """A memory with copies of what is in a file."""
+def is_numpy(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as those that NumPy reads."""
     with open(path, "rb") as file:
-        start = file.read(6)
-    if not start.startswith(_NUMPY):
-        mapped = kind.map(path)
-        return kind(mapped.patterns, mapped.values, dtype=mapped.precision)
+        return file.read(6).startswith(_NUMPY)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The patterns and the values, if there are any, of a file that NumPy reads."""
     try:
         found = _arrays_of(path)
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -58,9 +58,7 @@ def load(kind: type[Memory], path: str | os.PathLike[str]) -> Memory:
     if "patterns" not in found:
         names = ", ".join(found)
         raise ValueError(f"path: expected an array named patterns, got {names}")
-    patterns = found["patterns"]
-    stored = "float16" if patterns.dtype == np.float16 else None
-    return kind(patterns, found.get("values"), dtype=stored)
+    return found["patterns"], found.get("values")
 
 
 def _arrays_of(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:

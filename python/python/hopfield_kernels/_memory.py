@@ -172,7 +172,13 @@ class Memory(_core.Memory):
         OSError
             Where it cannot be read.
         """
-        return _files.load(cls, path)
+        if _files.is_numpy(path):
+            patterns, values = _files.read(path)
+            dtype = "float16" if patterns.dtype == np.float16 else None
+        else:
+            mapped = cls.map(path)
+            patterns, values, dtype = mapped.patterns, mapped.values, mapped.precision
+        return cls(patterns, values, dtype=dtype)
 
     @classmethod
     def map(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays, _core
-
-if TYPE_CHECKING:
-    from ._memory import Memory
 
 _STATUS = np.array(["converged", "exact", "max_steps", "not_a_number"])
 
@@ -92,7 +89,7 @@ class Recall:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: _core.Memory,
         weighing: _core.Weighing,
         probes: NDArray[Any],
         steps: int | None,

@@ -3,10 +3,10 @@
 use hopfield_kernels::{Context, Gradients, MatMut, MatRef, Upstream};
 
 use super::abi::{self, CallFrame};
-use super::frame::{Array, Frame, answer, text};
+use super::frame::{Array, Coded, Frame, answer, text};
 use super::operands::Operands;
 use super::recall::{ENERGY, RETRIEVED};
-use crate::places::{Place, Placed, with_place};
+use crate::places::{Place, with_place};
 
 /// Bits of the attribute `wanted`: the operands whose gradients are the results, in this order.
 const PROBES: i64 = 1;
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn handler(frame: *mut CallFrame) -> *mut abi::Error {
     unsafe { answer(frame, body) }
 }
 
-fn backward<T: Placed>(frame: &Frame<'_>, context: &mut Context<T>) -> Result<(), String> {
+fn backward<T: Coded>(frame: &Frame<'_>, context: &mut Context<T>) -> Result<(), String> {
     let operands = Operands::<T>::new(frame, 1)?;
     let gradient = frame.operand(0, "gradient")?.rows::<T>()?;
     let (batch, dim) = (operands.probes.rows(), operands.memory.dim());
@@ -56,7 +56,7 @@ fn backward<T: Placed>(frame: &Frame<'_>, context: &mut Context<T>) -> Result<()
 }
 
 /// Where the gradients that are wanted are written.
-fn results<'a, T: Placed>(frame: &Frame<'a>) -> Result<Gradients<'a, T>, String> {
+fn results<'a, T: Coded>(frame: &Frame<'a>) -> Result<Gradients<'a, T>, String> {
     let wanted = frame.attribute("wanted")?;
     let mut next = 0;
     let mut take = |bit: i64, name: &'static str| -> Result<Option<Array<'a>>, String> {

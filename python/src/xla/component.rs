@@ -9,10 +9,10 @@ use hopfield_kernels::{
 };
 
 use super::abi::{self, CallFrame};
-use super::frame::{Frame, answer, copy, text};
+use super::frame::{Coded, Frame, answer, copy, text};
 use super::learning::{Input, Recalled, Rule, rule_of, weights_of};
 use crate::kept::{Kept, Versioned};
-use crate::places::{Place, Placed, with_place};
+use crate::places::{Place, with_place};
 use crate::resident::Resident;
 
 /// Bits of the attribute `record`: compartments that are kept.
@@ -90,7 +90,7 @@ fn run(method: Method, frame: &Frame<'_>) -> Result<(), String> {
     }
 }
 
-fn advance_rows<T: Placed>(frame: &Frame<'_>, place: &mut Place<T>) -> Result<(), String> {
+fn advance_rows<T: Coded>(frame: &Frame<'_>, place: &mut Place<T>) -> Result<(), String> {
     let inputs = frame.operand(0, "inputs")?.rows::<T>()?;
     let rows = frame.operand(1, "patterns")?.rows::<T>()?;
     let norms = frame.operand(2, "squared_norms")?.rows::<T>()?.row(0);
@@ -103,7 +103,7 @@ fn advance_rows<T: Placed>(frame: &Frame<'_>, place: &mut Place<T>) -> Result<()
 }
 
 /// Recalls `inputs` and writes the results from the result `first` on.
-fn advance_with<T: Placed>(
+fn advance_with<T: Coded>(
     frame: &Frame<'_>,
     (inputs, first): (MatRef<'_, T>, usize),
     memory: &Memory<T>,
@@ -145,7 +145,7 @@ fn advance_with<T: Placed>(
 }
 
 /// Makes the highest of a row 0: NaN where one is NaN.
-fn subtract_maximum<T: Placed>(row: &mut [T]) {
+fn subtract_maximum<T: Coded>(row: &mut [T]) {
     let highest =
         row.iter().copied().fold(T::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a });
     row.iter_mut().for_each(|s| *s = *s - highest);
@@ -153,7 +153,7 @@ fn subtract_maximum<T: Placed>(row: &mut [T]) {
 
 /// The mean of -lse / β + ½ x·x̂, where ngc-learn's lse is of what is left of β s after its maximum
 /// has been subtracted: -ln of the weight of the best pattern.
-fn mean_energy<T: Placed>(
+fn mean_energy<T: Coded>(
     (inputs, outputs): (MatRef<'_, T>, MatRef<'_, T>),
     best_weights: &[T],
     beta: T,
@@ -167,7 +167,7 @@ fn mean_energy<T: Placed>(
 }
 
 /// The rule and its rates, as attributes.
-fn rates<T: Placed>(frame: &Frame<'_>) -> Result<(Rule<T>, Update<T>), String> {
+fn rates<T: Coded>(frame: &Frame<'_>) -> Result<(Rule<T>, Update<T>), String> {
     let real = |name| frame.real(name).map(T::from_f64);
     // ngc-learn's negative phase has a temperature of 1.
     let rule = rule_of(frame.attribute("rule")?)?;
@@ -179,7 +179,7 @@ fn rates<T: Placed>(frame: &Frame<'_>) -> Result<(Rule<T>, Update<T>), String> {
     Ok((rule, rates))
 }
 
-fn evolve_rows<T: Placed>(frame: &Frame<'_>, place: &mut Place<T>) -> Result<(), String> {
+fn evolve_rows<T: Coded>(frame: &Frame<'_>, place: &mut Place<T>) -> Result<(), String> {
     let (patterns, norms) = (frame.operand(2, "patterns")?, frame.operand(3, "squared_norms")?);
     let (count, stride) = patterns.shape();
     let (_, dim) = frame.operand(0, "inputs")?.shape();
@@ -202,7 +202,7 @@ fn evolve_rows<T: Placed>(frame: &Frame<'_>, place: &mut Place<T>) -> Result<(),
 
 /// What is learned, where the memory weights are the operand `weights` and those of the negative
 /// phase the result `negative`, if they are recorded.
-fn learned<'a, T: Placed>(
+fn learned<'a, T: Coded>(
     frame: &Frame<'a>,
     (weights, negative): (usize, usize),
     memory: &Memory<T>,
@@ -232,11 +232,7 @@ fn learned<'a, T: Placed>(
     Ok((Input::new(rule, recalled, memory, negative, &mut place.context)?, rates))
 }
 
-fn run_resident<T: Placed>(
-    method: Method,
-    frame: &Frame<'_>,
-    kept: &Kept<T>,
-) -> Result<(), String> {
+fn run_resident<T: Coded>(method: Method, frame: &Frame<'_>, kept: &Kept<T>) -> Result<(), String> {
     match method {
         Method::EvolveResident => evolve_resident_rows(frame, kept),
         Method::ReadResident => kept.read_here(0, |state, _| {
@@ -259,7 +255,7 @@ fn run_resident<T: Placed>(
     }
 }
 
-fn evolve_resident_rows<T: Placed>(frame: &Frame<'_>, kept: &Kept<T>) -> Result<(), String> {
+fn evolve_resident_rows<T: Coded>(frame: &Frame<'_>, kept: &Kept<T>) -> Result<(), String> {
     let batch = frame.operand(0, "inputs")?.shape().0;
     let token: Result<i32, String> = kept.write_here(batch, |state, context| {
         let token = expect_token(frame, 2, state)?;
@@ -274,7 +270,7 @@ fn evolve_resident_rows<T: Placed>(frame: &Frame<'_>, kept: &Kept<T>) -> Result<
 }
 
 /// The token, if it is that of the memory as it is.
-fn expect_token<T: Placed>(
+fn expect_token<T: Coded>(
     frame: &Frame<'_>,
     index: usize,
     state: &Versioned<T>,

@@ -9,10 +9,10 @@ use super::abi::{
     self, BUFFER, Buffer, ByteSpan, CallFrame, ErrorArguments, INVALID_ARGUMENT, METADATA,
     MetadataExtension, PRED, S32, S64, SCALAR, STRING, Scalar, Values,
 };
-use crate::arrays::Number;
+use crate::places::Placed;
 
 /// The type of elements in XLA.
-pub trait Coded: Number {
+pub trait Coded: Placed {
     const CODE: c_uint;
 }
 

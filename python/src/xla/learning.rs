@@ -9,7 +9,7 @@ use hopfield_kernels::{
 
 use super::abi::{self, CallFrame};
 use super::frame::{Coded, Frame, answer, copy, text};
-use crate::places::{Place, Placed, with_place};
+use crate::places::{Place, with_place};
 
 /// What an update of the crate returns.
 type Updated = hopfield_kernels::Result<()>;
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn handler(frame: *mut CallFrame) -> *mut abi::Error {
     unsafe { answer(frame, body) }
 }
 
-impl<T: Placed> Place<T> {
+impl<T: Coded> Place<T> {
     fn update(&mut self, frame: &Frame<'_>) -> Result<(), String> {
         let probes = frame.operand(0, "probes")?.rows::<T>()?;
         let patterns = frame.operand(1, "patterns")?;

@@ -20,7 +20,6 @@ mod recall;
 
 use std::ffi::c_void;
 
-pub use frame::Coded;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 

@@ -2,9 +2,8 @@
 
 use hopfield_kernels::{Borrowed, MatRef, Retrieval, Separation, Similarity};
 
-use super::frame::{Array, Frame, text};
+use super::frame::{Array, Coded, Frame, text};
 use crate::borrowed::lend;
-use crate::places::Placed;
 use crate::weighing;
 
 /// Bits of the attribute `operands`: which of the optional ones follow probes, patterns and β.
@@ -24,7 +23,7 @@ pub struct Operands<'a, T> {
     bias: Option<(MatRef<'a, T>, Array<'a>)>,
 }
 
-impl<'a, T: Placed> Operands<'a, T> {
+impl<'a, T: Coded> Operands<'a, T> {
     /// Probes, patterns, β, and those of values, mask and bias that there are, from the operand
     /// `first` on.
     pub fn new(frame: &Frame<'a>, first: usize) -> Result<Self, String> {

@@ -3,9 +3,9 @@
 use hopfield_kernels::{Context, Outputs};
 
 use super::abi::{self, CallFrame};
-use super::frame::{Array, Frame, answer, text};
+use super::frame::{Array, Coded, Frame, answer, text};
 use super::operands::Operands;
-use crate::places::{Place, Placed, with_place};
+use crate::places::{Place, with_place};
 
 /// The wanted output, as the attribute `output` numbers them.
 pub const RETRIEVED: i64 = 0;
@@ -26,7 +26,7 @@ pub unsafe extern "C" fn handler(frame: *mut CallFrame) -> *mut abi::Error {
     unsafe { answer(frame, body) }
 }
 
-fn recall<T: Placed>(frame: &Frame<'_>, context: &mut Context<T>) -> Result<(), String> {
+fn recall<T: Coded>(frame: &Frame<'_>, context: &mut Context<T>) -> Result<(), String> {
     let operands = Operands::<T>::new(frame, 0)?;
     let (mut outputs, to) = (Outputs::default(), frame.result(0, "result")?);
     let mut energies = Vec::new();
@@ -45,7 +45,7 @@ fn recall<T: Placed>(frame: &Frame<'_>, context: &mut Context<T>) -> Result<(), 
 }
 
 /// Energies have no dimension of their own: their last one is the last of the leading ones.
-fn write_energies<T: Placed>(energies: &[T], to: Array<'_>) -> Result<(), String> {
+fn write_energies<T: Coded>(energies: &[T], to: Array<'_>) -> Result<(), String> {
     if energies.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::listing::Listing;
 use crate::driver::listed::Scored;
-use crate::driver::tasks::Shared;
+use crate::driver::shared::Shared;
 use crate::matrix::MatRef;
 use crate::memory::codes::{CodeStore, ProbeCodes};
 use crate::separation::candidates::Threshold;

@@ -24,13 +24,13 @@
 
 mod exact;
 mod listing;
-mod pass;
+pub(super) mod pass;
 
 use std::ops::Range;
 
 pub(crate) use exact::{ScreenScratch, ScreenTask};
 use listing::Listing;
-pub(crate) use pass::Pass;
+use pass::Pass;
 
 use crate::driver::compiled;
 use crate::driver::lists::Lists;

@@ -28,7 +28,7 @@ use crate::driver::lists::ListStore;
 use crate::driver::outputs::PerPattern;
 use crate::driver::parallel::Parallelism;
 use crate::driver::scan::{Candidates, Scan, ScanScratch, Scanned};
-use crate::driver::tasks::Shared;
+use crate::driver::shared::Shared;
 use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::matrix::ranges::product;

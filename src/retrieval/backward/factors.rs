@@ -97,7 +97,7 @@ pub(super) struct Retrieved<'a, T> {
 
 /// What one probe's gradients are added up from besides slopes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     /// Σ dt s
     pub beta: f64,
     /// The factor of x in dx.

@@ -3,12 +3,13 @@
 use super::{Sums, Upstream};
 use crate::driver::backward_run::{Given, GradientScratch, Wanted, run};
 use crate::driver::outputs::Outputs;
-use crate::driver::tasks::Job;
+use crate::driver::shared::Job;
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::Context;
-use crate::retrieval::call::{Call, Work};
+use crate::retrieval::call::Call;
 use crate::retrieval::factors::Factors;
+use crate::retrieval::work::Work;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::Element;
 use crate::similarity::Similarity;

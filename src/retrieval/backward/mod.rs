@@ -12,8 +12,9 @@
 //! touched: nothing of size B x N is stored unless it is asked for. The softmax of dot products,
 //! whose support is everything, has a fused kernel (see `driver::backward`).
 
-mod factors;
+pub(super) mod factors;
 mod fused;
+pub(super) mod scratch;
 mod steps;
 pub(crate) mod supports;
 
@@ -22,7 +23,8 @@ use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
-use crate::retrieval::call::{Call, Work};
+use crate::retrieval::call::Call;
+use crate::retrieval::work::Work;
 use crate::retrieval::{Context, Retrieval};
 use crate::simd::Element;
 

@@ -10,9 +10,9 @@
 //! ```
 
 use super::factors::{
-    ProbeEntries, Retrieved, Scratch, Terms, pull_separation, pull_similarity, slopes_of, sphere,
-    sums_of,
+    ProbeEntries, Retrieved, Scratch, pull_separation, pull_similarity, slopes_of, sphere, sums_of,
 };
+use super::scratch::{Fact, SupportScratch};
 use super::{Sums, Upstream};
 use crate::driver::blocking::Plan;
 use crate::driver::divide::{for_each_task, ranges};
@@ -20,17 +20,18 @@ use crate::driver::scratch::{grow, pad};
 use crate::driver::sparse::{Kind, Supports};
 use crate::driver::supports::{Entries, Factors, Slopes};
 use crate::driver::supports_run::{
-    ColumnStore, How, Operands, PatternTerms, entry_sums, pattern_slopes, probe_slopes,
+    How, Operands, PatternTerms, entry_sums, pattern_slopes, probe_slopes,
 };
 use crate::error::Result;
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
+use crate::memory::padded_cols;
 use crate::memory::rows::Rows;
-use crate::memory::{Aligned, padded_cols};
 use crate::retrieval::Context;
-use crate::retrieval::call::{Call, Work};
+use crate::retrieval::call::Call;
 use crate::retrieval::medians::{MedianScratch, Weighted, for_each_median};
 use crate::retrieval::update::ProbeUpdate;
+use crate::retrieval::work::Work;
 use crate::separation::rows::RowSeparation;
 use crate::simd::Element;
 use crate::similarity::{Similarity, accumulate};
@@ -42,52 +43,6 @@ const LEAST_PROBES: usize = 64;
 const PRODUCTS: accumulate::Sums = accumulate::Sums::Products;
 /// Entries that are worth a thread: some tens of nanoseconds each.
 const ENTRIES_OF_A_TASK: u64 = 128;
-
-/// Scratch of gradients over supports.
-#[derive(Debug, Clone)]
-pub(crate) struct SupportScratch<T> {
-    /// X and Z, padded.
-    probes: Vec<T>,
-    upstream: Vec<T>,
-    /// Sums over d of every entry: those of the similarity, and z · m.
-    sums: Vec<T>,
-    along: Vec<T>,
-    factors: Vec<Factors<T>>,
-    /// dL/dt of every entry.
-    dt: Vec<f64>,
-    /// dX, padded.
-    d_probes: Vec<T>,
-    facts: Vec<Fact>,
-    columns: ColumnStore,
-    rows: Aligned<T>,
-}
-
-impl<T> Default for SupportScratch<T> {
-    fn default() -> Self {
-        Self {
-            probes: Vec::new(),
-            upstream: Vec::new(),
-            sums: Vec::new(),
-            along: Vec::new(),
-            factors: Vec::new(),
-            dt: Vec::new(),
-            d_probes: Vec::new(),
-            facts: Vec::new(),
-            columns: ColumnStore::default(),
-            rows: Aligned::new(0),
-        }
-    }
-}
-
-/// What is known of one probe besides its entries.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fact {
-    terms: Terms,
-    /// Whether the update leaves the probe where it is.
-    stays: bool,
-    /// The largest weight, by magnitude, of an update on the sphere.
-    most: f64,
-}
 
 /// Some probes whose supports have been found, and what their gradients come from.
 struct Part<'c, T> {

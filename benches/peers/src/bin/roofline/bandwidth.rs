@@ -6,7 +6,7 @@ use hopfield_peers::{machine, time_slice};
 use memmap2::MmapMut;
 use serde::Serialize;
 
-use crate::streams::{Kernel, TURN, Turn, kernels};
+use crate::streams::{Access, Kernel, TURN, Turn, kernels};
 
 /// Where data lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -17,16 +17,6 @@ pub enum Place {
     L3,
     /// Main memory.
     Dram,
-}
-
-/// What is done with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    /// A sum.
-    Read,
-    /// A scaling in place; both directions count.
-    ReadWrite,
 }
 
 impl Place {

@@ -10,7 +10,7 @@ mod streams;
 
 use std::path::PathBuf;
 
-use bandwidth::{Access, Buffers, Place};
+use bandwidth::{Buffers, Place};
 use clap::Parser;
 use hopfield_kernels::Level;
 use hopfield_peers::{
@@ -18,6 +18,7 @@ use hopfield_peers::{
     median, time_slice, warm_up,
 };
 use serde_json::{Value, json};
+use streams::Access;
 
 /// Measures this machine's limits, and this crate's share of them, on one thread.
 #[derive(Parser)]

@@ -3,8 +3,17 @@
 use std::hint::black_box;
 
 use hopfield_kernels::Level;
+use serde::Serialize;
 
-use crate::bandwidth::Access;
+/// What is done with a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// A sum.
+    Read,
+    /// A scaling in place; both directions count.
+    ReadWrite,
+}
 
 /// Elements that a stream takes in turn.
 pub const TURN: usize = 32;
