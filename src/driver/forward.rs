@@ -6,7 +6,7 @@
 //!         for each chunk of d, each probe tile:
 //!             scores = dots(tile, block)
 //!         for each probe tile, each segment of the block:     # mostly one: see `separation`
-//!             weights, rescale = separate(scores)              # updates the shift and the row sum
+//!             weights, rescale = separate(scores)              # see `streaming`
 //!         for each chunk of d, last to first, each probe tile:
 //!             X̂ = rescale X̂ + combine(weights, segment)        # the block is still in L2
 //! ```
@@ -30,9 +30,9 @@ use crate::driver::lines::Lines;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::score_tile::{Rescale, ScoreTile};
-use crate::driver::source::Source;
+use crate::driver::source::Input;
+use crate::driver::streaming::{Softmax, Streaming, StreamingSeparation};
 use crate::kernel::axpy::Ahead;
-use crate::kernel::norms::squared_norm;
 use crate::kernel::packed_dot;
 use crate::kernel::score::chunks;
 use crate::matrix::ranges::evenly;
@@ -82,8 +82,10 @@ impl ProbeTiles {
 
 /// Recall of some probes from one split of the patterns.
 pub struct Forward<'a, T> {
-    /// The probes, or their weights.
-    pub source: Source<'a, T>,
+    /// The padded probes, or their weights.
+    pub input: Input<'a, T>,
+    /// From scores to weights.
+    pub separation: Streaming<T>,
     pub patterns: Rows<'a, T>,
     /// One for each pattern, if they are not the patterns themselves.
     pub values: Option<Rows<'a, T>>,
@@ -126,17 +128,12 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, simd: S) {
-        match self.source {
-            Source::Probes(probes, params) => {
-                for (state, probe) in self.states.iter_mut().zip(probes.iter()) {
-                    *state = State::of(squared_norm(simd, probe), params);
-                }
-            }
-            Source::Scores(_) => self.states.fill(State::EMPTY),
-            Source::Weights(_) | Source::Sparse(_) => self.states.fill(State::UNIT),
-        }
-        if let (Source::Probes(probe, params), [_], None, Some(_)) =
-            (self.source, &*self.states, self.keep, &self.retrieved)
+        self.separation.begin(simd, self.input, self.states);
+        if let (Streaming::Softmax(Softmax(params)), Input::Probes(probe)) =
+            (self.separation, self.input)
+            && self.states.len() == 1
+            && self.keep.is_none()
+            && self.retrieved.is_some()
             && self.values.is_none()
             && self.value_factors.is_none()
             && self.scoring.is_none()
@@ -145,7 +142,7 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
             return self.one_probe(simd, probe.row(0), params);
         }
         let mut left = [None; PROBE_BLOCK];
-        let tiles = ProbeTiles::of(self.source.batch(), self.probe_tile);
+        let tiles = ProbeTiles::of(self.input.rows(), self.probe_tile);
         let unpacked = std::mem::take(&mut self.scratch.unpacked);
         let (of_patterns, of_values) =
             unpacked.split_at_mut(self.patterns.scratch(self.block.min(self.patterns.rows())));
@@ -154,7 +151,7 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
             let values = self.values.map(|values| values.subrows(block.clone()));
             let values = values.map(|values| Lines::new(values, of_values));
             let mut lines = BlockLines { patterns, values };
-            if !self.scratch.panels.is_empty() && self.source.probes().is_some() {
+            if !self.scratch.panels.is_empty() && matches!(self.input, Input::Probes(_)) {
                 packed_dot::transpose(simd, lines.patterns.all(simd), self.scratch.panels);
             }
             for probe_block in evenly(tiles.count, self.probe_block) {
@@ -236,27 +233,26 @@ impl<T: Element> Forward<'_, T> {
         probe_block: Range<usize>,
         left: &mut [Option<Rescale<T>>; PROBE_BLOCK],
     ) {
-        let source = self.source;
+        let (input, separation) = (self.input, self.separation);
         let lanes = self.patterns.cols() / T::LANES;
         let probes = |tile| tiles.probes(tile);
         // Before the first block `retrieved` holds stale values. A factor of 0 means that they are
         // not read.
         let rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; PROBE_TILE];
         let first = probes(probe_block.start).start;
-        for chunk in chunks::<T>(lanes) {
-            for tile in probe_block.clone() {
-                let probes = probes(tile);
-                self.score_tile((block, &mut *lines), probes.clone(), first).score(
-                    simd,
-                    source.of(probes),
-                    chunk.clone(),
-                );
+        if let Input::Probes(all) = input {
+            for chunk in chunks::<T>(lanes) {
+                for tile in probe_block.clone() {
+                    let probes = probes(tile);
+                    let mut tile = self.score_tile((block, &mut *lines), probes.clone(), first);
+                    tile.score(simd, all.subrows(probes), chunk.clone());
+                }
             }
         }
         for (tile, left) in probe_block.clone().zip(&mut *left) {
             let probes = probes(tile);
             let mut score_tile = self.score_tile((block, &mut *lines), probes.clone(), first);
-            *left = score_tile.separate(simd, source.of(probes), rescale);
+            *left = separation.separate(simd, &mut score_tile, input.of(probes), rescale);
         }
         // Last to first, as the last chunk is still in L2.
         let lanes = self.values.as_ref().unwrap_or(&self.patterns).cols() / T::LANES;

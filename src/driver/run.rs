@@ -81,7 +81,7 @@ pub(crate) fn run<T: Element>(
         let (states, partial_states) = memory.states.split_at_mut(batch);
         let partial_states = &mut partial_states[..batch * splits];
         let mut floats = &mut memory.floats[..floats as usize];
-        let source = shared.source(input, take(&mut floats, batch * plan.stride));
+        let padded = shared.padded(input, take(&mut floats, batch * plan.stride));
         let partial = take(&mut floats, sums as usize);
         let split = move |task| plan.splits::<T>().nth(task).expect("a split of the plan");
         let columns = move |task| if task == splits { plan.patterns } else { split(task).start };
@@ -97,7 +97,7 @@ pub(crate) fn run<T: Element>(
             let (unpacked, scores) = scores.split_at_mut(shared.unpacked());
             let scratch = TileScratch { scores, list, panels: &mut [], unpacked };
             let (patterns, Columns(per_pattern)) = (split(task), columns);
-            SplitTask { patterns, source, first: 0, to, per_pattern, scratch }.run(shared);
+            SplitTask { patterns, input: padded, first: 0, to, per_pattern, scratch }.run(shared);
         });
         shared.merge(states, Partial { states: partial_states, sums: &mut *partial });
         let all = Partial { states, sums: partial };

@@ -7,7 +7,8 @@ use crate::driver::forward::{Forward, TileScratch};
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::shared::Shared;
-use crate::driver::source::Source;
+use crate::driver::source::Input;
+use crate::driver::streaming::Streaming;
 use crate::matrix::MatRef;
 use crate::separation::state::State;
 use crate::simd::Element;
@@ -46,7 +47,8 @@ impl<T: Element> SplitScan<'_, T> {
         let mut lists = self.lists.rows_mut(0..probes.rows());
         let scoring = shared.scoring(first..first + probes.rows(), patterns.clone());
         let kernel = Forward {
-            source: Source::Scores(probes),
+            input: Input::Probes(probes),
+            separation: Streaming::UNWEIGHTED,
             patterns: shared.memory.subrows(patterns.clone()),
             values: None,
             scoring: scoring.as_ref(),

@@ -1,20 +1,17 @@
-//! A score tile, one probe tile against one block of patterns: scores, separation, projection.
+//! A score tile, one probe tile against one block of patterns: its scores, and their projection once
+//! a separation has made weights of them (see `streaming`).
 
 use std::ops::Range;
 
 use crate::driver::lines::Lines;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
-use crate::driver::source::Source;
 use crate::kernel::axpy::{Ahead, Combine, combine};
-use crate::kernel::exp_tile::ExpTile;
 use crate::kernel::packed_dot;
-use crate::kernel::scan_tile::scan;
 use crate::kernel::score::{sums, sums_from_memory};
-use crate::matrix::MatMut;
-use crate::separation::active::{ActiveColumns, every, find};
-use crate::separation::online::OnlineSoftmax;
-use crate::separation::state::{SoftmaxParams, State};
+use crate::matrix::{MatMut, MatRef};
+use crate::separation::active::{ActiveColumns, every};
+use crate::separation::state::State;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Simd};
@@ -65,8 +62,7 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
     /// Computes the scores over one chunk of d: the first chunk sets them, later ones add to them.
     /// Packed patterns are short and have one chunk only.
     #[inline(always)]
-    pub fn score<S: Simd<T>>(&mut self, simd: S, source: Source<'_, T>, chunk: Range<usize>) {
-        let Some(probes) = source.probes() else { return };
+    pub fn score<S: Simd<T>>(&mut self, simd: S, probes: MatRef<'_, T>, chunk: Range<usize>) {
         let scores = &mut self.scores;
         match self.scoring.map_or(Sums::Products, |scoring| scoring.sums) {
             Sums::Products if !self.panels.is_empty() => {
@@ -93,7 +89,7 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
     /// Turns the sums over d into similarities and then into scores, and stores both if they are
     /// wanted.
     #[inline(always)]
-    fn finish_scores(&mut self) {
+    pub fn finish_scores(&mut self) {
         if self.scoring.is_none() && self.per_pattern.is_none() {
             return;
         }
@@ -111,81 +107,9 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
         }
     }
 
-    /// Turns the tile's sums over d into scores and these into weights. Returns the rescale factors
-    /// if the block is one segment in which every pattern is active, and the caller then projects
-    /// the whole block. Otherwise projects the active patterns itself and returns `None`. Also
-    /// returns `None` if no projection is wanted.
-    #[inline(always)]
-    pub fn separate<S: Simd<T>>(
-        &mut self,
-        simd: S,
-        source: Source<'_, T>,
-        rescale: Rescale<T>,
-    ) -> Option<Rescale<T>> {
-        let count = self.patterns.count();
-        match source {
-            Source::Weights(weights) => {
-                for (b, given) in weights.iter().enumerate() {
-                    self.scores.row_mut(b)[..count].copy_from_slice(&given[self.block.clone()]);
-                }
-            }
-            Source::Sparse(rows) => {
-                for b in 0..rows.rows() {
-                    rows.write(b, self.first, &mut self.scores.row_mut(b)[..count]);
-                }
-            }
-            Source::Probes(..) | Source::Scores(_) => self.finish_scores(),
-        }
-        // Given weights need no separation.
-        let mut all = match source {
-            Source::Probes(_, params) => {
-                // Not `from_fn`, which is a call compiled without the level's features.
-                let all: [_; PROBE_TILE] = [
-                    self.begin(simd, params, 0),
-                    self.begin(simd, params, 1),
-                    self.begin(simd, params, 2),
-                    self.begin(simd, params, 3),
-                    self.begin(simd, params, 4),
-                    self.begin(simd, params, 5),
-                ];
-                Some(all)
-            }
-            Source::Scores(_) => {
-                self.append_candidates(simd);
-                return None;
-            }
-            Source::Weights(_) | Source::Sparse(_) => None,
-        };
-        let separations = match &mut all {
-            Some(all) => &mut all[..self.states.len()],
-            None => &mut [],
-        };
-        for (b, separation) in separations.iter_mut().enumerate() {
-            let scores = &self.scores.row_mut(b)[..count];
-            scan(simd, separation, scores, self.first, &mut self.states[b]);
-        }
-        let left = self.segments(simd, separations, rescale);
-        for (separation, state) in separations.iter().zip(&mut *self.states) {
-            separation.end(simd, state);
-        }
-        left.filter(|_| self.retrieved.is_some())
-    }
-
-    /// Starts the block for probe `b` of the tile; for none if there are fewer.
-    #[inline(always)]
-    fn begin<S: Simd<T>>(
-        &self,
-        simd: S,
-        params: SoftmaxParams<T>,
-        b: usize,
-    ) -> OnlineSoftmax<'a, T, S::Vec> {
-        let none = State::EMPTY;
-        OnlineSoftmax::begin(simd, params, self.keep, self.states.get(b).unwrap_or(&none))
-    }
-
     /// Appends the candidates among the scores to the probes' lists, if these are wanted.
     #[inline(always)]
-    fn append_candidates<S: Simd<T>>(&mut self, simd: S) {
+    pub fn append_candidates<S: Simd<T>>(&mut self, simd: S) {
         let Some(lists) = &mut self.lists else { return };
         let count = self.patterns.count();
         for b in 0..self.states.len() {
@@ -212,75 +136,48 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
         }
     }
 
-    /// Computes the weights segment by segment; a new segment begins where the shift of some probe
-    /// rises. Projects every segment, unless the caller is to project the block (see `separate`).
+    /// Projects the active patterns of a segment whose weights are known; all of them if `active` is
+    /// `None`. If the segment is the block and every pattern is active, leaves the projection to the
+    /// caller (see [`combine`](Self::combine)), and returns whether it has.
     #[inline(always)]
-    fn segments<S: Simd<T>>(
+    pub fn project<S: Simd<T>>(
         &mut self,
         simd: S,
-        separations: &mut [OnlineSoftmax<'_, T, S::Vec>],
-        mut rescale: Rescale<T>,
-    ) -> Option<Rescale<T>> {
-        let count = self.patterns.count();
-        let mut active = ActiveColumns::NONE;
-        let mut from = 0;
-        while from < count {
-            let mut to = count;
-            for (b, separation) in separations.iter_mut().enumerate() {
-                let (row, state) = (self.scores.row_mut(b), &mut self.states[b]);
-                let (factor, end) = separation.segment(simd, row, from..count, state);
-                rescale[b] = rescale[b] * factor;
-                to = to.min(end);
-            }
-            let dense = !separations.is_empty()
-                && separations.iter().zip(&*self.states).all(|(one, state)| one.is_dense(state));
-            if separations.is_empty() {
-                for (b, bits) in active.of(0..self.states.len()).iter_mut().enumerate() {
-                    find(simd, self.scores.row_mut(b), from..to, bits);
-                }
-            } else {
-                let exp_tile = ExpTile {
-                    separations: &mut *separations,
-                    states: self.states,
-                    scores: &mut self.scores.reborrow(),
-                    range: from..to,
-                    active: (!dense).then_some(&mut active),
-                };
-                exp_tile.run(simd);
-            }
-            for (b, state) in self.states.iter_mut().enumerate() {
-                state.support += match dense {
-                    true => to - from,
-                    false => active.count::<T>(b..b + 1, from..to),
-                };
-            }
-            self.scale_weights(from..to);
-            let probes = 0..self.states.len();
-            let all = dense || active.count::<T>(probes.clone(), from..to) == to - from;
-            if all && to - from == count {
-                return Some(rescale);
-            }
-            let list = match all {
-                true => every(from..to, self.list),
-                false => active.list(simd, probes, from..to, self.list),
+        segment: Range<usize>,
+        active: Option<&mut ActiveColumns>,
+        rescale: &Rescale<T>,
+    ) -> bool {
+        let (probes, count) = (0..self.states.len(), segment.len());
+        for (b, state) in self.states.iter_mut().enumerate() {
+            state.support += match &active {
+                None => count,
+                Some(active) => active.count::<T>(b..b + 1, segment.clone()),
             };
-            let rescale = std::mem::replace(&mut rescale, [T::ONE; PROBE_TILE]);
-            if let Some(retrieved) = &mut self.retrieved {
-                let weights = self.scores.as_ref();
-                let (rescale, ahead) = (&rescale[..weights.rows()], Ahead::NONE);
-                let patterns = match &mut self.values {
-                    Some(values) => values.listed(simd, list),
-                    None => self.patterns.listed(simd, list),
-                };
-                let of = Combine { weights, patterns, rows: list, ahead, rescale };
-                let chunk = 0..vectors_of(&patterns);
-                // SAFETY: `list` names columns of `from..to` alone, as active bits are set for no
-                // others, and `to <= count`, the number of rows of `patterns` and of `values`.
-                unsafe { combine(simd, of, chunk, retrieved) };
-            }
-            from = to;
         }
-        None
+        self.scale_weights(segment.clone());
+        let some =
+            active.filter(|active| active.count::<T>(probes.clone(), segment.clone()) < count);
+        if some.is_none() && count == self.patterns.count() {
+            return self.retrieved.is_some();
+        }
+        let list = match some {
+            None => every(segment, self.list),
+            Some(active) => active.list(simd, probes, segment, self.list),
+        };
+        let Some(retrieved) = &mut self.retrieved else { return false };
+        let weights = self.scores.as_ref();
+        let (rescale, ahead) = (&rescale[..weights.rows()], Ahead::NONE);
+        let patterns = match &mut self.values {
+            Some(values) => values.listed(simd, list),
+            None => self.patterns.listed(simd, list),
+        };
+        let of = Combine { weights, patterns, rows: list, ahead, rescale };
+        let chunk = 0..vectors_of(&patterns);
+        // SAFETY: `list` names columns of `segment` alone, as active bits are set for no others,
+        // and the segment ends within the block, whose length is the number of rows of `patterns`
+        // and of `values`.
+        unsafe { combine(simd, of, chunk, retrieved) };
+        false
     }
 
     /// Projects the whole block over one chunk of d: adds all its weighted patterns to `retrieved`.

@@ -1,30 +1,19 @@
-//! What all tasks of a recall share: the memory, the stages that are wanted, and their parameters.
+//! What all tasks of a recall share: the memory, the scoring, the separation and their parameters.
 
 use std::ops::Range;
 
 use crate::driver::blocking::Plan;
 use crate::driver::energy::SubMemory;
 use crate::driver::scratch::pad;
-use crate::driver::source::{Input, Source};
+use crate::driver::source::Input;
+use crate::driver::streaming::Streaming;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::memory::codes::CodeStore;
 use crate::memory::rows::Rows;
-use crate::separation::state::SoftmaxParams;
 use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
 use crate::similarity::scoring::Scoring;
-
-/// Which of the three stages a job needs: scores, separation, projection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Job<T> {
-    /// All three stages.
-    Recall(SoftmaxParams<T>),
-    /// Scores alone.
-    Scores,
-    /// Projection alone, with given weights.
-    Combine,
-}
 
 /// The parameters that all tasks of a job share.
 pub(crate) struct Shared<'a, T> {
@@ -39,7 +28,8 @@ pub(crate) struct Shared<'a, T> {
     pub first: usize,
     /// A factor of the weight of each pattern in the projection.
     pub value_factors: Option<&'a [T]>,
-    pub job: Job<T>,
+    /// From scores to weights.
+    pub separation: Streaming<T>,
     pub keep: Option<&'a [bool]>,
     pub beta: T,
     pub gain: T,
@@ -60,7 +50,7 @@ pub(crate) struct Shared<'a, T> {
 
 impl<'a, T: Element> Shared<'a, T> {
     /// A job without a softmax.
-    pub fn plain(job: Job<T>, memory: &'a Memory<T>, level: Level) -> Self {
+    pub fn plain(separation: Streaming<T>, memory: &'a Memory<T>, level: Level) -> Self {
         Self {
             level,
             plan: Plan::new::<T>(memory.patterns(), memory.dim()),
@@ -69,7 +59,7 @@ impl<'a, T: Element> Shared<'a, T> {
             scoring: None,
             first: 0,
             value_factors: None,
-            job,
+            separation,
             keep: None,
             beta: T::ONE,
             gain: T::ONE,
@@ -105,21 +95,12 @@ impl<'a, T: Element> Shared<'a, T> {
     }
 
     /// The job's input as the driver takes it: probes are copied to padded rows of scratch memory.
-    pub fn source<'s>(&self, input: Input<'s, T>, scratch: &'s mut [T]) -> Source<'s, T> {
-        let rows = match input {
-            Input::Sparse(rows) => return Source::Sparse(rows),
-            Input::Rows(rows) => rows,
-        };
-        let padded = |scratch: &'s mut [T]| {
-            pad(rows, scratch, self.plan.stride);
-            MatRef::with_stride(scratch, rows.rows(), self.plan.cols, self.plan.stride)
-                .expect("scratch has room for these rows")
-        };
-        match self.job {
-            Job::Recall(params) => Source::Probes(padded(scratch), params),
-            Job::Scores => Source::Scores(padded(scratch)),
-            Job::Combine => Source::Weights(rows),
-        }
+    pub fn padded<'s>(&self, input: Input<'s, T>, scratch: &'s mut [T]) -> Input<'s, T> {
+        let Input::Probes(probes) = input else { return input };
+        let Plan { cols, stride, .. } = self.plan;
+        pad(probes, scratch, stride);
+        let rows = MatRef::with_stride(scratch, probes.rows(), cols, stride);
+        Input::Probes(rows.expect("scratch has room for these rows"))
     }
 
     /// Padded rows of scratch memory for sums of weighted patterns; `None` if `scratch` is empty.

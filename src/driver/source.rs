@@ -1,61 +1,9 @@
-//! The input of a recall, and with it the separation: probes for the online softmax, probes whose
-//! scores alone are wanted, or weights that are given.
+//! The input of a recall: probes, or weights that are given.
 
 use std::ops::Range;
 
 use crate::matrix::MatRef;
-use crate::separation::state::SoftmaxParams;
 use crate::simd::Element;
-
-/// Where the weights of patterns come from.
-#[derive(Debug, Clone, Copy)]
-pub enum Source<'a, T> {
-    /// From padded probes, by the online softmax of their scores.
-    Probes(MatRef<'a, T>, SoftmaxParams<T>),
-    /// There are none: only the scores of these padded probes are wanted.
-    Scores(MatRef<'a, T>),
-    /// Given: a row for each probe, a column for each pattern.
-    Weights(MatRef<'a, T>),
-    /// Given, but for those that are 0.
-    Sparse(SparseRows<'a, T>),
-}
-
-impl<'a, T: Element> Source<'a, T> {
-    pub fn batch(&self) -> usize {
-        match self {
-            Self::Probes(rows, _) | Self::Scores(rows) | Self::Weights(rows) => rows.rows(),
-            Self::Sparse(rows) => rows.rows(),
-        }
-    }
-
-    /// The padded probes, if scores are to be computed.
-    #[inline(always)]
-    pub fn probes(self) -> Option<MatRef<'a, T>> {
-        match self {
-            Self::Probes(rows, _) | Self::Scores(rows) => Some(rows),
-            Self::Weights(_) | Self::Sparse(_) => None,
-        }
-    }
-
-    /// The same source for some of the probes.
-    #[inline(always)]
-    pub fn of(self, probes: Range<usize>) -> Self {
-        match self {
-            Self::Probes(rows, params) => Self::Probes(rows.subrows(probes), params),
-            Self::Scores(rows) => Self::Scores(rows.subrows(probes)),
-            Self::Weights(rows) => Self::Weights(rows.subrows(probes)),
-            Self::Sparse(rows) => Self::Sparse(rows.of(probes)),
-        }
-    }
-
-    /// The same source for some of the patterns.
-    pub fn at(self, patterns: Range<usize>) -> Self {
-        match self {
-            Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
-            source => source,
-        }
-    }
-}
 
 /// Rows of weights of which most are 0: the others one after another, in ascending order of the
 /// pattern's index within each row.
@@ -99,11 +47,13 @@ impl<'a, T: Element> SparseRows<'a, T> {
     }
 }
 
-/// What a batch is recalled from: rows of probes or of weights.
+/// What a batch is recalled from.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a, T> {
-    /// Probes, or a weight for every pattern.
-    Rows(MatRef<'a, T>),
+    /// Probes.
+    Probes(MatRef<'a, T>),
+    /// Weights: a row for each probe, a column for each pattern.
+    Weights(MatRef<'a, T>),
     /// The weights that are not 0.
     Sparse(SparseRows<'a, T>),
 }
@@ -111,16 +61,26 @@ pub enum Input<'a, T> {
 impl<'a, T: Element> Input<'a, T> {
     pub fn rows(&self) -> usize {
         match self {
-            Self::Rows(rows) => rows.rows(),
+            Self::Probes(rows) | Self::Weights(rows) => rows.rows(),
             Self::Sparse(rows) => rows.rows(),
         }
     }
 
     /// The same for some of the probes.
+    #[inline(always)]
     pub fn of(self, probes: Range<usize>) -> Self {
         match self {
-            Self::Rows(rows) => Self::Rows(rows.subrows(probes)),
+            Self::Probes(rows) => Self::Probes(rows.subrows(probes)),
+            Self::Weights(rows) => Self::Weights(rows.subrows(probes)),
             Self::Sparse(rows) => Self::Sparse(rows.of(probes)),
+        }
+    }
+
+    /// The same for some of the patterns.
+    pub fn at(self, patterns: Range<usize>) -> Self {
+        match self {
+            Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
+            input => input,
         }
     }
 }

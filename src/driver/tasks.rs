@@ -11,8 +11,9 @@ use crate::driver::forward::{Forward, TileScratch};
 use crate::driver::merge::Merge;
 use crate::driver::outputs::{Outputs, PerPattern};
 use crate::driver::scratch::take;
-use crate::driver::shared::{Job, Shared};
-use crate::driver::source::{Input, Source};
+use crate::driver::shared::Shared;
+use crate::driver::source::Input;
+use crate::driver::streaming::StreamingSeparation;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::state::State;
@@ -23,11 +24,7 @@ impl<T: Element> Shared<'_, T> {
     /// Merges a later split's recall into that of the earlier ones.
     fn join(&self, earlier: Partial<'_, T>, later: Partial<'_, T>) {
         let count = later.states.len();
-        let scale = match self.job {
-            Job::Recall(params) => params.scale,
-            Job::Scores => return,
-            Job::Combine => T::ONE,
-        };
+        let Some(scale) = self.separation.merge_scale() else { return };
         let later_sums = self.sums(later.sums, count);
         let kernel = Merge {
             states: earlier.states,
@@ -61,10 +58,7 @@ impl<T: Element> Shared<'_, T> {
             let sums = MatRef::with_stride(sums, states.len(), value_cols, value_stride);
             (sums.expect("scratch has room for these rows"), to.reborrow())
         });
-        let params = match self.job {
-            Job::Recall(params) => Some(params),
-            Job::Scores | Job::Combine => None,
-        };
+        let params = self.separation.softmax();
         let kernel = Finish {
             states: &mut *states,
             retrieved,
@@ -84,7 +78,7 @@ impl<T: Element> Shared<'_, T> {
                 similarities.row_mut(b).iter_mut().for_each(|s| *s = *s * self.gain);
             }
         }
-        if let (Job::Recall(params), Input::Rows(input)) = (self.job, input) {
+        if let (Some(params), Input::Probes(input)) = (params, input) {
             let energies = Energies::new(self.beta, self.gain, self.sub_memory)
                 .with(params.null, self.quadratic);
             for (b, (state, probe)) in states.iter().zip(input.iter()).enumerate() {
@@ -171,7 +165,7 @@ impl<T: Element> Shared<'_, T> {
     ) {
         let ProbeScratch { later, mut floats, list } = scratch;
         let (plan, count) = (self.plan, batch.input.rows());
-        let source = self.source(batch.input, take(&mut floats, count * plan.stride));
+        let input = self.padded(batch.input, take(&mut floats, count * plan.stride));
         let scores = take(&mut floats, plan.scores::<T>(count));
         let rows = if outputs.retrieved.is_some() { count * plan.value_stride } else { 0 };
         let sums = take(&mut floats, rows);
@@ -192,7 +186,7 @@ impl<T: Element> Shared<'_, T> {
                 unpacked: &mut *unpacked,
             };
             let task =
-                SplitTask { patterns, source, first: batch.first, to, per_pattern: part, scratch };
+                SplitTask { patterns, input, first: batch.first, to, per_pattern: part, scratch };
             task.run(self);
             if split > 0 {
                 let later = Partial { states: &mut later[..count], sums: &mut floats[..rows] };
@@ -207,7 +201,8 @@ impl<T: Element> Shared<'_, T> {
 pub(crate) struct SplitTask<'a, T> {
     /// The split.
     pub patterns: Range<usize>,
-    pub source: Source<'a, T>,
+    /// Padded probes, or weights.
+    pub input: Input<'a, T>,
     /// Index of the first probe in the job.
     pub first: usize,
     /// Written.
@@ -223,7 +218,8 @@ impl<T: Element> SplitTask<'_, T> {
         let (patterns, count) = (self.patterns, self.to.states.len());
         let scoring = shared.scoring(self.first..self.first + count, patterns.clone());
         let kernel = Forward {
-            source: self.source.at(patterns.clone()),
+            input: self.input.at(patterns.clone()),
+            separation: shared.separation,
             patterns: shared.memory.subrows(patterns.clone()),
             values: shared.values.map(|values| values.subrows(patterns.clone())),
             scoring: scoring.as_ref(),

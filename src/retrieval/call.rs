@@ -1,8 +1,9 @@
 //! A recall whose operands have been checked, and what the drivers need to know of it.
 
 use crate::driver::blocking::Plan;
-use crate::driver::shared::{Job, Shared};
+use crate::driver::shared::Shared;
 use crate::driver::sparse::Sparse;
+use crate::driver::streaming::Streaming;
 use crate::matrix::MatRef;
 use crate::memory::Memory;
 use crate::retrieval::Retrieval;
@@ -46,7 +47,7 @@ impl<'a, T: Element> Call<'a, T> {
 
     pub fn shared<'f>(
         &self,
-        job: Job<T>,
+        separation: Streaming<T>,
         scoring: &'f Scoring<'f, T>,
         level: Level,
     ) -> Shared<'f, T>
@@ -60,7 +61,8 @@ impl<'a, T: Element> Call<'a, T> {
         // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
         // some probes alone and one is not finite, each probe has a tile to itself.
         let screens = retrieval.screening != Screening::Never && scoring.sums == Sums::Products;
-        let apart = (scoring.has_bias() || matches!(job, Job::Combine)) && !memory.is_finite();
+        let apart = (scoring.has_bias() || matches!(separation, Streaming::Given(_)))
+            && !memory.is_finite();
         Shared {
             level,
             plan,
@@ -69,7 +71,7 @@ impl<'a, T: Element> Call<'a, T> {
             scoring: (!scoring.is_dot()).then_some(scoring),
             first: 0,
             value_factors: None,
-            job,
+            separation,
             keep: retrieval.keep,
             beta: retrieval.beta,
             gain: retrieval.gain,

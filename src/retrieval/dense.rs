@@ -4,8 +4,8 @@ use crate::driver::energy::SubMemory;
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
-use crate::driver::shared::Job;
 use crate::driver::source::Input;
+use crate::driver::streaming::Streaming;
 use crate::error::Result;
 use crate::matrix::MatMut;
 use crate::retrieval::Context;
@@ -32,14 +32,14 @@ impl<T: Element> Call<'_, T> {
             null: retrieval.null(),
             ..retrieval.params(memory.patterns())
         };
-        let mut shared = self.shared(Job::Recall(params), scoring, context.level()?);
+        let mut shared = self.shared(Streaming::softmax(params), scoring, context.level()?);
         let on_sphere = retrieval.similarity == Similarity::Cosine && shared.values.is_none();
         if on_sphere {
             shared.value_factors = scoring.pattern_factors;
         }
         if shared.scoring.is_none() {
             let most = memory.known_max_squared_norm_of(retrieval.keep);
-            shared.job = Job::Recall(params.among(most, memory.dim()));
+            shared.separation = Streaming::softmax(params.among(most, memory.dim()));
         }
         // Where masks differ from probe to probe, so do the constants of the energy.
         let energy = if scoring.has_bias() { outputs.energy.take() } else { None };
@@ -62,7 +62,7 @@ impl<T: Element> Call<'_, T> {
             ..outputs
         };
         let parallelism = context.parallelism();
-        run(&shared, Input::Rows(self.probes), passed, parallelism, &mut context.memory)?;
+        run(&shared, Input::Probes(self.probes), passed, parallelism, &mut context.memory)?;
         if let Some(retrieved) = retrieved.as_mut().filter(|_| on_sphere) {
             let states = &context.memory.states[..batch];
             for (b, probe) in self.probes.iter().enumerate() {

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
-use crate::driver::shared::{Job, Shared};
+use crate::driver::shared::Shared;
 use crate::driver::source::Input;
+use crate::driver::streaming::Streaming;
 use crate::error::{Error, Result};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
@@ -80,8 +81,8 @@ pub(crate) fn similarities<T: Element>(
     expect_shape("probes", probes.shape(), (probes.rows(), dim))?;
     expect_shape("similarities", similarities.shape(), (probes.rows(), patterns))?;
     let outputs = Outputs { similarities: Some(similarities), ..Outputs::default() };
-    let shared = Shared::plain(Job::Scores, memory, context.level()?);
-    run(&shared, Input::Rows(probes), outputs, context.parallelism(), &mut context.memory)
+    let shared = Shared::plain(Streaming::UNWEIGHTED, memory, context.level()?);
+    run(&shared, Input::Probes(probes), outputs, context.parallelism(), &mut context.memory)
 }
 
 /// X̂ = P M into `retrieved`.
@@ -95,11 +96,11 @@ pub(crate) fn combine<T: Element>(
     expect_shape("weights", weights.shape(), (weights.rows(), patterns))?;
     expect_shape("retrieved", retrieved.shape(), (weights.rows(), dim))?;
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
-    let mut shared = Shared::plain(Job::Combine, memory, context.level()?);
+    let mut shared = Shared::plain(Streaming::GIVEN, memory, context.level()?);
     // The probes of a tile share the list of active patterns, and 0 NaN is NaN. If a pattern is not
     // finite, each probe therefore has a tile of its own.
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
         shared.probe_tile = 1;
     }
-    run(&shared, Input::Rows(weights), outputs, context.parallelism(), &mut context.memory)
+    run(&shared, Input::Weights(weights), outputs, context.parallelism(), &mut context.memory)
 }

@@ -5,9 +5,9 @@ use crate::driver::blocking::Plan;
 use crate::driver::outputs::{Outputs, PerPattern};
 use crate::driver::project_run::project;
 use crate::driver::run::run;
-use crate::driver::shared::Job;
 use crate::driver::source::{Input, SparseRows};
 use crate::driver::sparse::{Kind, Sparse, SparseScratch, Supports};
+use crate::driver::streaming::Streaming;
 use crate::error::Result;
 use crate::matrix::MatMut;
 use crate::memory::Memory;
@@ -30,7 +30,7 @@ impl<T: Element> Call<'_, T> {
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let shared = self.shared(Job::Scores, scoring, context.level()?);
+        let shared = self.shared(Streaming::UNWEIGHTED, scoring, context.level()?);
         self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
             let solver = self.solver(&shared, separation, false, context);
             solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
@@ -44,7 +44,7 @@ impl<T: Element> Call<'_, T> {
         let factors = std::mem::take(factors);
         let result = (|| {
             let scoring = self.scoring(&factors);
-            let shared = self.shared(Job::Scores, &scoring, context.level()?);
+            let shared = self.shared(Streaming::UNWEIGHTED, &scoring, context.level()?);
             self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
                 let keeps_all = separation.reach() == Reach::All;
                 let solver =
@@ -65,7 +65,7 @@ impl<T: Element> Call<'_, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         let retrieval = self.retrieval;
-        let shared = self.shared(Job::Scores, scoring, context.level()?);
+        let shared = self.shared(Streaming::UNWEIGHTED, scoring, context.level()?);
         let similarities = outputs.similarities.as_mut().map(MatMut::reborrow);
         let potentials = outputs.lse.is_some() || outputs.energy.is_some();
         let per_pattern = PerPattern { similarities, scores: None };
@@ -98,7 +98,7 @@ impl<T: Element> Call<'_, T> {
         let weights = if readout { ProbeUpdate::Sum } else { update };
         projection_weights(weights, supports, (self.probes, memory), scratch, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
-        let shared = self.shared(Job::Combine, scoring, context.level()?);
+        let shared = self.shared(Streaming::GIVEN, scoring, context.level()?);
         // Probes of a tile share the patterns of all their supports, which is a loss where these
         // have little in common.
         let share = projected.len() as f64 / (supports.facts.len() * memory.patterns()) as f64;
@@ -195,7 +195,7 @@ impl<T: Element> Call<'_, T> {
         scoring: &Scoring<'_, T>,
         context: &mut Context<T>,
     ) -> Result<()> {
-        let mut shared = self.shared(Job::Combine, scoring, context.level()?);
+        let mut shared = self.shared(Streaming::GIVEN, scoring, context.level()?);
         (shared.values, shared.gain) = (None, T::ONE);
         shared.plan = Plan::new::<T>(self.memory.patterns(), self.memory.dim());
         let outputs = Outputs { retrieved: Some(to), ..Outputs::default() };

@@ -7,9 +7,9 @@
 use crate::driver::outputs::{Outputs, PerPattern, Statistics};
 use crate::driver::scan::{Candidates, Scan};
 use crate::driver::scratch::grow;
-use crate::driver::shared::Job;
 use crate::driver::source::Input;
 use crate::driver::sparse::{Kind, Supports};
+use crate::driver::streaming::Streaming;
 use crate::error::Result;
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
@@ -154,7 +154,7 @@ impl<T: Element> Recalled<'_, T> {
                     grow!(*means, product([batch, dim]), T::ZERO);
                     let to = MatMut::new(&mut *means, batch, dim)?;
                     match rows {
-                        Some(rows) => call.combine(Input::Rows(rows), to, scoring, context)?,
+                        Some(rows) => call.combine(Input::Weights(rows), to, scoring, context)?,
                         None => call.means(to, scoring, work, context)?,
                     }
                     MatRef::new(means, batch, dim)?
@@ -297,7 +297,7 @@ fn seconds<T: Element>(
 ) -> Result<()> {
     // Biases mask, and do nothing else.
     let scoring = Scoring { bias_scale: T::ZERO, ..*scoring };
-    let shared = call.shared(Job::Scores, &scoring, context.level()?);
+    let shared = call.shared(Streaming::UNWEIGHTED, &scoring, context.level()?);
     let two = Candidates::all(&shared, Threshold::KthWidth { k: 2, width: T::ZERO });
     let chunk = (SCORE_BYTES / two.bytes(&shared)).max(1);
     for start in (0..second.len()).step_by(chunk) {

@@ -3,7 +3,7 @@
 use super::{Sums, Upstream};
 use crate::driver::backward_run::{Given, GradientScratch, Wanted, run};
 use crate::driver::outputs::Outputs;
-use crate::driver::shared::Job;
+use crate::driver::streaming::Streaming;
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::Context;
@@ -60,7 +60,7 @@ impl<T: Element> Call<'_, T> {
         let params: SoftmaxParams<T> = self.retrieval.params(memory.patterns());
         let factors = Factors::default();
         let scoring = self.scoring(&factors);
-        let shared = self.shared(Job::Recall(params), &scoring, context.level()?);
+        let shared = self.shared(Streaming::softmax(params), &scoring, context.level()?);
         let chunk = shared.plan.batch::<T>();
         let mut scratch = std::mem::take(&mut work.gradients);
         let mut bias = vec![T::ZERO; sums.bias.len()];
