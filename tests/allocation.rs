@@ -373,3 +373,24 @@ fn unrecorded_recall_needs_no_memory_for_weights() {
     assert!(peak < 8 << 20, "{peak} bytes");
     assert!(retrieved.iter().all(|x| x.is_finite()));
 }
+
+/// Learning keeps at most 32 MiB of similarities, and computes more of them twice.
+#[test]
+fn similarities_that_are_many_are_not_kept_for_learning() {
+    let _turn = alone();
+    let patterns = 1 << 12;
+    for (probes, kept) in [(2, 2), (2048, 2048), (2049, 0)] {
+        let mut memory = Memory::<f32>::zeros(patterns, 1).unwrap();
+        let (ones, mut retrieved) = (vec![1.0; probes], vec![0.0; probes]);
+        let (_, peak) = counted(|| {
+            let x = MatRef::new(&ones, probes, 1).unwrap();
+            let to = MatMut::new(&mut retrieved, probes, 1).unwrap();
+            let mut context = Context::new().with_parallelism(Parallelism::Serial);
+            Plasticity::default()
+                .recall_and_learn(&Retrieval::new(1.0), x, to, &mut memory, &mut context)
+                .unwrap();
+        });
+        let (least, rest) = ((kept * patterns * 4) as isize, 4 << 20);
+        assert!((least..least + rest).contains(&peak), "{probes} probes: {peak} bytes");
+    }
+}

@@ -67,7 +67,8 @@ fn scan(file: &Path, functions: &mut Vec<Function>) -> String {
             let (file, name) = (file.to_path_buf(), word(rest).to_string());
             functions.push(Function { file, owner: owner.clone(), name, example });
         }
-        example &= trimmed.starts_with("#[");
+        // What is hidden has nobody to show it to.
+        example = example && trimmed.starts_with("#[") || trimmed == "#[doc(hidden)]";
     }
     code
 }

@@ -237,13 +237,31 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         scores
     }
 
-    /// Weights and projects one pattern whose score is stored and at which the shift may rise.
+    /// Weights and projects one pattern whose score is stored and at which the shift may rise. A
+    /// function by itself, as this is rare.
     ///
     /// # Safety
     /// - `n < patterns.rows()`;
     /// - the preconditions of `strip_by_strip` hold.
     #[inline(always)]
     unsafe fn one_row<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        n: usize,
+        from: &mut usize,
+        separation: &mut OnlineSoftmax<'_, T, S::Vec>,
+    ) {
+        simd.vectorize(
+            #[inline(always)]
+            // SAFETY: the preconditions are those of `one_row_inline`.
+            || unsafe { self.one_row_inline(simd, n, from, separation) },
+        );
+    }
+
+    /// # Safety
+    /// As for `one_row`.
+    #[inline(always)]
+    unsafe fn one_row_inline<S: Simd<T>>(
         &mut self,
         simd: S,
         n: usize,
@@ -268,7 +286,7 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
             simd.store(self.weights.as_mut_ptr().add(n), weight);
             if self.weights[n] != T::ZERO {
                 self.state.support += 1;
-                self.combine::<S, 1>(simd, n, 0);
+                self.combine_as::<S, 1, 2, { ahead::NOWHERE }>(simd, n, 0);
             }
         }
     }

@@ -53,16 +53,25 @@ impl<'a, T: Element> Lines<'a, T> {
             return rows;
         }
         if !self.complete {
-            let (cols, stride) = (self.rows.cols(), padded_stride::<T>(self.rows.cols()));
-            for &n in list {
-                let n = n as usize;
-                if self.unpacked[n / 64] >> (n % 64) & 1 == 0 {
-                    self.unpacked[n / 64] |= 1 << (n % 64);
-                    self.rows.unpack(simd, n, &mut self.scratch[n * stride..][..cols]);
-                }
-            }
+            simd.vectorize(
+                #[inline(always)]
+                || self.unpack(simd, list),
+            );
         }
         self.view()
+    }
+
+    /// Unpacks the rows in `list` that have not been.
+    #[inline(always)]
+    fn unpack<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
+        let (cols, stride) = (self.rows.cols(), padded_stride::<T>(self.rows.cols()));
+        for &n in list {
+            let n = n as usize;
+            if self.unpacked[n / 64] >> (n % 64) & 1 == 0 {
+                self.unpacked[n / 64] |= 1 << (n % 64);
+                self.rows.unpack(simd, n, &mut self.scratch[n * stride..][..cols]);
+            }
+        }
     }
 
     #[inline(always)]

@@ -89,10 +89,17 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
     /// Turns the sums over d into similarities and then into scores, and stores both if they are
     /// wanted.
     #[inline(always)]
-    pub fn finish_scores(&mut self) {
-        if self.scoring.is_none() && self.per_pattern.is_none() {
-            return;
+    pub fn finish_scores<S: Simd<T>>(&mut self, simd: S) {
+        if self.scoring.is_some() || !self.per_pattern.is_none() {
+            simd.vectorize(
+                #[inline(always)]
+                || self.score_and_store(),
+            );
         }
+    }
+
+    #[inline(always)]
+    fn score_and_store(&mut self) {
         let count = self.patterns.count();
         for b in 0..self.states.len() {
             let row = &mut self.scores.row_mut(b)[..count];
@@ -155,16 +162,34 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
             };
         }
         self.scale_weights(segment.clone());
-        let some =
-            active.filter(|active| active.count::<T>(probes.clone(), segment.clone()) < count);
+        let some = active.filter(|active| active.count::<T>(probes, segment.clone()) < count);
         if some.is_none() && count == self.patterns.count() {
             return self.retrieved.is_some();
         }
-        let list = match some {
+        if self.retrieved.is_some() {
+            simd.vectorize(
+                #[inline(always)]
+                || self.project_some(simd, segment, some, rescale),
+            );
+        }
+        false
+    }
+
+    /// Projects the active patterns of a segment; all of them if `active` is `None`.
+    #[inline(always)]
+    fn project_some<S: Simd<T>>(
+        &mut self,
+        simd: S,
+        segment: Range<usize>,
+        active: Option<&mut ActiveColumns>,
+        rescale: &Rescale<T>,
+    ) {
+        let probes = 0..self.states.len();
+        let list = match active {
             None => every(segment, self.list),
             Some(active) => active.list(simd, probes, segment, self.list),
         };
-        let Some(retrieved) = &mut self.retrieved else { return false };
+        let Some(retrieved) = &mut self.retrieved else { return };
         let weights = self.scores.as_ref();
         let (rescale, ahead) = (&rescale[..weights.rows()], Ahead::NONE);
         let patterns = match &mut self.values {
@@ -177,7 +202,6 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
         // and the segment ends within the block, whose length is the number of rows of `patterns`
         // and of `values`.
         unsafe { combine(simd, of, chunk, retrieved) };
-        false
     }
 
     /// Projects the whole block over one chunk of d: adds all its weighted patterns to `retrieved`.

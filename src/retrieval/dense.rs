@@ -13,7 +13,7 @@ use crate::retrieval::call::Call;
 use crate::retrieval::update::to_sphere;
 use crate::separation::state::SoftmaxParams;
 use crate::simd::Element;
-use crate::similarity::Similarity;
+use crate::similarity::definition::ProbeUpdate;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
 impl<T: Element> Call<'_, T> {
@@ -33,7 +33,8 @@ impl<T: Element> Call<'_, T> {
             ..retrieval.params(memory.patterns())
         };
         let mut shared = self.shared(Streaming::softmax(params), scoring, context.level()?);
-        let on_sphere = retrieval.similarity == Similarity::Cosine && shared.values.is_none();
+        let on_sphere =
+            retrieval.probe_update() == ProbeUpdate::UnitSphere && shared.values.is_none();
         if on_sphere {
             shared.value_factors = scoring.pattern_factors;
         }

@@ -6,8 +6,8 @@ use crate::matrix::MatRef;
 use crate::memory::Memory;
 use crate::simd::Element;
 use crate::similarity::Similarity;
-use crate::similarity::accumulate::Sums;
-use crate::similarity::scoring::{Scoring, Shape};
+use crate::similarity::definition::Norms;
+use crate::similarity::scoring::Scoring;
 
 /// Factors or terms of some probes and of all patterns, in memory that is kept.
 #[derive(Debug, Clone)]
@@ -30,18 +30,16 @@ impl<T: Element> Factors<T> {
         probes: MatRef<'_, T>,
         memory: &Memory<T>,
     ) -> Result<()> {
-        let of = match similarity {
-            Similarity::Cosine => inverse_norm::<T>,
-            Similarity::NegHalfSquaredL2 => neg_half::<T>,
-            _ => return Ok(()),
+        let Some(Norms::Factors(of) | Norms::Terms(of)) = similarity.definition().norms() else {
+            return Ok(());
         };
         grow!(self.probes, probes.rows() as u64, T::ZERO);
         grow!(self.patterns, memory.patterns() as u64, T::ZERO);
         for (to, probe) in self.probes.iter_mut().zip(probes.iter()) {
-            *to = of(probe.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>());
+            *to = T::from_f64(of(probe.iter().map(|x| x.to_f64() * x.to_f64()).sum::<f64>()));
         }
         for (to, norm) in self.patterns.iter_mut().zip(memory.squared_norms()) {
-            *to = of(norm.to_f64());
+            *to = T::from_f64(of(norm.to_f64()));
         }
         Ok(())
     }
@@ -55,34 +53,19 @@ impl<T: Element> Factors<T> {
         probes: usize,
         patterns: usize,
     ) -> Scoring<'_, T> {
-        let dot = Scoring::DOT;
-        let squares = |shape| Scoring { sums: Sums::SquaredDifferences, shape, ..dot };
-        let absolutes = |shape| Scoring { sums: Sums::AbsoluteDifferences, shape, ..dot };
-        match similarity {
-            Similarity::Dot => dot,
-            Similarity::Cosine => Scoring {
-                probe_factors: Some(&self.probes[..probes]),
-                pattern_factors: Some(&self.patterns[..patterns]),
-                ..dot
+        let definition = similarity.definition();
+        let of_probes = || Some(&self.probes[..probes]);
+        let of_patterns = || Some(&self.patterns[..patterns]);
+        match definition.norms() {
+            Some(Norms::Factors(_)) => Scoring {
+                probe_factors: of_probes(),
+                pattern_factors: of_patterns(),
+                ..Scoring::DOT
             },
-            Similarity::NegHalfSquaredL2 if exact => squares(Shape::NegHalf),
-            Similarity::NegHalfSquaredL2 => Scoring {
-                probe_terms: Some(&self.probes[..probes]),
-                pattern_terms: Some(&self.patterns[..patterns]),
-                ..dot
-            },
-            Similarity::NegL2 => squares(Shape::NegRoot),
-            Similarity::NegL1 => absolutes(Shape::Negated),
-            Similarity::UhnReciprocalSquaredL2 => squares(Shape::Reciprocal),
-            Similarity::UhnReciprocalL1 => absolutes(Shape::Reciprocal),
+            Some(Norms::Terms(_)) if !exact => {
+                Scoring { probe_terms: of_probes(), pattern_terms: of_patterns(), ..Scoring::DOT }
+            }
+            _ => Scoring { sums: definition.sums(), shape: definition.shape(), ..Scoring::DOT },
         }
     }
-}
-
-fn inverse_norm<T: Element>(square: f64) -> T {
-    T::from_f64(if square == 0.0 { 0.0 } else { 1.0 / square.sqrt() })
-}
-
-fn neg_half<T: Element>(square: f64) -> T {
-    T::from_f64(-0.5 * square)
 }

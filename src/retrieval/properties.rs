@@ -7,6 +7,8 @@ use crate::separation::rows::RowSeparation;
 use crate::separation::state::{SoftmaxParams, depth_bits};
 use crate::simd::Element;
 use crate::similarity::Similarity;
+use crate::similarity::accumulate::Sums;
+use crate::similarity::definition::{Norms, ProbeUpdate};
 
 impl<'k, T: Element> Retrieval<'k, T> {
     /// β and the number of patterns, as the separation takes them.
@@ -28,6 +30,11 @@ impl<'k, T: Element> Retrieval<'k, T> {
         Self { updates: true, ..self }
     }
 
+    /// The update that belongs to the similarity.
+    pub(crate) fn probe_update(&self) -> ProbeUpdate {
+        self.similarity.definition().update(!self.separation.is_unnormalised())
+    }
+
     /// Features of what is retrieved, if these are values.
     pub(crate) fn value_dim(&self, memory: &Memory<T>) -> Option<usize> {
         memory.value_dim().filter(|_| !self.updates)
@@ -40,9 +47,14 @@ impl<'k, T: Element> Retrieval<'k, T> {
 
     /// Whether the online softmax computes the weights, in one pass with the projection.
     pub(crate) fn streams(&self) -> bool {
-        let shifted = matches!(self.similarity, Similarity::Dot | Similarity::Cosine)
-            || self.similarity == Similarity::NegHalfSquaredL2 && self.null() == T::ZERO;
-        shifted && self.separation.is_softmax()
+        let definition = self.similarity.definition();
+        let fused = match definition.norms() {
+            Some(Norms::Factors(_)) => true,
+            // Relative to the scores of the patterns, that of a pattern of zeros is not 0.
+            Some(Norms::Terms(_)) => self.null() == T::ZERO,
+            None => definition.sums() == Sums::Products,
+        };
+        fused && self.separation.is_softmax()
     }
 
     /// c of `SoftmaxPlus`.

@@ -13,10 +13,11 @@ use crate::matrix::MatMut;
 use crate::memory::Memory;
 use crate::retrieval::Context;
 use crate::retrieval::call::Call;
-use crate::retrieval::update::{ProbeUpdate, Projected, complete, projection_weights};
+use crate::retrieval::update::{Projected, complete, projection_weights};
 use crate::retrieval::work::Work;
 use crate::separation::rows::Reach;
 use crate::simd::Element;
+use crate::similarity::definition::ProbeUpdate;
 use crate::similarity::scoring::Scoring;
 
 /// The share of the patterns in a support below which every probe is projected by itself.
@@ -93,7 +94,7 @@ impl<T: Element> Call<'_, T> {
     ) -> Result<()> {
         let Work { sparse: SparseScratch { supports, .. }, projected, update: scratch, .. } = work;
         let (retrieval, memory) = (self.retrieval, self.memory);
-        let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
+        let update = retrieval.probe_update();
         let readout = retrieval.value_dim(memory).is_some();
         let weights = if readout { ProbeUpdate::Sum } else { update };
         projection_weights(weights, supports, (self.probes, memory), scratch, projected);

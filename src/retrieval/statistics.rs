@@ -19,7 +19,7 @@ use crate::retrieval::medians::Parts;
 use crate::retrieval::work::{StatisticsScratch, Work};
 use crate::separation::candidates::Threshold;
 use crate::simd::Element;
-use crate::similarity::Similarity;
+use crate::similarity::definition::ProbeUpdate;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
 /// Most bytes of kept scores, and of each kind of kept rows.
@@ -334,8 +334,7 @@ fn seconds<T: Element>(
 impl<T: Element> Call<'_, T> {
     /// Whether what is retrieved is Σ p m.
     fn retrieves_means(&self) -> bool {
-        let sums =
-            matches!(self.retrieval.similarity, Similarity::Dot | Similarity::NegHalfSquaredL2);
+        let sums = matches!(self.retrieval.probe_update(), ProbeUpdate::Sum | ProbeUpdate::Mean);
         sums && self.retrieval.gain == T::ONE && self.retrieval.value_dim(self.memory).is_none()
     }
 }

@@ -121,11 +121,7 @@ impl<T: Element> Test<'_, T> {
         if dot && T::from_f64(square) <= self.params.bound {
             return false;
         }
-        let best = match self.call.retrieval.similarity {
-            Similarity::Dot => (square * self.usual).sqrt(),
-            Similarity::Cosine => 1.0,
-            _ => 0.0,
-        };
+        let best = self.call.retrieval.similarity.definition().best(square, self.usual);
         let reach = best + self.call.highest_bias(b) - self.params.depth.to_f64();
         if !reach.is_finite() {
             return false;

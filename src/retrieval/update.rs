@@ -11,40 +11,8 @@ use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::medians::{MedianScratch, Weighted, for_each_median};
-use crate::separation::family::Separation;
 use crate::simd::Element;
-use crate::similarity::Similarity;
-
-/// What becomes of the weights and of their sum of patterns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProbeUpdate {
-    /// Σ p m
-    Sum,
-    /// Σ p m / Σ p
-    Mean,
-    /// Σ p m, at norm 1; x where that is 0.
-    Sphere,
-    /// The same of the patterns at norm 1.
-    UnitSphere,
-    /// Σ w m / Σ w with w = p / ‖x - m‖; x where some x = m.
-    Weiszfeld,
-    /// The weighted median of every feature.
-    Median,
-}
-
-impl ProbeUpdate {
-    pub fn of(similarity: Similarity, separation: Separation) -> Self {
-        match similarity {
-            Similarity::Dot if separation.is_unnormalised() => Self::Sphere,
-            Similarity::Dot => Self::Sum,
-            Similarity::Cosine => Self::UnitSphere,
-            Similarity::NegHalfSquaredL2 => Self::Mean,
-            Similarity::NegL2 => Self::Weiszfeld,
-            Similarity::NegL1 => Self::Median,
-            Similarity::UhnReciprocalSquaredL2 | Similarity::UhnReciprocalL1 => Self::Sum,
-        }
-    }
-}
+use crate::similarity::definition::ProbeUpdate;
 
 /// Scratch of updates.
 #[derive(Debug, Clone)]

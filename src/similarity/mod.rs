@@ -7,7 +7,16 @@
 //! | [`scoring`] | from sums to scores: norms, roots, biases and masks |
 
 pub(crate) mod accumulate;
+mod cosine;
+pub(crate) mod definition;
+mod dot;
+mod neg_half_squared_l2;
+mod neg_l1;
+mod neg_l2;
 pub(crate) mod scoring;
+mod uhn_reciprocal;
+
+use definition::Definition;
 
 /// How alike a probe x and a pattern m are: larger is more alike.
 ///
@@ -76,14 +85,19 @@ impl Similarity {
     /// assert_eq!(Similarity::NegHalfSquaredL2.name(), "neg_half_squared_l2");
     /// ```
     pub fn name(self) -> &'static str {
+        self.definition().name()
+    }
+
+    /// What it is.
+    pub(crate) fn definition(self) -> &'static dyn Definition {
         match self {
-            Self::Dot => "dot",
-            Self::Cosine => "cosine",
-            Self::NegHalfSquaredL2 => "neg_half_squared_l2",
-            Self::NegL2 => "neg_l2",
-            Self::NegL1 => "neg_l1",
-            Self::UhnReciprocalSquaredL2 => "uhn_reciprocal_squared_l2",
-            Self::UhnReciprocalL1 => "uhn_reciprocal_l1",
+            Self::Dot => &dot::Dot,
+            Self::Cosine => &cosine::Cosine,
+            Self::NegHalfSquaredL2 => &neg_half_squared_l2::NegHalfSquaredL2,
+            Self::NegL2 => &neg_l2::NegL2,
+            Self::NegL1 => &neg_l1::NegL1,
+            Self::UhnReciprocalSquaredL2 => &uhn_reciprocal::UhnReciprocalSquaredL2,
+            Self::UhnReciprocalL1 => &uhn_reciprocal::UhnReciprocalL1,
         }
     }
 }

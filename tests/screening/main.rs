@@ -2,6 +2,7 @@
 //!
 //! | module | shows |
 //! | --- | --- |
+//! | [`adversarial`] | codes that say nothing about their patterns change no bit |
 //! | [`bits`] | codes, hints, threads, batch and position change no bit, for every member |
 //! | [`changes`] | codes stay true under every change of the patterns |
 //! | [`strategies`] | which probes are peaked, batches with both strategies |
@@ -11,6 +12,7 @@
 //! | [`top_k`] | the most similar patterns are those of a sort |
 
 mod accuracy;
+mod adversarial;
 mod bits;
 mod changes;
 mod counters;

@@ -35,7 +35,7 @@ impl<T: Element> StreamingSeparation<T> for Softmax<T> {
         _: Input<'_, T>,
         rescale: Rescale<T>,
     ) -> Option<Rescale<T>> {
-        tile.finish_scores();
+        tile.finish_scores(simd);
         let count = tile.patterns.count();
         // Not `from_fn`, which is a call compiled without the level's features.
         let mut all: [_; PROBE_TILE] = [

@@ -24,7 +24,7 @@ impl<T: Element> StreamingSeparation<T> for Unweighted {
         _: Input<'_, T>,
         _: Rescale<T>,
     ) -> Option<Rescale<T>> {
-        tile.finish_scores();
+        tile.finish_scores(simd);
         tile.append_candidates(simd);
         None
     }

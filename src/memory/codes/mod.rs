@@ -218,35 +218,7 @@ impl CodeStore {
     }
 }
 
-#[cfg(test)]
-impl CodeStore {
-    /// Replaces the codes of every pattern with finite scale by what `change` makes of them, which
-    /// returns the norm of the remainder over the scale.
-    fn scramble(&mut self, change: impl Fn(usize, &mut [i8], f32) -> f64) {
-        let (format, bytes) = (self.kind.format(), self.panel_bytes());
-        for n in 0..self.patterns {
-            let scale = self.scales[n];
-            let mut codes = vec![0; self.dim];
-            let at = |d: usize| {
-                let line = d / format.features();
-                n / PANEL * bytes + line * LINE + 4 * (n % PANEL) + d % 4
-            };
-            for (d, code) in codes.iter_mut().enumerate() {
-                let byte = i32::from(self.panels[at(d)]);
-                *code = match format {
-                    Format::Eight => byte - 128,
-                    Format::Four if d % 8 < 4 => (byte & 15) - 8,
-                    Format::Four => (byte >> 4) - 8,
-                } as i8;
-            }
-            let rho = change(n, &mut codes, scale);
-            let squares: i64 = codes.iter().map(|&c| i64::from(c) * i64::from(c)).sum();
-            self.kappa = self.kappa.max((squares as f64).sqrt() * (1.0 + 1e-9));
-            self.rho = self.rho.max(rho);
-            self.write(n, &codes);
-        }
-    }
-}
-
+#[cfg(any(test, feature = "__scramble"))]
+mod scramble;
 #[cfg(test)]
 mod tests;

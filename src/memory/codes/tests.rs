@@ -1,19 +1,10 @@
 use crate::kernel::codes::CodeProducts;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
+use crate::memory::codes::scramble::number;
 use crate::memory::codes::{Codes, ProbeCodes};
-use crate::retrieval::{Retrieval, Screening};
-use crate::separation::family::Separation;
 use crate::simd::integers::{IntegerKernel, Integers, PANEL, dispatch};
 use crate::simd::{Element, Level};
-
-/// Numbers of -1..1 that depend on their place.
-fn number(at: usize) -> f64 {
-    let mut x = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    x ^= x >> 31;
-    x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (x >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-}
 
 /// The bounds of some probes and all patterns.
 struct AllBounds<'a, T> {
@@ -115,47 +106,5 @@ fn every_score_is_within_its_bounds_and_some_nearly_reach_them() {
             }
             worst::<f32>(codes, level, true);
         }
-    }
-}
-
-/// Codes that have nothing to do with the patterns, with radii that say so.
-#[test]
-fn codes_of_chance_change_no_bit() {
-    let (dim, count) = (83, 700);
-    let (patterns, probes) = difficult::<f32>(dim, count);
-    let plain = Memory::from_slice(&patterns, dim).unwrap();
-    for codes in [Codes::Eight, Codes::Four] {
-        let mut coded = plain.clone().with_codes(codes).unwrap();
-        coded.scramble_codes();
-        for separation in [Separation::Softmax, Separation::Entmax(1.5), Separation::TopK(5)] {
-            for beta in [0.1, 3.0, 100.0] {
-                let retrieval = Retrieval::new(beta)
-                    .with_separation(separation)
-                    .with_screening(Screening::Always);
-                let (mut expected, mut found) = (probes.clone(), probes.clone());
-                retrieval.apply(&plain, &mut expected).unwrap();
-                retrieval.apply(&coded, &mut found).unwrap();
-                assert_eq!(expected, found, "{codes:?} {separation:?} {beta}");
-            }
-        }
-    }
-}
-
-impl<T: Element> Memory<T> {
-    /// Replaces the codes by others, and the bounds of what remains by those of these.
-    fn scramble_codes(&mut self) {
-        let rows: Vec<Vec<T>> = self.as_mat().iter().map(<[T]>::to_vec).collect();
-        let store = self.codes.as_mut().expect("codes");
-        store.scramble(|n, codes, scale| {
-            let most = codes.iter().map(|code| code.unsigned_abs()).max().unwrap_or(0).max(1);
-            for (d, code) in codes.iter_mut().enumerate() {
-                *code = (number(n * 1000 + d) * f64::from(most)) as i8;
-            }
-            let rest = rows[n].iter().zip(&*codes).map(|(x, &c)| {
-                let r = x.to_f64() - f64::from(scale) * f64::from(c);
-                r * r
-            });
-            rest.sum::<f64>().sqrt() * (1.0 + 1e-9) / f64::from(scale)
-        });
     }
 }

@@ -11,26 +11,14 @@
 //! All of it is done once for an entry, beside sums over d, in double precision.
 
 use crate::driver::supports::{Factors, Slopes};
-use crate::retrieval::update::ProbeUpdate;
 use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
-use crate::similarity::Similarity;
 use crate::similarity::accumulate::Sums;
-
-/// What a similarity adds up over d where gradients are computed: differences as they are.
-pub(super) fn sums_of(similarity: Similarity) -> Sums {
-    match similarity {
-        Similarity::Dot | Similarity::Cosine => Sums::Products,
-        Similarity::NegHalfSquaredL2 | Similarity::NegL2 | Similarity::UhnReciprocalSquaredL2 => {
-            Sums::SquaredDifferences
-        }
-        Similarity::NegL1 | Similarity::UhnReciprocalL1 => Sums::AbsoluteDifferences,
-    }
-}
+use crate::similarity::definition::{Definition, Pair, ProbeUpdate};
 
 /// The slope of a similarity.
-pub(super) fn slopes_of(similarity: Similarity) -> Slopes {
-    match sums_of(similarity) {
+pub(super) fn slopes_of(similarity: &dyn Definition) -> Slopes {
+    match similarity.sums() {
         Sums::Products => Slopes::Other,
         Sums::SquaredDifferences => Slopes::Difference,
         Sums::AbsoluteDifferences => Slopes::Sign,
@@ -40,11 +28,11 @@ pub(super) fn slopes_of(similarity: Similarity) -> Slopes {
 /// One probe and its support.
 #[derive(Clone, Copy)]
 pub(super) struct ProbeEntries<'a, T> {
-    pub similarity: Similarity,
+    pub similarity: &'static dyn Definition,
     pub beta: f64,
-    /// ‖x‖, where the similarity is a cosine.
+    /// ‖x‖, where the similarity asks for norms.
     pub norm: f64,
-    /// ‖m‖² of all patterns.
+    /// ‖m‖² of all patterns, where the similarity or the update asks for norms.
     pub squared_norms: &'a [T],
     pub indices: &'a [u32],
     pub weights: &'a [f64],
@@ -65,22 +53,14 @@ impl<T: Element> ProbeEntries<'_, T> {
         if norm == 0.0 { 0.0 } else { 1.0 / norm }
     }
 
-    /// s(x, m) of an entry.
-    fn similarity(&self, at: usize) -> f64 {
-        let sum = self.sums[at].to_f64();
-        let most = T::MAX.to_f64().sqrt();
-        match self.similarity {
-            Similarity::Dot => sum,
-            Similarity::Cosine => {
-                let norms = self.norm * self.pattern_norm(at);
-                if norms == 0.0 { 0.0 } else { sum / norms }
-            }
-            Similarity::NegHalfSquaredL2 => -0.5 * sum,
-            Similarity::NegL2 => -sum.sqrt(),
-            Similarity::NegL1 => -sum,
-            Similarity::UhnReciprocalSquaredL2 | Similarity::UhnReciprocalL1 => {
-                (1.0 / sum).min(most)
-            }
+    /// What is known of an entry.
+    fn pair(&self, at: usize) -> Pair {
+        let norms = self.similarity.pulls_norms();
+        Pair {
+            sum: self.sums[at].to_f64(),
+            probe_norm: self.norm,
+            pattern_norm: if norms { self.pattern_norm(at) } else { 0.0 },
+            most: T::MAX.to_f64().sqrt(),
         }
     }
 }
@@ -200,28 +180,15 @@ pub(super) fn pull_similarity<T: Element>(
 ) -> Terms {
     let mut terms = Terms::default();
     for (at, &dt) in dt.iter().enumerate().filter(|(_, dt)| **dt != 0.0) {
-        let (s, ds) = (of.similarity(at), of.beta * dt);
+        let pair = of.pair(at);
+        let (s, ds) = (of.similarity.similarity(pair), of.beta * dt);
         terms.beta += dt * s;
-        let factor = &mut factors[at];
-        let slope = match of.similarity {
-            Similarity::Dot => ds,
-            Similarity::Cosine => {
-                let norm = of.pattern_norm(at);
-                if of.norm == 0.0 || norm == 0.0 {
-                    continue;
-                }
-                terms.probe -= ds * s / (of.norm * of.norm);
-                let own = factor.own.to_f64() - ds * s / (norm * norm);
-                factor.own = finite(own);
-                ds / (of.norm * norm)
-            }
-            Similarity::NegL2 if s == 0.0 => 0.0,
-            Similarity::NegL2 => ds / s,
-            Similarity::UhnReciprocalSquaredL2 => -2.0 * s * s * ds,
-            Similarity::UhnReciprocalL1 => -s * s * ds,
-            Similarity::NegHalfSquaredL2 | Similarity::NegL1 => -ds,
-        };
-        factor.slope = finite(factor.slope.to_f64() + slope);
+        let (factor, pulled) = (&mut factors[at], of.similarity.pull(pair, s, ds));
+        terms.probe += pulled.probe;
+        if pulled.own != 0.0 {
+            factor.own = finite(factor.own.to_f64() + pulled.own);
+        }
+        factor.slope = finite(factor.slope.to_f64() + pulled.slope);
     }
     terms
 }

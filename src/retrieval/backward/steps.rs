@@ -15,7 +15,6 @@ use crate::retrieval::call::Call;
 use crate::retrieval::work::Work;
 use crate::retrieval::{Context, Retrieval};
 use crate::simd::Element;
-use crate::similarity::Similarity;
 
 /// Most products with the Jacobian, and the residual that ends them, relative to the gradient.
 const MOST_PRODUCTS: usize = 1000;
@@ -139,8 +138,7 @@ impl<T: Element> Call<'_, T> {
         context: &mut Context<T>,
     ) -> Result<Vec<f64>> {
         let (batch, dim) = (self.probes.rows(), self.memory.dim());
-        let similarity = self.retrieval.similarity;
-        let symmetric = matches!(similarity, Similarity::Dot | Similarity::NegHalfSquaredL2)
+        let symmetric = self.retrieval.similarity.definition().is_symmetric()
             && !self.retrieval.separation.is_unnormalised();
         let mut product = |v: &[f64]| -> Result<Vec<f64>> {
             let rows: Vec<T> = v.iter().map(|v| T::from_f64(*v)).collect();

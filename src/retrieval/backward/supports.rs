@@ -10,7 +10,7 @@
 //! ```
 
 use super::factors::{
-    ProbeEntries, Retrieved, Scratch, pull_separation, pull_similarity, slopes_of, sphere, sums_of,
+    ProbeEntries, Retrieved, Scratch, pull_separation, pull_similarity, slopes_of, sphere,
 };
 use super::scratch::{Fact, SupportScratch};
 use super::{Sums, Upstream};
@@ -30,11 +30,11 @@ use crate::memory::rows::Rows;
 use crate::retrieval::Context;
 use crate::retrieval::call::Call;
 use crate::retrieval::medians::{MedianScratch, Weighted, for_each_median};
-use crate::retrieval::update::ProbeUpdate;
 use crate::retrieval::work::Work;
 use crate::separation::rows::RowSeparation;
 use crate::simd::Element;
-use crate::similarity::{Similarity, accumulate};
+use crate::similarity::accumulate;
+use crate::similarity::definition::ProbeUpdate;
 
 /// Most entries that supports have room for in one go, unless the probes are few.
 const MOST_ENTRIES: usize = 1 << 23;
@@ -80,8 +80,7 @@ impl<T: Element> Call<'_, T> {
                 parallelism: context.parallelism(),
             };
             let values = self.memory.value_rows().filter(|_| !retrieval.updates);
-            let update = ProbeUpdate::of(retrieval.similarity, retrieval.separation);
-            let update = if values.is_some() { ProbeUpdate::Sum } else { update };
+            let update = if values.is_some() { ProbeUpdate::Sum } else { retrieval.probe_update() };
             retrieval.separation_of_rows(patterns, |separation| {
                 let some = Part {
                     call: &call,
@@ -143,7 +142,7 @@ impl<T: Element> Part<'_, T> {
         pad(self.call.probes, &mut scratch.probes, cols);
         let probes = MatRef::new(&scratch.probes, batch as usize, cols)?;
         let of_probes = Operands { probes, rows: memory.rows(), entries };
-        let kind = sums_of(self.call.retrieval.similarity);
+        let kind = self.call.retrieval.similarity.definition().sums();
         let to = &mut scratch.sums[..count as usize];
         entry_sums(self.how, of_probes, kind, to, &mut scratch.rows);
         let Some(g) = self.upstream.retrieved.filter(|_| self.update != ProbeUpdate::Median) else {
@@ -200,13 +199,14 @@ impl<T: Element> Part<'_, T> {
     /// Probe `b` and its entries.
     fn probe<'s>(&'s self, b: usize, sums: &'s [T]) -> ProbeEntries<'s, T> {
         let (retrieval, range) = (self.call.retrieval, self.supports.range(b));
-        let cosine = retrieval.similarity == Similarity::Cosine;
+        let similarity = retrieval.similarity.definition();
+        let norms = similarity.pulls_norms();
         let squares = self.call.probes.row(b).iter().map(|x| x.to_f64() * x.to_f64());
         ProbeEntries {
-            similarity: retrieval.similarity,
+            similarity,
             beta: retrieval.beta.to_f64(),
-            norm: if cosine { squares.sum::<f64>().sqrt() } else { 0.0 },
-            squared_norms: if cosine { self.call.memory.squared_norms() } else { &[] },
+            norm: if norms { squares.sum::<f64>().sqrt() } else { 0.0 },
+            squared_norms: if norms { self.call.memory.squared_norms() } else { &[] },
             indices: &self.supports.indices[range.clone()],
             weights: &self.supports.weights[range.clone()],
             scores: &self.supports.scores[range.clone()],
@@ -305,7 +305,7 @@ impl<T: Element> Part<'_, T> {
         to.fill(T::ZERO);
         let probes = MatRef::new(&scratch.probes, batch, cols)?;
         let operands = Operands { probes, rows: memory.rows(), entries };
-        let what = (slopes_of(self.call.retrieval.similarity), &scratch.factors[..]);
+        let what = (slopes_of(self.call.retrieval.similarity.definition()), &scratch.factors[..]);
         let to = MatMut::new(to, batch, cols)?;
         probe_slopes(self.how, operands, what, to, &mut scratch.rows);
         Ok(())
@@ -325,11 +325,11 @@ impl<T: Element> Part<'_, T> {
             true => Some(MatRef::new(&scratch.upstream, batch, cols)?),
             false => None,
         };
-        let slopes = slopes_of(self.call.retrieval.similarity);
+        let slopes = slopes_of(self.call.retrieval.similarity.definition());
         let probes = MatRef::new(&scratch.probes, batch, padded_cols::<T>(memory.dim()))?;
         let factors = &scratch.factors[..];
         if let Some(to) = &mut sums.patterns {
-            let own = self.call.retrieval.similarity == Similarity::Cosine;
+            let own = self.call.retrieval.similarity.definition().pulls_norms();
             let upstream = upstream.filter(|_| self.values.is_none());
             let patterns = Some((memory.rows(), own));
             let terms = PatternTerms { patterns, slopes, probes, upstream, factors };
