@@ -45,8 +45,8 @@ pub enum Error {
         rows: usize,
         /// Columns asked for.
         cols: usize,
-        /// Elements that the rows span (`usize::MAX` where that number overflows).
-        needed: usize,
+        /// Elements that the rows span, which may be more than a `usize` can count.
+        needed: u128,
         /// The slice's length.
         found: usize,
     },
@@ -95,6 +95,16 @@ pub enum Error {
         expected: &'static str,
         /// The value that came.
         found: f64,
+    },
+    /// A count outside its domain.
+    #[error("{name}: expected {expected}, got {found}")]
+    Count {
+        /// What is counted.
+        name: &'static str,
+        /// How many there may be.
+        expected: &'static str,
+        /// How many came.
+        found: usize,
     },
     /// A name that means nothing here.
     #[error("{what}: expected one of {known}, got {found:?}")]

@@ -198,7 +198,7 @@ pub fn capacity_base(beta: f64, k: f64, dim: usize, p: f64) -> Result<f64> {
     }
     if dim < 2 {
         let (name, expected) = ("dimension", "at least 2");
-        return Err(Error::Parameter { name, expected, found: dim as f64 });
+        return Err(Error::Count { name, expected, found: dim });
     }
     let d = (dim - 1) as f64;
     let a = 2.0 / d * (1.0 + (2.0 * beta * k * k * p * d).ln());

@@ -61,7 +61,7 @@ pub fn top_k<'py, T: Number>(
     let found = kept.read(py, batch, |state, context| {
         if k > state.memory.patterns() {
             let (name, expected) = ("k", "at most the number of patterns");
-            return Err(Error::Parameter { name, expected, found: k as f64 });
+            return Err(Error::Count { name, expected, found: k });
         }
         let (mut indices, mut scores) = (vec![None; batch * k], vec![T::ZERO; batch * k]);
         let to = MatMut::new(&mut indices, batch, k)?;

@@ -94,7 +94,7 @@ impl<T: Element> Kernel<T> for Backward<'_, T> {
             let patterns = self.patterns.subrows(block.clone()).all(simd, of_patterns);
             let values = self.values.map(|values| values.subrows(block.clone()));
             let values = values.map_or(patterns, |values| values.all(simd, of_values));
-            self.weigh(simd, block.clone(), (patterns, values));
+            self.weigh(simd, block.clone(), patterns, values);
             self.add_probes(simd, block.clone(), patterns);
             self.add_rows(simd, block);
         }
@@ -121,7 +121,8 @@ impl<T: Element> Backward<'_, T> {
         &mut self,
         simd: S,
         block: Range<usize>,
-        (patterns, values): (MatRef<'_, T>, MatRef<'_, T>),
+        patterns: MatRef<'_, T>,
+        values: MatRef<'_, T>,
     ) {
         let (batch, count) = (self.probes.rows(), block.len());
         let mut scores = rows!(&mut *self.scratch.scores, block, batch, self.block);

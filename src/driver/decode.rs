@@ -447,7 +447,7 @@ unsafe fn add<
                 }
             }
             for (g, sum) in sums.iter_mut().enumerate() {
-                *sum = simd.mul_add(*weight, loads.load(simd, row, (d, g * T::LANES)), *sum);
+                *sum = simd.mul_add(*weight, loads.load(simd, row, d, g * T::LANES), *sum);
             }
         }
         for (g, sum) in sums.iter().enumerate() {

@@ -80,6 +80,12 @@ impl ProbeTiles {
     }
 }
 
+/// Some adjacent tiles of a batch.
+struct ProbeBlock<'a> {
+    all: &'a ProbeTiles,
+    tiles: Range<usize>,
+}
+
 /// Recall of some probes from one split of the patterns.
 pub struct Forward<'a, T> {
     /// The padded probes, or their weights.
@@ -150,19 +156,29 @@ impl<T: Element> Kernel<T> for Forward<'_, T> {
             let patterns = Lines::new(self.patterns.subrows(block.clone()), of_patterns);
             let values = self.values.map(|values| values.subrows(block.clone()));
             let values = values.map(|values| Lines::new(values, of_values));
-            let mut lines = BlockLines { patterns, values };
+            let mut lines = BlockLines { block, patterns, values };
             if !self.scratch.panels.is_empty() && matches!(self.input, Input::Probes(_)) {
                 packed_dot::transpose(simd, lines.patterns.all(simd), self.scratch.panels);
             }
             for probe_block in evenly(tiles.count, self.probe_block) {
-                self.visit(simd, (&block, &mut lines), &tiles, probe_block, &mut left);
+                let probes = ProbeBlock { all: &tiles, tiles: probe_block };
+                self.visit(simd, &mut lines, probes, &mut left);
             }
         }
     }
 }
 
-/// The rows of one block of patterns.
+/// The only probe of a recall, and a block of patterns.
+struct OneProbe<'a, T> {
+    probe: &'a [T],
+    params: SoftmaxParams<T>,
+    block: Range<usize>,
+}
+
+/// One block of patterns.
 struct BlockLines<'a, T> {
+    /// Which they are.
+    block: Range<usize>,
     patterns: Lines<'a, T>,
     /// The values, if they are not the patterns.
     values: Option<Lines<'a, T>>,
@@ -176,17 +192,15 @@ impl<T: Element> Forward<'_, T> {
             retrieved.row_mut(0).fill(T::ZERO);
         }
         for block in blocks::<T>(self.patterns.rows(), self.block) {
-            let one = (probe, params, block.clone());
+            let one = OneProbe { probe, params, block: block.clone() };
             match self.patterns.subrows(block) {
-                Rows::Padded(rows) => self.row_strips(simd, one, (rows, Whole)),
-                Rows::Bf16(rows) if S::WIDENS => self.row_strips(simd, one, (rows, Whole)),
-                Rows::F16(rows) if S::WIDENS => self.row_strips(simd, one, (rows, Whole)),
-                Rows::Ragged(rows) => {
-                    self.row_strips(simd, one, (rows, Ragged(rows.cols())));
-                }
+                Rows::Padded(rows) => self.row_strips(simd, one, rows, Whole),
+                Rows::Bf16(rows) if S::WIDENS => self.row_strips(simd, one, rows, Whole),
+                Rows::F16(rows) if S::WIDENS => self.row_strips(simd, one, rows, Whole),
+                Rows::Ragged(rows) => self.row_strips(simd, one, rows, Ragged(rows.cols())),
                 rows => {
                     let unpacked = std::mem::take(&mut self.scratch.unpacked);
-                    self.row_strips(simd, one, (rows.all(simd, unpacked), Whole));
+                    self.row_strips(simd, one, rows.all(simd, unpacked), Whole);
                     self.scratch.unpacked = unpacked;
                 }
             }
@@ -198,8 +212,9 @@ impl<T: Element> Forward<'_, T> {
     fn row_strips<S: Simd<T>, E: Stored<T>, L: Loads<T, E>>(
         &mut self,
         simd: S,
-        (probe, params, block): (&[T], SoftmaxParams<T>, Range<usize>),
-        (patterns, loads): (MatRef<'_, E>, L),
+        OneProbe { probe, params, block }: OneProbe<'_, T>,
+        patterns: MatRef<'_, E>,
+        loads: L,
     ) {
         let ([state], Some(retrieved)) = (&mut *self.states, &mut self.retrieved) else { return };
         let (scores, weights) = self.scratch.scores.split_at_mut(scores_stride::<T>(self.block));
@@ -228,9 +243,8 @@ impl<T: Element> Forward<'_, T> {
     fn visit<S: Simd<T>>(
         &mut self,
         simd: S,
-        (block, lines): (&Range<usize>, &mut BlockLines<'_, T>),
-        tiles: &ProbeTiles,
-        probe_block: Range<usize>,
+        lines: &mut BlockLines<'_, T>,
+        ProbeBlock { all: tiles, tiles: probe_block }: ProbeBlock<'_>,
         left: &mut [Option<Rescale<T>>; PROBE_BLOCK],
     ) {
         let (input, separation) = (self.input, self.separation);
@@ -238,20 +252,20 @@ impl<T: Element> Forward<'_, T> {
         let probes = |tile| tiles.probes(tile);
         // Before the first block `retrieved` holds stale values. A factor of 0 means that they are
         // not read.
-        let rescale = [if block.start == 0 { T::ZERO } else { T::ONE }; PROBE_TILE];
+        let rescale = [if lines.block.start == 0 { T::ZERO } else { T::ONE }; PROBE_TILE];
         let first = probes(probe_block.start).start;
         if let Input::Probes(all) = input {
             for chunk in chunks::<T>(lanes) {
                 for tile in probe_block.clone() {
                     let probes = probes(tile);
-                    let mut tile = self.score_tile((block, &mut *lines), probes.clone(), first);
+                    let mut tile = self.score_tile(lines, probes.clone(), first);
                     tile.score(simd, all.subrows(probes), chunk.clone());
                 }
             }
         }
         for (tile, left) in probe_block.clone().zip(&mut *left) {
             let probes = probes(tile);
-            let mut score_tile = self.score_tile((block, &mut *lines), probes.clone(), first);
+            let mut score_tile = self.score_tile(lines, probes.clone(), first);
             *left = separation.separate(simd, &mut score_tile, input.of(probes), rescale);
         }
         // Last to first, as the last chunk is still in L2.
@@ -259,7 +273,7 @@ impl<T: Element> Forward<'_, T> {
         for chunk in chunks::<T>(lanes).rev() {
             for (tile, rescale) in probe_block.clone().zip(&*left) {
                 let Some(rescale) = *rescale else { continue };
-                let mut score_tile = self.score_tile((block, &mut *lines), probes(tile), first);
+                let mut score_tile = self.score_tile(lines, probes(tile), first);
                 score_tile.combine(simd, chunk.clone(), rescale);
             }
         }
@@ -270,11 +284,12 @@ impl<T: Element> Forward<'_, T> {
     #[inline(always)]
     fn score_tile<'s, 'r>(
         &'s mut self,
-        (block, lines): (&Range<usize>, &'s mut BlockLines<'r, T>),
+        lines: &'s mut BlockLines<'r, T>,
         tile: Range<usize>,
         first: usize,
     ) -> ScoreTile<'s, 'r, T> {
-        let (batch, count) = (self.states.len(), block.len());
+        let (batch, block) = (self.states.len(), lines.block.clone());
+        let count = block.len();
         // Each tile prefetches its share of the next block.
         let share = |b: usize| count * b / batch;
         let in_place = self.values.as_ref().unwrap_or(&self.patterns).padded().is_some();

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use crate::driver::blocking::blocks;
 use crate::driver::lines::Lines;
-use crate::kernel::slope::{Difference, Other, Sign, Slope, add_slopes, listed_sums};
+use crate::kernel::slope::{Difference, Listed, Other, Sign, Slope, add_slopes, listed_sums};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::rows::Rows;
 use crate::separation::shape::MAX_BLOCK;
@@ -226,8 +226,8 @@ impl<T: Element> Strips<'_, T> {
             // SAFETY: rows are `vectors_of(&rows)` vectors long, `own` and `to` as long as they
             // are, and every entry of the list is a row, by the assertions above.
             unsafe {
-                let to = (at * T::LANES, &mut *to);
-                add_slopes::<L, T, S, G>(simd, own, (list, factor), rows, to);
+                let listed = Listed { rows, list, factor };
+                add_slopes::<L, T, S, G>(simd, own, listed, to, at * T::LANES);
             }
         });
     }

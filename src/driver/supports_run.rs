@@ -78,11 +78,19 @@ pub(crate) fn entry_sums<T: Element>(
     });
 }
 
+/// What the gradients of probes come from.
+#[derive(Clone, Copy)]
+pub(crate) struct ProbeTerms<'a, T> {
+    pub slopes: Slopes,
+    /// Of every entry.
+    pub factors: &'a [Factors<T>],
+}
+
 /// Adds the slopes over each probe's support to a padded row.
 pub(crate) fn probe_slopes<T: Element>(
     how: How,
     Operands { probes, rows, entries }: Operands<'_, T>,
-    (slopes, factors): (Slopes, &[Factors<T>]),
+    terms: ProbeTerms<'_, T>,
     to: MatMut<'_, T>,
     scratch: &mut Aligned<T>,
 ) {
@@ -96,9 +104,9 @@ pub(crate) fn probe_slopes<T: Element>(
         let kernel = ProbeSlopes {
             probes: probes.subrows(part.clone()),
             blocks: Blocks { rows, most, unpacked },
-            slopes,
+            slopes: terms.slopes,
             entries: entries.of(part),
-            factors,
+            factors: terms.factors,
             to,
         };
         compiled::probe_slopes(how.level, kernel);

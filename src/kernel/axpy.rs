@@ -82,13 +82,24 @@ impl Ahead {
     }
 }
 
+/// The rows of a sum.
+pub(crate) struct SummedRows<T, R> {
+    pub at: *const T,
+    /// Elements from one row to the next.
+    pub stride: usize,
+    /// The indices of those that are summed.
+    pub rows: R,
+    /// Which rows are prefetched.
+    pub ahead: Ahead,
+}
+
 /// One register tile of a sum of rows. With `SKIPS`, a coefficient of exactly 0 leaves out its row,
 /// whatever the row holds. Without, 0 times an infinity or NaN is NaN: use it where all rows are
 /// finite or no coefficient is 0.
 ///
 /// # Safety
-/// For every index `k` of `rows`, with `from` = (pointer, stride):
-/// - `G` vectors are readable at `pointer + k * stride`;
+/// For every index `k` of `rows`:
+/// - `G` vectors are readable at `from.at + k * from.stride`;
 /// - a coefficient is readable at `weights.at[i] + k * weights.along` for every `i < P`.
 #[inline(always)]
 pub(crate) unsafe fn sum_rows<
@@ -102,11 +113,9 @@ pub(crate) unsafe fn sum_rows<
     simd: S,
     mut acc: [[S::Vec; G]; P],
     weights: Weights<T, P>,
-    from: (*const T, usize),
-    rows: R,
-    ahead: Ahead,
+    from: SummedRows<T, R>,
 ) -> [[S::Vec; G]; P] {
-    let (from, stride) = from;
+    let SummedRows { at: from, stride, rows, ahead } = from;
     for k in 0..rows.count() {
         // SAFETY: `k < rows.count()`. The row's `G` vectors and its `P` coefficients are readable
         // by the preconditions of `sum_rows`.
@@ -227,9 +236,13 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
                     *acc = simd.mul(so_far, scale);
                 }
             }
-            let from = (self.patterns.as_ptr().add(d), self.patterns.forward_stride());
-            let ahead = self.ahead.clone();
-            let acc = sum_rows::<_, _, _, P, G, false>(simd, acc, weights, from, self.rows, ahead);
+            let from = SummedRows {
+                at: self.patterns.as_ptr().add(d),
+                stride: self.patterns.forward_stride(),
+                rows: self.rows,
+                ahead: self.ahead.clone(),
+            };
+            let acc = sum_rows::<_, _, _, P, G, false>(simd, acc, weights, from);
             for (i, acc) in acc.iter().enumerate() {
                 for (g, acc) in acc.iter().enumerate() {
                     simd.store(to.add(i * stride + d + g * T::LANES), *acc);

@@ -122,6 +122,7 @@ impl IntegerKernel for CodeProducts<'_> {
 unsafe fn one<I: Integers>(integers: I, kernel: &mut CodeProducts<'_>, lines: usize) {
     let (words, start) = (kernel.probes.words, kernel.probes.starts[0]);
     let is_four = kernel.format == Format::Four;
+    let at_word = |line: usize| if is_four { 2 * line } else { line };
     let to = kernel.sums.row_mut(0);
     for (panel, to) in to.chunks_exact_mut(PANEL).enumerate() {
         let from = kernel.panels.as_ptr().wrapping_add(panel * lines * LINE);
@@ -135,7 +136,7 @@ unsafe fn one<I: Integers>(integers: I, kernel: &mut CodeProducts<'_>, lines: us
                 integers.prefetch(at.wrapping_add(AHEAD));
                 // SAFETY: panel `panel` has `lines` lines, by the precondition.
                 let codes = unsafe { integers.load(at) };
-                *acc = add_line(integers, *acc, codes, words, (line + chain, is_four));
+                *acc = add_line(integers, *acc, codes, &words[at_word(line + chain)..], is_four);
             }
             line += now;
         }
@@ -145,20 +146,20 @@ unsafe fn one<I: Integers>(integers: I, kernel: &mut CodeProducts<'_>, lines: us
     }
 }
 
-/// Adds the products of one line.
+/// Adds the products of one line of codes with the words that begin with its own.
 #[inline(always)]
 fn add_line<I: Integers>(
     integers: I,
     sums: I::Sums,
     codes: I::Codes,
     words: &[i32],
-    (line, is_four): (usize, bool),
+    is_four: bool,
 ) -> I::Sums {
     if !is_four {
-        return integers.dot(sums, codes, words[line]);
+        return integers.dot(sums, codes, words[0]);
     }
     let [low, high] = integers.nibbles(codes);
-    integers.dot(integers.dot(sums, low, words[2 * line]), high, words[2 * line + 1])
+    integers.dot(integers.dot(sums, low, words[0]), high, words[1])
 }
 
 /// A tile of `P` probes with all panels.
@@ -177,20 +178,19 @@ unsafe fn rows<I: Integers, const P: usize>(
     let panels = kernel.sums.cols() / PANEL;
     let mut panel = 0;
     while panel < panels {
-        let at = (first, panel, lines);
         // SAFETY: `Q` panels are left; the rest are the preconditions of `rows`.
         unsafe {
             match panels - panel {
                 4.. if I::PANELS == 4 => {
-                    tile::<I, P, 4>(integers, kernel, at);
+                    tile::<I, P, 4>(integers, kernel, first, panel, lines);
                     panel += 4;
                 }
                 2.. if I::PANELS >= 2 => {
-                    tile::<I, P, 2>(integers, kernel, at);
+                    tile::<I, P, 2>(integers, kernel, first, panel, lines);
                     panel += 2;
                 }
                 _ => {
-                    tile::<I, P, 1>(integers, kernel, at);
+                    tile::<I, P, 1>(integers, kernel, first, panel, lines);
                     panel += 1;
                 }
             }
@@ -206,7 +206,9 @@ unsafe fn rows<I: Integers, const P: usize>(
 unsafe fn tile<I: Integers, const P: usize, const Q: usize>(
     integers: I,
     kernel: &mut CodeProducts<'_>,
-    (first, panel, lines): (usize, usize, usize),
+    first: usize,
+    panel: usize,
+    lines: usize,
 ) {
     let Words { words, count, starts } = kernel.probes;
     let words: [&[i32]; P] = std::array::from_fn(|i| &words[(first + i) * count..][..count]);
@@ -233,7 +235,7 @@ unsafe fn tile<I: Integers, const P: usize, const Q: usize>(
                 // SAFETY: each of the `Q` panels has `lines` lines.
                 let codes = unsafe { integers.load(from.wrapping_add((j * lines + line) * LINE)) };
                 for (acc, words) in acc.iter_mut().zip(&words) {
-                    acc[j] = add_line(integers, acc[j], codes, words, (line, true));
+                    acc[j] = add_line(integers, acc[j], codes, &words[2 * line..], true);
                 }
             }
         }

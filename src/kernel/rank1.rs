@@ -22,7 +22,7 @@
 //!    norm is computed from the registers that are stored. Where the patterns come from memory, two
 //!    that are far apart are updated at a time.
 
-use crate::kernel::axpy::{Ahead, Weights, sum_rows};
+use crate::kernel::axpy::{Ahead, SummedRows, Weights, sum_rows};
 use crate::kernel::norms::{is_large, is_small, squared_norm, squared_norm_of_small};
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::active::{list_len, weighed};
@@ -275,14 +275,17 @@ impl<'a, T: Element> Outer<'a, T> {
                 }
             }
             let acc = [[simd.splat(T::ZERO); G]; P];
-            let from = (self.vectors.as_ptr().add(d), self.vectors.forward_stride());
+            let from = SummedRows {
+                at: self.vectors.as_ptr().add(d),
+                stride: self.vectors.forward_stride(),
+                rows: self.vectors.rows(),
+                ahead: Ahead::NONE,
+            };
             let weights = Weights {
                 at: rows.map(|n| self.weights.as_ptr().add(n)),
                 along: self.weights.forward_stride(),
             };
-            let count = self.vectors.rows();
-            let acc =
-                sum_rows::<_, _, _, P, G, SKIPS>(simd, acc, weights, from, count, Ahead::NONE);
+            let acc = sum_rows::<_, _, _, P, G, SKIPS>(simd, acc, weights, from);
             for (acc, n) in acc.iter().zip(rows) {
                 for (g, &acc) in acc.iter().enumerate() {
                     let d = d + g * T::LANES;

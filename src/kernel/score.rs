@@ -356,7 +356,7 @@ pub(crate) unsafe fn tile<
             // instructions, and then without the level's.
             let mut m = [simd.splat(T::ZERO); Q];
             for (m, row) in m.iter_mut().zip(patterns.rows) {
-                *m = patterns.loads.load(simd, row, (0, d));
+                *m = patterns.loads.load(simd, row, 0, d);
             }
             if patterns.ahead > 0 {
                 for row in patterns.rows {

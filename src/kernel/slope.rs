@@ -61,7 +61,16 @@ impl Slope for Sign {
     }
 }
 
-/// Adds Σ_k factors[k] slope(own, rows[list[k]]) to `G` vectors from element `d` on.
+/// Some rows, by their indices, and a factor for each.
+#[derive(Clone, Copy)]
+pub(crate) struct Listed<'a, T, F> {
+    pub rows: MatRef<'a, T>,
+    pub list: &'a [u32],
+    /// From a place in the list to a factor.
+    pub factor: F,
+}
+
+/// Adds Σ_k factor(k) slope(own, rows[list[k]]) to `G` vectors from element `d` on.
 ///
 /// # Safety
 /// - `own` and `to` have `G` vectors from `d` on, and so has every row.
@@ -70,9 +79,9 @@ impl Slope for Sign {
 pub(crate) unsafe fn add_slopes<L: Slope, T: Element, S: Simd<T>, const G: usize>(
     simd: S,
     own: &[T],
-    (list, factors): (&[u32], impl Fn(usize) -> T),
-    rows: MatRef<'_, T>,
-    (d, to): (usize, &mut [T]),
+    Listed { rows, list, factor }: Listed<'_, T, impl Fn(usize) -> T>,
+    to: &mut [T],
+    d: usize,
 ) {
     let (from, stride) = (rows.as_ptr().wrapping_add(d), rows.forward_stride());
     let to = to.as_mut_ptr().wrapping_add(d);
@@ -87,7 +96,7 @@ pub(crate) unsafe fn add_slopes<L: Slope, T: Element, S: Simd<T>, const G: usize
             }
         }
         for (k, &n) in list.iter().enumerate() {
-            let factor = factors(k);
+            let factor = factor(k);
             if factor == T::ZERO {
                 continue;
             }

@@ -111,7 +111,7 @@ fn checked(len: usize, rows: usize, cols: usize, stride: usize, shares: bool) ->
             operand: "matrix",
             rows,
             cols,
-            needed: needed.unwrap_or(usize::MAX),
+            needed: (rows - 1) as u128 * stride as u128 + cols as u128,
             found: len,
         }),
     }

@@ -114,11 +114,11 @@ impl<T: Element> Memory<T> {
             Err(Error::Slice { operand, rows, cols, needed, found })
         };
         if dim > most / 2 || padded_stride::<T>(dim) > most / patterns {
-            return too_large(usize::MAX, most);
+            return too_large(patterns as u128 * dim as u128, most);
         }
         let stride = padded_stride::<T>(dim);
         if !granted::<T>(patterns * stride) {
-            return too_large(patterns * stride, 0);
+            return too_large((patterns * stride) as u128, 0);
         }
         let norms = vec![T::ZERO; patterns];
         Ok(Self { norms, ..Self::of_store(Store::zeros((patterns, dim)), (patterns, dim)) })

@@ -81,7 +81,7 @@ impl<E: bytemuck::Pod> Grid<E> {
         let wanted = fitting.map(|rows| rows.max(capacity.saturating_mul(2)).min(most));
         let Some(wanted) = wanted.filter(|wanted| granted::<E>(wanted * self.stride)) else {
             let (operand, rows) = ("memory", rows.unwrap_or(usize::MAX));
-            let needed = rows.saturating_mul(self.stride);
+            let needed = rows as u128 * self.stride as u128;
             return Err(Error::Slice { operand, rows, cols, needed, found: self.numbers.len() });
         };
         let mut numbers = Storage::zeros(wanted * self.stride);
@@ -137,6 +137,7 @@ impl<T: Element> Store<T> {
         fn grid<E: bytemuck::Pod>(rows: usize, cols: usize) -> Result<Grid<E>> {
             let needed = rows * line_stride::<E>(cols);
             if !granted::<E>(needed) {
+                let needed = needed as u128;
                 return Err(Error::Slice { operand: "memory", rows, cols, needed, found: 0 });
             }
             Ok(Grid::zeros(rows, cols))

@@ -32,7 +32,7 @@ pub(crate) fn top_k<T: Element>(
     expect_shape("scores", scores.shape(), (batch, k))?;
     if k > patterns {
         let (name, expected) = ("k", "at most the number of patterns");
-        return Err(Error::Parameter { name, expected, found: k as f64 });
+        return Err(Error::Count { name, expected, found: k });
     }
     context.level()?;
     if k == 0 || batch == 0 {

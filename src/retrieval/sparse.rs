@@ -13,7 +13,7 @@ use crate::matrix::MatMut;
 use crate::memory::Memory;
 use crate::retrieval::Context;
 use crate::retrieval::call::Call;
-use crate::retrieval::update::{Projected, complete, projection_weights};
+use crate::retrieval::update::{Projected, Supported, complete, projection_weights};
 use crate::retrieval::work::Work;
 use crate::separation::rows::Reach;
 use crate::simd::Element;
@@ -97,7 +97,8 @@ impl<T: Element> Call<'_, T> {
         let update = retrieval.probe_update();
         let readout = retrieval.value_dim(memory).is_some();
         let weights = if readout { ProbeUpdate::Sum } else { update };
-        projection_weights(weights, supports, (self.probes, memory), scratch, projected);
+        let of = Supported { supports, probes: self.probes, memory };
+        projection_weights(weights, of, scratch, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
         let shared = self.shared(Streaming::GIVEN, scoring, context.level()?);
         // Probes of a tile share the patterns of all their supports, which is a loss where these
@@ -113,9 +114,9 @@ impl<T: Element> Call<'_, T> {
         match readout {
             true => readouts(supports, memory, retrieved),
             false => {
-                let of = Projected { supports, weights: projected, gain: retrieval.gain };
-                let to = (retrieved, parallelism);
-                complete(update, of, (self.probes, memory), to, scratch);
+                let (weights, gain) = (&projected[..], retrieval.gain);
+                let projected = Projected { of, weights, gain, parallelism };
+                complete(update, projected, retrieved, scratch);
             }
         }
         Ok(())
@@ -182,8 +183,8 @@ impl<T: Element> Call<'_, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         let Work { sparse: SparseScratch { supports, .. }, projected, update, .. } = work;
-        let of = (self.probes, self.memory);
-        projection_weights(ProbeUpdate::Sum, supports, of, update, projected);
+        let of = Supported { supports, probes: self.probes, memory: self.memory };
+        projection_weights(ProbeUpdate::Sum, of, update, projected);
         let rows = SparseRows { weights: projected, ..supports.rows() };
         self.combine(Input::Sparse(rows), to, scoring, context)
     }

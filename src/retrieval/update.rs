@@ -31,11 +31,18 @@ impl<T> Default for UpdateScratch<T> {
     }
 }
 
+/// Some probes, and the supports that they have in a memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Supported<'a, T> {
+    pub supports: &'a Supports<T>,
+    pub probes: MatRef<'a, T>,
+    pub memory: &'a Memory<T>,
+}
+
 /// Writes the weights with which the patterns of every support are summed.
 pub(crate) fn projection_weights<T: Element>(
     update: ProbeUpdate,
-    supports: &Supports<T>,
-    (probes, memory): (MatRef<'_, T>, &Memory<T>),
+    Supported { supports, probes, memory }: Supported<'_, T>,
     scratch: &mut UpdateScratch<T>,
     projected: &mut Vec<T>,
 ) {
@@ -109,22 +116,23 @@ fn distance<T: Element>(x: &[T], m: &[T]) -> f64 {
 /// Supports, the weights by which their patterns have been summed, and the factor of the sums.
 #[derive(Clone, Copy)]
 pub(crate) struct Projected<'a, T> {
-    pub supports: &'a Supports<T>,
+    pub of: Supported<'a, T>,
     pub weights: &'a [T],
     pub gain: T,
+    pub parallelism: Parallelism,
 }
 
 /// Completes what has been summed: medians, the sphere, exact copies, and probes that stay.
 pub(crate) fn complete<T: Element>(
     update: ProbeUpdate,
-    Projected { supports, weights: projected, gain }: Projected<'_, T>,
-    (probes, memory): (MatRef<'_, T>, &Memory<T>),
-    (retrieved, parallelism): (&mut MatMut<'_, T>, Parallelism),
+    projected: Projected<'_, T>,
+    retrieved: &mut MatMut<'_, T>,
     scratch: &mut UpdateScratch<T>,
 ) {
+    let Projected { of, weights: projected, gain, parallelism } = projected;
+    let Supported { supports, probes, memory } = of;
     if update == ProbeUpdate::Median {
-        let to = (retrieved.reborrow(), parallelism);
-        medians(supports, probes, memory, to, &mut scratch.medians);
+        medians(of, parallelism, retrieved.reborrow(), &mut scratch.medians);
     }
     for (b, probe) in probes.iter().enumerate() {
         let to = retrieved.row_mut(b);
@@ -172,10 +180,9 @@ const ELEMENT: u64 = 16;
 /// Writes the weighted median of every feature over the support of each probe; the probe's own
 /// element where that is a median.
 fn medians<T: Element>(
-    supports: &Supports<T>,
-    probes: MatRef<'_, T>,
-    memory: &Memory<T>,
-    (retrieved, parallelism): (MatMut<'_, T>, Parallelism),
+    Supported { supports, probes, memory }: Supported<'_, T>,
+    parallelism: Parallelism,
+    retrieved: MatMut<'_, T>,
     scratch: &mut Vec<MedianScratch<T>>,
 ) {
     let batch = probes.rows();

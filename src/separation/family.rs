@@ -137,8 +137,11 @@ impl Separation {
             Self::Entmax(alpha) => Entmax { alpha }.check(),
             Self::Normmax(alpha) => Normmax { alpha }.check(),
             Self::KSubsets(k) => KSubsets { k }.check(),
-            Self::TopK(k) => TopK { k }.check(),
-            Self::HardTopK(k) => HardTopK { k }.check(),
+            Self::TopK(k) | Self::HardTopK(k) if k == 0 => {
+                let (name, expected) = ("k", "at least 1");
+                return Err(Error::Count { name, expected, found: k });
+            }
+            Self::TopK(_) | Self::HardTopK(_) => Ok(()),
             Self::Polynomial(n) => Polynomial { n }.check(),
             Self::Power(p) => Power { p }.check(),
             Self::Epanechnikov(k) => Epanechnikov { k }.check(),

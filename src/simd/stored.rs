@@ -62,12 +62,12 @@ pub trait Loads<T: Element, E: Stored<T>>: Copy {
     /// Asserts that rows of `cols` numbers can be loaded so.
     fn check(self, cols: usize);
 
-    /// Loads the numbers from place `start + at` of a row on, where `place` is `(start, at)` and
-    /// `row` points to place `start`. What lies beyond the row's last number is zero.
+    /// Loads the numbers from place `start + at` of a row on, where `row` points to place `start`.
+    /// What lies beyond the row's last number is zero.
     ///
     /// # Safety
     /// - The row has a number at `start + at`, and this loads rows as they are (see `check`).
-    unsafe fn load<S: Simd<T>>(self, simd: S, row: *const E, place: (usize, usize)) -> S::Vec;
+    unsafe fn load<S: Simd<T>>(self, simd: S, row: *const E, start: usize, at: usize) -> S::Vec;
 }
 
 /// Rows of whole vectors.
@@ -81,7 +81,7 @@ impl<T: Element, E: Stored<T>> Loads<T, E> for Whole {
     }
 
     #[inline(always)]
-    unsafe fn load<S: Simd<T>>(self, simd: S, row: *const E, (_, at): (usize, usize)) -> S::Vec {
+    unsafe fn load<S: Simd<T>>(self, simd: S, row: *const E, _: usize, at: usize) -> S::Vec {
         // SAFETY: the row has a number there, and with it a vector, by the precondition.
         unsafe { E::load(simd, row.add(at)) }
     }
@@ -98,12 +98,7 @@ impl<T: Element> Loads<T, T> for Ragged {
     }
 
     #[inline(always)]
-    unsafe fn load<S: Simd<T>>(
-        self,
-        simd: S,
-        row: *const T,
-        (start, at): (usize, usize),
-    ) -> S::Vec {
+    unsafe fn load<S: Simd<T>>(self, simd: S, row: *const T, start: usize, at: usize) -> S::Vec {
         let left = self.0 - (start + at);
         // SAFETY: `left` elements are readable there by the precondition; where they are no vector
         // only these are loaded.

@@ -11,3 +11,13 @@ pub(super) fn demand(
 ) -> Result<()> {
     if fits { Ok(()) } else { Err(Error::Parameter { name, expected, found }) }
 }
+
+/// The same for a count.
+pub(super) fn demand_count(
+    name: &'static str,
+    expected: &'static str,
+    found: usize,
+    fits: bool,
+) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::Count { name, expected, found }) }
+}

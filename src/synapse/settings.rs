@@ -1,6 +1,6 @@
 //! What a synapse is told: semantics, rates and what to record.
 
-use super::demand::demand;
+use super::demand::{demand, demand_count};
 use super::init::WeightInit;
 use crate::builder::setters;
 use crate::error::Result;
@@ -177,7 +177,7 @@ impl<T: Element> Settings<T> {
         let expected = "at least 1, and a batch that fits into memory";
         let cols = dim.max(patterns).max(1);
         let fits = (1..=most).contains(&self.batch_size) && granted::<T>(self.batch_size * cols);
-        demand("batch_size", expected, self.batch_size as f64, fits)
+        demand_count("batch_size", expected, self.batch_size, fits)
     }
 
     /// The domains that depend on the semantics.
@@ -188,14 +188,14 @@ impl<T: Element> Settings<T> {
             Semantics::NgcLearn => {
                 demand("resist_scale", "a finite number", scale, scale.is_finite())?;
                 demand("p_conn", "a finite number", p_conn, p_conn.is_finite())?;
-                demand("negative_steps", "1, as ngc-learn has it", steps as f64, steps == 1)
+                demand_count("negative_steps", "1, as ngc-learn has it", steps, steps == 1)
             }
             Semantics::Standard => {
                 let positive = scale > 0.0 && scale.is_finite();
                 demand("resist_scale", "a finite number above 0", scale, positive)?;
                 let probable = p_conn > 0.0 && p_conn <= 1.0;
                 demand("p_conn", "a probability above 0", p_conn, probable)?;
-                demand("negative_steps", "at least 1", steps as f64, steps >= 1)
+                demand_count("negative_steps", "at least 1", steps, steps >= 1)
             }
         }
     }

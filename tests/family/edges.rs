@@ -211,7 +211,9 @@ fn parameters_outside_their_domains_are_refused_by_name() {
         let mut probe = [0.3, 0.4];
         let how = Retrieval::new(1.0).with_separation(separation);
         match how.apply(&memory, &mut probe) {
-            Err(Error::Parameter { name: found, .. }) => assert_eq!(found, name, "{separation:?}"),
+            Err(Error::Parameter { name: found, .. } | Error::Count { name: found, .. }) => {
+                assert_eq!(found, name, "{separation:?}");
+            }
             other => panic!("{separation:?}: {other:?}"),
         }
         assert_eq!(probe, [0.3, 0.4]);
@@ -258,7 +260,7 @@ fn the_k_most_similar_patterns_are_those_of_a_sort() {
         let probe = [T::ONE; 3];
         let probe = MatRef::new(&probe, 1, 3).unwrap();
         let refused = top_k(probe, &memory, to, to_scores, None);
-        assert!(matches!(refused, Err(Error::Parameter { name: "k", .. })));
+        assert!(matches!(refused, Err(Error::Count { name: "k", .. })));
     }
     check::<f32>();
     check::<f64>();

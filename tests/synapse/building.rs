@@ -227,7 +227,9 @@ fn parameters_outside_their_domain_are_refused() {
         for semantics in [Semantics::NgcLearn, Semantics::Standard] {
             let builder = HopfieldSynapse::builder("W", (2, 3)).semantics(semantics);
             match change(builder).build() {
-                Err(Error::Parameter { name: found, .. }) => assert_eq!(found, name),
+                Err(Error::Parameter { name: found, .. } | Error::Count { name: found, .. }) => {
+                    assert_eq!(found, name);
+                }
                 other => panic!("{name}: {:?}", other.map(|_| ())),
             }
         }

@@ -254,5 +254,5 @@ fn the_negative_phase_has_its_own_temperature() {
     let far = |a: &[f64], b: &[f64]| a.iter().zip(b).any(|(a, b)| (a - b).abs() > 0.01);
     assert!(far(&learned(Semantics::NgcLearn), &learned(Semantics::Standard)));
     let refused = HopfieldSynapse::<f32>::builder("W", (2, 2)).negative_steps(2).build();
-    assert!(matches!(refused, Err(Error::Parameter { name: "negative_steps", .. })));
+    assert!(matches!(refused, Err(Error::Count { name: "negative_steps", .. })));
 }

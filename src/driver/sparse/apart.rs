@@ -27,8 +27,8 @@ impl<T: Element> Sparse<'_, T> {
         let best_at = best.map(|best| supports.indices[start..].binary_search(&(best as u32)));
         let best_weight = best_at.and_then(std::result::Result::ok).map_or(0.0, |at| weights[at]);
         if !self.keeps_all {
-            let of_probe = (&mut supports.scores[start..], &mut supports.indices[start..]);
-            let kept = keep_weights(weights, of_probe);
+            let (scores, indices) = (&mut supports.scores[start..], &mut supports.indices[start..]);
+            let kept = keep_weights(weights, scores, indices);
             weights.truncate(kept);
             supports.scores.truncate(start + kept);
             supports.indices.truncate(start + kept);
@@ -44,10 +44,7 @@ impl<T: Element> Sparse<'_, T> {
 
 /// Moves the weights that are not 0 to the front, with what belongs to them, and returns their
 /// number.
-fn keep_weights<T: Element>(
-    weights: &mut [f64],
-    (scores, indices): (&mut [T], &mut [u32]),
-) -> usize {
+fn keep_weights<T: Element>(weights: &mut [f64], scores: &mut [T], indices: &mut [u32]) -> usize {
     if weights.iter().all(|p| T::from_f64(*p) != T::ZERO) {
         return weights.len();
     }

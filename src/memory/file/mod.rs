@@ -162,7 +162,7 @@ impl<T: Element> Memory<T> {
         let mut memory = layout.patterns.memory::<T>(&map);
         memory.values = layout.values.map(|values| Box::new(values.memory(&map)));
         let sidecar = options.sidecar.then(|| Sidecar::beside(path, &file, &map));
-        memory.learn_norms_of_file(level, sidecar.as_ref(), (&map, options.progress));
+        memory.learn_norms_of_file(level, sidecar.as_ref(), &map, options.progress);
         if let Some(codes) = options.codes {
             memory = memory.with_codes_of_file(codes, sidecar.as_ref())?;
         }
@@ -193,7 +193,8 @@ impl<T: Element> Memory<T> {
         &mut self,
         level: Level,
         sidecar: Option<&Sidecar>,
-        (map, mut progress): (&Mmap, Option<options::Progress<'_>>),
+        map: &Mmap,
+        mut progress: Option<options::Progress<'_>>,
     ) {
         // Levels without fused multiply-add round otherwise.
         let rounding = if level.has_fused_multiply_add() { "fused" } else { "unfused" };

@@ -39,6 +39,8 @@ pub(super) struct ProbeEntries<'a, T> {
     pub scores: &'a [T],
     /// A sum over d of the probe and each pattern.
     pub sums: &'a [T],
+    /// z · m of every entry, where z is dL/dT(x), or what [`sphere`] makes of that.
+    pub along: &'a [T],
 }
 
 impl<T: Element> ProbeEntries<'_, T> {
@@ -67,10 +69,8 @@ impl<T: Element> ProbeEntries<'_, T> {
 
 /// How the gradient of what is retrieved reaches weights and rows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Retrieved<'a, T> {
+pub(super) struct Retrieved {
     pub update: ProbeUpdate,
-    /// z · m of every entry, where z is dL/dT(x), or what [`sphere`] makes of that.
-    pub along: &'a [T],
     /// By which weights are divided on the sphere.
     pub most: f64,
 }
@@ -84,10 +84,15 @@ pub(crate) struct Terms {
     pub probe: f64,
 }
 
-impl<T: Element> Retrieved<'_, T> {
+impl Retrieved {
     /// Writes dL/dp and the factors of z and of the patterns in the update.
-    pub fn pull(&self, of: ProbeEntries<'_, T>, dp: &mut [f64], factors: &mut [Factors<T>]) {
-        let along = |at: usize| self.along[at].to_f64();
+    pub fn pull<T: Element>(
+        &self,
+        of: ProbeEntries<'_, T>,
+        dp: &mut [f64],
+        factors: &mut [Factors<T>],
+    ) {
+        let along = |at: usize| of.along[at].to_f64();
         let weights = of.weights;
         match self.update {
             ProbeUpdate::Sum => {
@@ -115,30 +120,29 @@ impl<T: Element> Retrieved<'_, T> {
                     }
                 }
             }
-            ProbeUpdate::Weiszfeld => self.pull_weiszfeld(of, dp, factors),
+            ProbeUpdate::Weiszfeld => pull_weiszfeld(of, dp, factors),
             ProbeUpdate::Median => dp.fill(0.0),
         }
     }
 
     /// By which patterns are scaled before they are summed.
-    fn scale(&self, of: ProbeEntries<'_, T>, at: usize) -> f64 {
+    fn scale<T: Element>(&self, of: ProbeEntries<'_, T>, at: usize) -> f64 {
         if self.update == ProbeUpdate::UnitSphere { of.inverse_norm(at) } else { 1.0 }
     }
+}
 
-    /// y = Σ w m / Σ w with w = p / d, d = ‖x - m‖, whose gradient is (x - m) / d.
-    fn pull_weiszfeld(&self, of: ProbeEntries<'_, T>, dp: &mut [f64], factors: &mut [Factors<T>]) {
-        let distance = |at: usize| of.sums[at].to_f64().sqrt();
-        let pairs = || of.weights.iter().enumerate();
-        let sum: f64 = pairs().map(|(at, p)| p / distance(at)).sum();
-        let mean: f64 =
-            pairs().map(|(at, p)| p / distance(at) / sum * self.along[at].to_f64()).sum();
-        for (at, p) in pairs() {
-            let d = distance(at);
-            let dw = (self.along[at].to_f64() - mean) / sum;
-            dp[at] = dw / d;
-            factors[at].upstream = T::from_f64(p / (d * sum));
-            factors[at].slope = finite(-dw * p / (d * d * d));
-        }
+/// y = Σ w m / Σ w with w = p / d, d = ‖x - m‖, whose gradient is (x - m) / d.
+fn pull_weiszfeld<T: Element>(of: ProbeEntries<'_, T>, dp: &mut [f64], factors: &mut [Factors<T>]) {
+    let distance = |at: usize| of.sums[at].to_f64().sqrt();
+    let pairs = || of.weights.iter().enumerate();
+    let sum: f64 = pairs().map(|(at, p)| p / distance(at)).sum();
+    let mean: f64 = pairs().map(|(at, p)| p / distance(at) / sum * of.along[at].to_f64()).sum();
+    for (at, p) in pairs() {
+        let d = distance(at);
+        let dw = (of.along[at].to_f64() - mean) / sum;
+        dp[at] = dw / d;
+        factors[at].upstream = T::from_f64(p / (d * sum));
+        factors[at].slope = finite(-dw * p / (d * d * d));
     }
 }
 

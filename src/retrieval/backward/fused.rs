@@ -90,7 +90,7 @@ impl<T: Element> Call<'_, T> {
             let energy = upstream.energy.map_or(0.0, |g| g[b].to_f64());
             if energy != 0.0 && *lse != T::NEG_INFINITY {
                 let mut dx = vec![0.0; memory.dim()];
-                self.pull_energy(b, (energy, lse.to_f64()), &mut dx, sums);
+                self.pull_energy(b, energy, lse.to_f64(), &mut dx, sums);
                 let to = &mut sums.probes[b * memory.dim()..][..memory.dim()];
                 to.iter_mut().zip(&dx).for_each(|(to, dx)| *to += dx);
             }

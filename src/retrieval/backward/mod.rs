@@ -223,7 +223,7 @@ impl<T: Element> Retrieval<'_, T> {
         }
         if upstream.steps == 0 {
             let (name, expected) = ("steps", "at least 1");
-            return Err(Error::Parameter { name, expected, found: 0.0 });
+            return Err(Error::Count { name, expected, found: 0 });
         }
         let retrieved = self.value_dim(memory).unwrap_or(dim);
         if let Some(g) = upstream.retrieved {
@@ -307,7 +307,8 @@ impl<T: Element> Call<'_, T> {
     fn pull_energy(
         &self,
         b: usize,
-        (energy, potential): (f64, f64),
+        energy: f64,
+        potential: f64,
         dx: &mut [f64],
         sums: &mut Sums<'_, T>,
     ) {

@@ -103,7 +103,7 @@ impl<T: Element> Retrieval<'_, T> {
         self.check_backward(probes, memory, &upstream, &gradients)?;
         if upstream.steps != 1 {
             let (name, expected) = ("steps", "1 at a fixed point");
-            return Err(Error::Parameter { name, expected, found: upstream.steps as f64 });
+            return Err(Error::Count { name, expected, found: upstream.steps });
         }
         let (batch, dim) = (probes.rows(), memory.dim());
         let mut sums = Sums::new(gradients, batch, memory);

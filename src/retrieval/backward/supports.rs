@@ -20,7 +20,7 @@ use crate::driver::scratch::{grow, pad};
 use crate::driver::sparse::{Kind, Supports};
 use crate::driver::supports::{Entries, Factors, Slopes};
 use crate::driver::supports_run::{
-    How, Operands, PatternTerms, entry_sums, pattern_slopes, probe_slopes,
+    How, Operands, PatternTerms, ProbeTerms, entry_sums, pattern_slopes, probe_slopes,
 };
 use crate::error::Result;
 use crate::matrix::ranges::product;
@@ -91,12 +91,26 @@ impl<T: Element> Call<'_, T> {
                     update,
                     values,
                 };
-                some.pull((self, start), sums, &mut scratch)
+                some.pull(Whole { call: self, first: start }, sums, &mut scratch)
             })?;
         }
         work.supports = scratch;
         Ok(())
     }
+}
+
+/// What is filled for one probe: the factors and dL/dt of its entries, and what is known of it.
+struct Filled<'a, T> {
+    factors: &'a mut [Factors<T>],
+    dt: &'a mut [f64],
+    fact: &'a mut Fact,
+}
+
+/// The call that some probes are a part of, and the index of the first.
+#[derive(Clone, Copy)]
+struct Whole<'a, T> {
+    call: &'a Call<'a, T>,
+    first: usize,
 }
 
 impl<T: Element> Part<'_, T> {
@@ -105,22 +119,21 @@ impl<T: Element> Part<'_, T> {
         Entries { starts: rows.starts, indices: rows.indices }
     }
 
-    /// Adds all gradients. `whole` is the call that these probes are a part of, and the index of
-    /// the first.
+    /// Adds all gradients.
     fn pull(
         &self,
-        whole: (&Call<'_, T>, usize),
+        whole: Whole<'_, T>,
         sums: &mut Sums<'_, T>,
         scratch: &mut SupportScratch<T>,
     ) -> Result<()> {
         self.prepare(scratch)?;
         self.fill_factors(scratch);
         if self.update == ProbeUpdate::Median {
-            self.pull_medians(whole.1, sums);
+            self.pull_medians(whole.first, sums);
         }
         self.pull_probes(scratch)?;
         self.pull_rows(scratch, sums)?;
-        self.add_biases(whole.1, scratch, sums);
+        self.add_biases(whole.first, scratch, sums);
         self.finish(whole, scratch, sums);
         Ok(())
     }
@@ -168,7 +181,7 @@ impl<T: Element> Part<'_, T> {
         let (batch, cols) = (entries.probes(), padded_cols::<T>(memory.dim()));
         for b in 0..batch {
             let range = self.supports.range(b);
-            let of = self.probe(b, &scratch.sums);
+            let of = self.probe(b, &scratch.sums, &[]);
             let scale = |at| match self.update {
                 ProbeUpdate::UnitSphere => of.inverse_norm(at),
                 _ => 1.0,
@@ -186,8 +199,8 @@ impl<T: Element> Part<'_, T> {
         let probes = MatRef::new(&scratch.probes, batch, cols)?;
         let operands = Operands { probes, rows: memory.rows(), entries };
         let to = MatMut::new(&mut *sums, batch, cols)?;
-        let what = (Slopes::Other, &scratch.factors[..]);
-        probe_slopes(self.how, operands, what, to, &mut scratch.rows);
+        let terms = ProbeTerms { slopes: Slopes::Other, factors: &scratch.factors };
+        probe_slopes(self.how, operands, terms, to, &mut scratch.rows);
         let rows = sums.chunks_exact(cols).zip(scratch.upstream.chunks_exact_mut(cols));
         for (b, (sum, g)) in rows.enumerate() {
             scratch.facts[b].stays = !sphere(sum, g);
@@ -196,8 +209,8 @@ impl<T: Element> Part<'_, T> {
         Ok(())
     }
 
-    /// Probe `b` and its entries.
-    fn probe<'s>(&'s self, b: usize, sums: &'s [T]) -> ProbeEntries<'s, T> {
+    /// Probe `b` and its entries, given sums over d of all entries.
+    fn probe<'s>(&'s self, b: usize, sums: &'s [T], along: &'s [T]) -> ProbeEntries<'s, T> {
         let (retrieval, range) = (self.call.retrieval, self.supports.range(b));
         let similarity = retrieval.similarity.definition();
         let norms = similarity.pulls_norms();
@@ -210,7 +223,8 @@ impl<T: Element> Part<'_, T> {
             indices: &self.supports.indices[range.clone()],
             weights: &self.supports.weights[range.clone()],
             scores: &self.supports.scores[range.clone()],
-            sums: &sums[range],
+            sums: &sums[range.clone()],
+            along: along.get(range).unwrap_or_default(),
         }
     }
 
@@ -232,12 +246,12 @@ impl<T: Element> Part<'_, T> {
         for_each_task(threads, threads, views, |task, (mut factors, mut dt, facts)| {
             let mut scratch = Scratch::default();
             for (b, fact) in (probe(task)..).zip(facts) {
-                let of = self.probe(b, sums);
+                let of = self.probe(b, sums, along);
                 let (now, rest) = factors.split_at_mut(of.indices.len());
                 let (dt_now, dt_rest) = dt.split_at_mut(of.indices.len());
                 (factors, dt) = (rest, dt_rest);
-                let along = &along[self.supports.range(b)];
-                self.fill_one(b, (of, along), (now, dt_now), fact, &mut scratch);
+                let to = Filled { factors: now, dt: dt_now, fact };
+                self.fill_one(b, of, to, &mut scratch);
             }
         });
     }
@@ -245,9 +259,8 @@ impl<T: Element> Part<'_, T> {
     fn fill_one(
         &self,
         b: usize,
-        (of, along): (ProbeEntries<'_, T>, &[T]),
-        (factors, dt): (&mut [Factors<T>], &mut [f64]),
-        fact: &mut Fact,
+        of: ProbeEntries<'_, T>,
+        Filled { factors, dt, fact }: Filled<'_, T>,
         scratch: &mut Scratch,
     ) {
         dt.fill(0.0);
@@ -259,7 +272,7 @@ impl<T: Element> Part<'_, T> {
                 fact.stays |= sum.is_infinite();
             }
             if !fact.stays {
-                let retrieved = Retrieved { update: self.update, along, most: fact.most };
+                let retrieved = Retrieved { update: self.update, most: fact.most };
                 retrieved.pull(of, dt, factors);
             }
         }
@@ -305,9 +318,10 @@ impl<T: Element> Part<'_, T> {
         to.fill(T::ZERO);
         let probes = MatRef::new(&scratch.probes, batch, cols)?;
         let operands = Operands { probes, rows: memory.rows(), entries };
-        let what = (slopes_of(self.call.retrieval.similarity.definition()), &scratch.factors[..]);
+        let slopes = slopes_of(self.call.retrieval.similarity.definition());
+        let terms = ProbeTerms { slopes, factors: &scratch.factors };
         let to = MatMut::new(to, batch, cols)?;
-        probe_slopes(self.how, operands, what, to, &mut scratch.rows);
+        probe_slopes(self.how, operands, terms, to, &mut scratch.rows);
         Ok(())
     }
 
@@ -367,7 +381,7 @@ impl<T: Element> Part<'_, T> {
     /// dX and dβ, and what the energy has besides the potential.
     fn finish(
         &self,
-        (whole, first): (&Call<'_, T>, usize),
+        Whole { call: whole, first }: Whole<'_, T>,
         scratch: &SupportScratch<T>,
         sums: &mut Sums<'_, T>,
     ) {
@@ -392,7 +406,7 @@ impl<T: Element> Part<'_, T> {
             sums.beta += fact.terms.beta;
             let energy = self.upstream.energy.map_or(0.0, |g| g[b].to_f64());
             if proper && energy != 0.0 {
-                whole.pull_energy(first + b, (energy, of.potential), &mut dx, sums);
+                whole.pull_energy(first + b, energy, of.potential, &mut dx, sums);
             }
             let to = &mut sums.probes[(first + b) * dim..][..dim];
             match self.update == ProbeUpdate::Median {

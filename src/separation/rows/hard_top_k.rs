@@ -1,6 +1,6 @@
 //! The same weight for the highest scores, and the maximum alone.
 
-use super::{Fault, Highest, Reach, RowSeparation, highest, require};
+use super::{Highest, Reach, RowSeparation, highest};
 
 /// 1/k for the k highest scores, and 0 for the others. Of equal scores the first are taken.
 ///
@@ -9,12 +9,6 @@ use super::{Fault, Highest, Reach, RowSeparation, highest, require};
 pub(crate) struct HardTopK {
     /// How many weights are not 0.
     pub(crate) k: usize,
-}
-
-impl HardTopK {
-    pub(crate) fn check(&self) -> Result<(), Fault> {
-        require(self.k >= 1, "k", "at least 1", self.k as f64)
-    }
 }
 
 /// 1 for the highest score, the first of equals, and 0 for the others.

@@ -74,9 +74,9 @@ pub(super) fn newton(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
         true => from_sample(t, falls, exponent),
         false => 0.0,
     };
-    let near = climb(start, exponent, |delta| in_lanes(t, falls, (exponent, delta)));
+    let near = climb(start, exponent, |delta| in_lanes(t, falls, exponent, delta));
     let below = ((near / NEAR).floor() - 1.0) * NEAR;
-    climb(below.max(0.0), exponent, |delta| in_order(t, falls, (exponent, delta)))
+    climb(below.max(0.0), exponent, |delta| in_order(t, falls, exponent, delta))
 }
 
 /// How far below a solution the last steps begin.
@@ -95,12 +95,12 @@ fn from_sample(t: &[f64], falls: &Falls, exponent: f64) -> f64 {
         *to = if score < falls.top { score } else { f64::NEG_INFINITY };
     }
     let guess = climb(0.0, exponent, |delta| {
-        let (sum, slope) = in_order(&sample, falls, (exponent, delta));
+        let (sum, slope) = in_order(&sample, falls, exponent, delta);
         let (others, top) = (every as f64, raise_1p(-delta, exponent - 1.0));
         (others * sum + top * (1.0 - delta), others * slope + top)
     });
     // One step from above a solution leads below it, as the norm is convex.
-    let (sum, slope) = in_lanes(t, falls, (exponent, guess));
+    let (sum, slope) = in_lanes(t, falls, exponent, guess);
     let next = guess + step(sum, slope, exponent);
     if next > 0.0 && next < 1.0 { next } else { 0.0 }
 }
@@ -127,7 +127,7 @@ fn climb(mut delta: f64, exponent: f64, sums: impl Fn(f64) -> (f64, f64)) -> f64
 }
 
 /// Σ x^exponent and Σ x^(exponent - 1), where x = (1 + z - δ)₊, in the order of the scores.
-fn in_order(t: &[f64], falls: &Falls, (exponent, delta): (f64, f64)) -> (f64, f64) {
+fn in_order(t: &[f64], falls: &Falls, exponent: f64, delta: f64) -> (f64, f64) {
     let (mut sum, mut slope) = (0.0, 0.0);
     for y in t.iter().map(|&t| falls.of_score(t) - delta).filter(|&y| y > -1.0) {
         let power = raise_1p(y, exponent - 1.0);
@@ -138,12 +138,12 @@ fn in_order(t: &[f64], falls: &Falls, (exponent, delta): (f64, f64)) -> (f64, f6
 }
 
 /// The same in the order that is fastest.
-fn in_lanes(t: &[f64], falls: &Falls, (exponent, delta): (f64, f64)) -> (f64, f64) {
+fn in_lanes(t: &[f64], falls: &Falls, exponent: f64, delta: f64) -> (f64, f64) {
     match small_integer(exponent) {
         Some(2) => lanes(t, falls, delta, |x| x),
         Some(3) => lanes(t, falls, delta, |x| x * x),
         Some(power) => lanes(t, falls, delta, |x| multiply_out(x, power - 1)),
-        None => in_order(t, falls, (exponent, delta)),
+        None => in_order(t, falls, exponent, delta),
     }
 }
 

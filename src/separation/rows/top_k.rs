@@ -1,7 +1,7 @@
 //! Softmax over the highest scores.
 
 use super::softmax::{log_sum_exp, negative_entropy, pull_softmax, weights_beside};
-use super::{Fault, Highest, Reach, RowSeparation, require, with_copy};
+use super::{Highest, Reach, RowSeparation, with_copy};
 
 /// The softmax of the k highest scores, and 0 for the others. Of equal scores the first are taken.
 ///
@@ -11,12 +11,6 @@ use super::{Fault, Highest, Reach, RowSeparation, require, with_copy};
 pub(crate) struct TopK {
     /// The most weights that are not 0.
     pub(crate) k: usize,
-}
-
-impl TopK {
-    pub(crate) fn check(&self) -> Result<(), Fault> {
-        require(self.k >= 1, "k", "at least 1", self.k as f64)
-    }
 }
 
 impl RowSeparation for TopK {

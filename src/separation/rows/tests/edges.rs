@@ -183,8 +183,6 @@ fn parameters_are_checked() {
     assert!(Normmax { alpha: 1.0 }.check().is_err() && Normmax { alpha: nan }.check().is_err());
     assert!(Normmax { alpha: f64::INFINITY }.check().is_ok());
     assert!(KSubsets { k: 0.0 }.check().is_err() && KSubsets { k: 0.1 }.check().is_ok());
-    assert!(TopK { k: 0 }.check().is_err() && TopK { k: 1 }.check().is_ok());
-    assert!(HardTopK { k: 0 }.check().is_err() && HardTopK { k: 1 }.check().is_ok());
     assert!(SoftmaxPlus { c: -1.0 }.check().is_err() && SoftmaxPlus { c: 0.0 }.check().is_ok());
     assert!(SoftmaxPlus { c: f64::INFINITY }.check().is_err());
     assert!(Polynomial { n: 1.9 }.check().is_err() && Polynomial { n: 2.0 }.check().is_ok());
