@@ -336,12 +336,12 @@ fn assert_same<T: Real>(memories: &[Memory<T>; 2]) {
 }
 
 fn nothing_is_touched_outside<T: Real>() {
-    let group = T::GROUP;
-    let small = || 1..=2 * group + 1;
+    let lanes = T::LANES;
+    let small = || 1..=2 * lanes + 1;
     let mut shapes: Vec<(usize, usize)> =
         small().flat_map(|dim| small().map(move |patterns| (dim, patterns))).collect();
     // Wider than the widest tile, a chunk of a row, more than a block.
-    let wide = [4 * group - 1, 4 * group + 1, 6 * group + 1, 8 * group + 1];
+    let wide = [4 * lanes - 1, 4 * lanes + 1, 6 * lanes + 1, 8 * lanes + 1];
     shapes.extend(wide.iter().flat_map(|&at| [(at, 3), (3, at), (at, at)]));
     let chunk = 4096 / size_of::<T>();
     shapes.extend([(chunk - 1, 5), (chunk, 5), (chunk + 1, 5), (3, 511), (3, 513), (17, 1030)]);

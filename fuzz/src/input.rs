@@ -67,13 +67,13 @@ impl<'a> Input<'a> {
     /// B, D and N: a few groups of lanes, and now and then the edges of chunks and blocks; not more
     /// than the reference can do in a few milliseconds.
     pub fn shape<T: Real>(&mut self) -> Shape {
-        let (group, chunk) = (T::GROUP, 4096 / size_of::<T>());
+        let (lanes, chunk) = (T::LANES, 4096 / size_of::<T>());
         let dim = match self.seldom(8) {
-            false => self.between(1, 4 * group + 1),
+            false => self.between(1, 4 * lanes + 1),
             true => self.pick(&[chunk - 1, chunk, chunk + 1, 2 * chunk + 3]),
         };
         let patterns = match self.seldom(8) {
-            false => self.between(1, 4 * group + 1),
+            false => self.between(1, 4 * lanes + 1),
             true => self.pick(&[127, 128, 129, 511, 512, 513, 1030]),
         };
         let batch = self.between(1, 17);
@@ -155,7 +155,7 @@ pub fn sharpest<T: Real>(case: &Case<T>) -> f64 {
     let (gain, pattern) = (case.how.gain.to_f64(), highest(&case.patterns));
     let dim = case.patterns.cols as f64;
     let score = gain * dim * pattern * highest(&case.probes).max(gain * pattern);
-    let roundings = dim / T::GROUP as f64 + 10.0;
+    let roundings = dim / T::LANES as f64 + 10.0;
     0.2 / (T::UNIT * roundings * score)
 }
 

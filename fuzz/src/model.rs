@@ -123,9 +123,7 @@ impl Model {
                 let feature = |d: usize| self.memory.iter().map(|m| m[d] * m[d]).sum::<f64>();
                 highest((0..self.dim()).map(feature))
             }
-            _ => {
-                self.gain * self.gain * highest(self.memory.iter().map(|m| dot(m, m)))
-            }
+            _ => self.gain * self.gain * highest(self.memory.iter().map(|m| dot(m, m))),
         }
     }
 

@@ -94,7 +94,7 @@ impl<T: Element> Kernel<T> for Backward<'_, T> {
             let patterns = self.patterns.subrows(block.clone()).all(simd, of_patterns);
             let values = self.values.map(|values| values.subrows(block.clone()));
             let values = values.map_or(patterns, |values| values.all(simd, of_values));
-            self.weigh(simd, block.clone(), patterns, values);
+            self.weights_and_slopes(simd, block.clone(), patterns, values);
             self.add_probes(simd, block.clone(), patterns);
             self.add_rows(simd, block);
         }
@@ -117,7 +117,7 @@ macro_rules! rows {
 impl<T: Element> Backward<'_, T> {
     /// Computes the weights of a block and its slopes, which are β dT.
     #[inline(always)]
-    fn weigh<S: Simd<T>>(
+    fn weights_and_slopes<S: Simd<T>>(
         &mut self,
         simd: S,
         block: Range<usize>,

@@ -39,7 +39,7 @@ pub(crate) struct Wanted<'a, T> {
 /// Scratch of gradients, and what is found of the probes.
 #[derive(Debug, Clone)]
 pub(crate) struct GradientScratch<T> {
-    floats: Aligned<T>,
+    elements: Aligned<T>,
     list: Vec<u32>,
     /// dX: a padded row for each probe.
     pub probes: Vec<T>,
@@ -50,7 +50,7 @@ pub(crate) struct GradientScratch<T> {
 impl<T> Default for GradientScratch<T> {
     fn default() -> Self {
         let (probes, betas) = (Vec::new(), Vec::new());
-        Self { floats: Aligned::new(0), list: Vec::new(), probes, betas }
+        Self { elements: Aligned::new(0), list: Vec::new(), probes, betas }
     }
 }
 
@@ -74,21 +74,21 @@ pub(crate) fn run<T: Element>(
         .saturating_add(product([padded + block]))
         .saturating_add(product([given.shared.unpacked()]));
     let inputs = product([batch, plan.stride + plan.value_stride]);
-    let floats = share.saturating_mul(splits as u64).saturating_add(inputs);
-    grow!(scratch.floats, floats, T::ZERO);
+    let elements = share.saturating_mul(splits as u64).saturating_add(inputs);
+    grow!(scratch.elements, elements, T::ZERO);
     grow!(scratch.list, product([splits, list_len(block)]), 0);
     grow!(scratch.probes, product([batch, plan.stride]), T::ZERO);
     grow!(scratch.betas, batch as u64, T::ZERO);
-    let mut floats = &mut scratch.floats[..floats as usize];
-    let padded_probes = take(&mut floats, batch * plan.stride);
+    let mut elements = &mut scratch.elements[..elements as usize];
+    let padded_probes = take(&mut elements, batch * plan.stride);
     pad(given.probes, padded_probes, plan.stride);
-    let padded_upstream = take(&mut floats, batch * plan.value_stride);
+    let padded_upstream = take(&mut elements, batch * plan.value_stride);
     pad(given.upstream, padded_upstream, plan.value_stride);
     let there_is_room = "scratch has room for these rows";
     let probes = MatRef::with_stride(padded_probes, batch, plan.cols, plan.stride);
     let upstream = MatRef::with_stride(padded_upstream, batch, plan.value_cols, plan.value_stride);
     let (probes, upstream) = (probes.expect(there_is_room), upstream.expect(there_is_room));
-    let (sums, others) = floats.split_at_mut(splits * batch * (plan.stride + 1));
+    let (sums, others) = elements.split_at_mut(splits * batch * (plan.stride + 1));
     let share = others.len() / splits;
     let split = move |task| plan.splits::<T>().nth(task).expect("a split of the plan");
     let patterns = move |task| if task == splits { plan.patterns } else { split(task).start };
@@ -105,18 +105,18 @@ pub(crate) fn run<T: Element>(
         splits,
         threads,
         views,
-        |task, (rows, values, biases, bias, sums, floats, list)| {
+        |task, (rows, values, biases, bias, sums, elements, list)| {
             let biases = biases.map(|Columns(columns)| columns);
             let wanted = Wanted { patterns: rows, values, biases, bias };
             let patterns = split(task);
-            Task { patterns, block, probes, upstream, wanted, sums, floats, list }.run(given);
+            Task { patterns, block, probes, upstream, wanted, sums, elements, list }.run(given);
         },
     );
     let (probes, betas) = (&mut scratch.probes[..], &mut scratch.betas[..batch]);
     probes[..batch * plan.stride].fill(T::ZERO);
     betas.fill(T::ZERO);
     // What follows the padded inputs.
-    let sums = &scratch.floats[inputs as usize..][..splits * batch * (plan.stride + 1)];
+    let sums = &scratch.elements[inputs as usize..][..splits * batch * (plan.stride + 1)];
     for split in sums.chunks_exact(batch * (plan.stride + 1)) {
         let (of_probes, of_betas) = split.split_at(batch * plan.stride);
         probes.iter_mut().zip(of_probes).for_each(|(sum, part)| *sum += *part);
@@ -136,7 +136,7 @@ struct Task<'a, T> {
     wanted: Wanted<'a, T>,
     /// The sums over its patterns, and scratch.
     sums: &'a mut [T],
-    floats: &'a mut [T],
+    elements: &'a mut [T],
     list: &'a mut [u32],
 }
 
@@ -145,15 +145,15 @@ impl<T: Element> Task<'_, T> {
         let (shared, batch, block) = (given.shared, self.probes.rows(), self.block);
         let (plan, patterns) = (shared.plan, self.patterns);
         let (d_probes, d_betas) = self.sums.split_at_mut(batch * plan.stride);
-        let mut floats = self.floats;
+        let mut elements = self.elements;
         let rows = batch * scores_stride::<T>(block);
         let scratch = BackwardScratch {
-            scores: take(&mut floats, rows),
-            weights: take(&mut floats, rows),
-            slopes: take(&mut floats, rows),
-            rows: take(&mut floats, block * plan.cols.max(plan.value_cols)),
-            norms: take(&mut floats, block),
-            unpacked: take(&mut floats, shared.unpacked()),
+            scores: take(&mut elements, rows),
+            weights: take(&mut elements, rows),
+            slopes: take(&mut elements, rows),
+            rows: take(&mut elements, block * plan.cols.max(plan.value_cols)),
+            norms: take(&mut elements, block),
+            unpacked: take(&mut elements, shared.unpacked()),
             list: self.list,
         };
         let kernel = Backward {

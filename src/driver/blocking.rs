@@ -203,7 +203,7 @@ impl Plan {
         let panels = self.patterns.div_ceil(T::LANES);
         let fitting = WEIGHTS_BYTES / size_of::<T>() / rows / T::LANES * T::LANES;
         UpdatePlan {
-            pieces: if threads == 1 { 1 } else { (4 * threads).min(panels) },
+            tasks: if threads == 1 { 1 } else { (4 * threads).min(panels) },
             block: fitting.clamp(T::LANES, self.update_block),
             streams: rows <= FEW_PROBES && self.is_large::<T>(),
         }
@@ -214,7 +214,7 @@ impl Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UpdatePlan {
     /// Tasks: several for each thread, as some patterns may have nothing to learn.
-    pub pieces: usize,
+    pub tasks: usize,
     /// Most patterns in a block.
     pub block: usize,
     /// Whether both halves of the patterns are streamed at once.
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn an_update_is_cut_so_that_a_blocks_weights_and_rows_fit_into_l2() {
         let [few, many] = digits::<f32>();
-        let update = |pieces, block, streams| UpdatePlan { pieces, block, streams };
+        let update = |tasks, block, streams| UpdatePlan { tasks, block, streams };
         // 80 patterns of 3,136 bytes fit; for 1,000 rows of weights, 64; for very many, one vector.
         assert_eq!(few.update::<f32>(1, 1), update(1, 80, false));
         assert_eq!(few.update::<f32>(819, 1), update(1, 80, false));
@@ -245,9 +245,9 @@ mod tests {
         assert_eq!(many.update::<f32>(4, 1), update(1, 80, true));
         assert_eq!(many.update::<f32>(5, 1), update(1, 80, false));
         // Four tasks for each thread, each of at least one panel.
-        assert_eq!(many.update::<f32>(1, 2).pieces, 8);
-        assert_eq!(many.update::<f32>(1, 8).pieces, 32);
-        assert_eq!(Plan::new::<f32>(33, 784).update::<f32>(1, 2).pieces, 3);
+        assert_eq!(many.update::<f32>(1, 2).tasks, 8);
+        assert_eq!(many.update::<f32>(1, 8).tasks, 32);
+        assert_eq!(Plan::new::<f32>(33, 784).update::<f32>(1, 2).tasks, 3);
         let [few, _] = digits::<f64>();
         // Two chunks of d, of which L2 holds one at a time.
         assert_eq!(few.update::<f64>(1, 1), update(1, 80, false));

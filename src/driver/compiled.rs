@@ -5,7 +5,7 @@ use crate::driver::finish::Finish;
 use crate::driver::forward::Forward;
 use crate::driver::merge::Merge;
 use crate::driver::project::Project;
-use crate::driver::screen::pass::Pass;
+use crate::driver::screen::code_scan::CodeScan;
 use crate::driver::small::Small;
 use crate::driver::supports::{EntrySums, PatternSlopes, ProbeSlopes};
 use crate::driver::update::Learn;
@@ -41,5 +41,5 @@ compiled! {
 compiled! {
     by integers::dispatch:
     /// Screening of patterns by their codes.
-    pass(Pass);
+    code_scan(CodeScan);
 }

@@ -321,29 +321,29 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
     }
 
     /// X̂ += Σ_j weights[n + j] M[n + j, :] for `Q` patterns. Prefetches the patterns
-    /// `Q + lead` further on.
+    /// `Q + lookahead` further on.
     ///
     /// # Safety
     /// - `n + Q <= patterns.rows()`, and `weights[n..n + Q]` is written;
     /// - the preconditions of `strip_by_strip` hold.
     #[inline(always)]
-    unsafe fn combine<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize, lead: usize) {
+    unsafe fn combine<S: Simd<T>, const Q: usize>(&mut self, simd: S, n: usize, lookahead: usize) {
         // SAFETY: `n + Q <= patterns.rows()` and the shapes that `run` asserts are preconditions of
         // `combine`, and all that `combine_as` needs.
         unsafe {
-            // Rows in L2 are read in long pieces: two vectors at a time are a tenth slower there.
+            // Rows in L2 are read in long strips: two vectors at a time are a tenth slower there.
             match 4 * size_of_val(self.probe) > STRIP_BYTES {
                 false if self.prefetches && self.further > 0 => {
-                    self.combine_as::<S, Q, 2, { ahead::L2 }>(simd, n, lead)
+                    self.combine_as::<S, Q, 2, { ahead::L2 }>(simd, n, lookahead)
                 }
                 false if self.prefetches => {
-                    self.combine_as::<S, Q, 2, { ahead::L1 }>(simd, n, lead)
+                    self.combine_as::<S, Q, 2, { ahead::L1 }>(simd, n, lookahead)
                 }
-                false => self.combine_as::<S, Q, 2, { ahead::NOWHERE }>(simd, n, lead),
+                false => self.combine_as::<S, Q, 2, { ahead::NOWHERE }>(simd, n, lookahead),
                 true if S::STRIP_VECTORS == 8 => {
-                    self.combine_as::<S, Q, 8, { ahead::L2 }>(simd, n, lead)
+                    self.combine_as::<S, Q, 8, { ahead::L2 }>(simd, n, lookahead)
                 }
-                true => self.combine_as::<S, Q, 4, { ahead::L2 }>(simd, n, lead),
+                true => self.combine_as::<S, Q, 4, { ahead::L2 }>(simd, n, lookahead),
             }
         }
     }
@@ -357,7 +357,7 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         &mut self,
         simd: S,
         n: usize,
-        lead: usize,
+        lookahead: usize,
     ) {
         let stride = self.patterns.forward_stride();
         // SAFETY:
@@ -366,7 +366,7 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         //   `retrieved`; `run` asserts both.
         unsafe {
             let rows = self.pattern(n);
-            let ahead = (Q + lead + self.further) * stride;
+            let ahead = (Q + lookahead + self.further) * stride;
             // Not `from_fn`, which may be compiled as a function by itself, without the level's
             // instructions.
             let mut weights = [simd.splat(T::ZERO); Q];

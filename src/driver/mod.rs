@@ -5,7 +5,7 @@
 //! | [`blocking`] | blocking constants: what may change a result depends on (N, D, type) alone |
 //! | [`run`], [`shared`], [`tasks`] | a batch, divided into tasks for the threads |
 //! | [`forward`], [`score_tile`] | recall of many probes, block by block of patterns |
-//! | [`streaming`] | the separations that weigh scores as they are computed |
+//! | [`streaming`] | the separations that make weights of scores as they are computed |
 //! | [`decode`], [`small`] | recall of one probe, by row strips; the same for few short patterns |
 //! | [`merge`], [`finish`] | merging the recalls of several splits, and turning sums into outputs |
 //! | [`lines`] | the rows of a block, unpacked where they are not stored as padded rows |

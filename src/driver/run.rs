@@ -34,62 +34,62 @@ pub(crate) fn run<T: Element>(
     let splits = plan.splits::<T>().len();
     let retrieves = usize::from(outputs.retrieved.is_some());
     if threads == 1 || splits == 1 || batch >= 2 * PROBE_TILE * threads {
-        // A second piece for each thread balances the load, as long as it does not add a pass over
+        // A second task for each thread balances the load, as long as it does not add a pass over
         // the patterns.
         let passes = batch.div_ceil(plan.batch::<T>());
-        let pieces = match threads {
+        let tasks = match threads {
             1 => 1,
             _ => passes.clamp(threads, 2 * threads).min(batch.div_ceil(PROBE_TILE)),
         };
-        let most = plan.batch::<T>().min(batch.div_ceil(pieces));
+        let most = plan.batch::<T>().min(batch.div_ceil(tasks));
         let later = if splits > 1 { most } else { 0 };
         // Padded probes, their sums, and the sums of a later split.
         let sums = product([retrieves, most + later, plan.value_stride]);
         let scores = plan.scores::<T>(most) + plan.panels::<T>(most);
         let scores = product([scores]).saturating_add(product([shared.unpacked()]));
-        let floats = product([most, plan.stride]).saturating_add(sums).saturating_add(scores);
-        let floats = floats.saturating_mul(pieces as u64);
-        let states = product([pieces, later]).saturating_add(batch as u64);
-        memory.reserve(floats, states, product([pieces, plan.list()]))?;
+        let elements = product([most, plan.stride]).saturating_add(sums).saturating_add(scores);
+        let elements = elements.saturating_mul(tasks as u64);
+        let states = product([tasks, later]).saturating_add(batch as u64);
+        memory.reserve(elements, states, product([tasks, plan.list()]))?;
         let (states, laters) = memory.states.split_at_mut(batch);
-        let probes = move |task: usize| batch * task / pieces;
+        let probes = move |task: usize| batch * task / tasks;
         // `reserve` has succeeded, so the sizes fit into a `usize`.
-        let share = floats as usize / pieces;
+        let share = elements as usize / tasks;
         let views = (
             ranges(outputs, probes),
             ranges(states, probes),
-            shares(&mut laters[..pieces * later], later),
-            shares(&mut memory.floats[..floats as usize], share),
-            shares(&mut memory.list[..pieces * plan.list()], plan.list()),
+            shares(&mut laters[..tasks * later], later),
+            shares(&mut memory.elements[..elements as usize], share),
+            shares(&mut memory.list[..tasks * plan.list()], plan.list()),
         );
         for_each_task(
-            pieces,
+            tasks,
             threads,
             views,
-            |task, (mut outputs, states, later, floats, list)| {
+            |task, (mut outputs, states, later, elements, list)| {
                 let (first, end) = (probes(task), probes(task + 1));
                 let batch = Batch { input: input.of(first..end), first };
-                let scratch = ProbeScratch { later, floats, list };
+                let scratch = ProbeScratch { later, elements, list };
                 ProbeTask { batch, outputs: &mut outputs, states, scratch }.run(most, shared);
             },
         );
     } else {
         let sums = product([retrieves, batch, splits, plan.value_stride]);
         let scores = product([splits, plan.scores::<T>(batch) + shared.unpacked()]);
-        let floats = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
-        memory.reserve(floats, product([batch, 1 + splits]), product([splits, plan.list()]))?;
+        let elements = product([batch, plan.stride]).saturating_add(sums).saturating_add(scores);
+        memory.reserve(elements, product([batch, 1 + splits]), product([splits, plan.list()]))?;
         let (states, partial_states) = memory.states.split_at_mut(batch);
         let partial_states = &mut partial_states[..batch * splits];
-        let mut floats = &mut memory.floats[..floats as usize];
-        let padded = shared.padded(input, take(&mut floats, batch * plan.stride));
-        let partial = take(&mut floats, sums as usize);
+        let mut elements = &mut memory.elements[..elements as usize];
+        let padded = shared.padded(input, take(&mut elements, batch * plan.stride));
+        let partial = take(&mut elements, sums as usize);
         let split = move |task| plan.splits::<T>().nth(task).expect("a split of the plan");
         let columns = move |task| if task == splits { plan.patterns } else { split(task).start };
         let views = (
             ranges(Columns(outputs.per_pattern()), columns),
             shares(&mut *partial_states, batch),
             shares(&mut *partial, sums as usize / splits),
-            shares(floats, plan.scores::<T>(batch) + shared.unpacked()),
+            shares(elements, plan.scores::<T>(batch) + shared.unpacked()),
             shares(&mut memory.list[..splits * plan.list()], plan.list()),
         );
         for_each_task(splits, threads, views, |task, (columns, states, sums, scores, list)| {

@@ -64,7 +64,7 @@ impl<T: Element> Candidates<'_, T> {
 /// Scratch of a scan.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanScratch<T> {
-    floats: Aligned<T>,
+    elements: Aligned<T>,
     states: Vec<State<T>>,
     /// One for each task.
     screens: Vec<ScreenScratch<T>>,
@@ -72,7 +72,7 @@ pub(crate) struct ScanScratch<T> {
 
 impl<T> Default for ScanScratch<T> {
     fn default() -> Self {
-        Self { floats: Aligned::new(0), states: Vec::new(), screens: Vec::new() }
+        Self { elements: Aligned::new(0), states: Vec::new(), screens: Vec::new() }
     }
 }
 
@@ -129,7 +129,7 @@ impl<'a, T: Element> Scan<'a, T> {
     fn reserve(&self, division: Division, scratch: &mut ScanScratch<T>) -> Result<()> {
         let Division { tasks, most, share, screens, .. } = division;
         let padded = product([self.probes.rows(), self.shared.plan.stride]);
-        grow!(scratch.floats, padded.saturating_add(product([tasks, share])), T::ZERO);
+        grow!(scratch.elements, padded.saturating_add(product([tasks, share])), T::ZERO);
         grow!(scratch.states, product([tasks, most]), State::EMPTY);
         let screens = screens.max(scratch.screens.len());
         scratch.screens.resize_with(screens, ScreenScratch::default);
@@ -141,12 +141,12 @@ impl<'a, T: Element> Scan<'a, T> {
         let (shared, codes, raise) = (self.shared, self.codes(), self.candidates.raise);
         let (plan, batch) = (shared.plan, self.probes.rows());
         let splits = plan.splits::<T>().len();
-        let (padded, floats) = scratch.floats.split_at_mut(batch * plan.stride);
+        let (padded, elements) = scratch.elements.split_at_mut(batch * plan.stride);
         pad(self.probes, padded, plan.stride);
         let padded = MatRef::with_stride(padded, batch, plan.cols, plan.stride)
             .expect("scratch has room for these rows");
         let space = (
-            shares(&mut floats[..tasks * share], share),
+            shares(&mut elements[..tasks * share], share),
             shares(&mut scratch.states[..tasks * most], most),
             shares(&mut scratch.screens[..screens], screens / tasks),
         );
@@ -158,9 +158,9 @@ impl<'a, T: Element> Scan<'a, T> {
             let probes = move |task: usize| batch * task / tasks;
             let views = (ranges(lists, probes), ranges(self.per_pattern, probes), space);
             for_each_task(tasks, threads, views, |at, (lists, per_pattern, space)| {
-                let (floats, states, screens) = space;
+                let (elements, states, screens) = space;
                 let task = task(probes(at)..probes(at + 1), 0..splits);
-                task.run(lists, per_pattern, TaskSpace { floats, states, screens });
+                task.run(lists, per_pattern, TaskSpace { elements, states, screens });
             });
         } else {
             let split = move |task: usize| splits * task / tasks;
@@ -170,9 +170,9 @@ impl<'a, T: Element> Scan<'a, T> {
             let (lists, per_pattern) = (Columns(lists), Columns(self.per_pattern));
             let views = (ranges(lists, split), ranges(per_pattern, start), space);
             for_each_task(tasks, threads, views, |at, (lists, per_pattern, space)| {
-                let (floats, states, screens) = space;
+                let (elements, states, screens) = space;
                 let task = task(0..batch, split(at)..split(at + 1));
-                task.run(lists.0, per_pattern.0, TaskSpace { floats, states, screens });
+                task.run(lists.0, per_pattern.0, TaskSpace { elements, states, screens });
             });
         }
     }
@@ -218,7 +218,7 @@ struct Task<'a, T> {
 
 /// A task's share of the scratch.
 struct TaskSpace<'a, T> {
-    floats: &'a mut [T],
+    elements: &'a mut [T],
     states: &'a mut [State<T>],
     /// One, or none if every score is computed.
     screens: &'a mut [ScreenScratch<T>],
@@ -228,11 +228,11 @@ impl<T: Element> Task<'_, T> {
     /// Writes the lists, and the similarities and scores that are wanted.
     fn run(self, lists: Lists<'_, T>, per_pattern: PerPattern<'_, T>, space: TaskSpace<'_, T>) {
         let (plan, batch) = (self.shared.plan, self.probes.rows());
-        let TaskSpace { mut floats, states, screens } = space;
+        let TaskSpace { mut elements, states, screens } = space;
         let space = ScanSpace {
-            scores: take(&mut floats, plan.scores::<T>(batch)),
-            panels: take(&mut floats, plan.panels::<T>(batch)),
-            unpacked: take(&mut floats, self.shared.unpacked()),
+            scores: take(&mut elements, plan.scores::<T>(batch)),
+            panels: take(&mut elements, plan.panels::<T>(batch)),
+            unpacked: take(&mut elements, self.shared.unpacked()),
             states,
         };
         match (self.codes, screens) {

@@ -21,17 +21,17 @@ macro_rules! grow {
 }
 pub(crate) use grow;
 
-/// The scratch memory of a call: floats, states, and lists of patterns.
+/// The scratch memory of a call: elements, states, and lists of patterns.
 #[derive(Debug, Clone)]
 pub(crate) struct Scratch<T> {
-    pub floats: Aligned<T>,
+    pub elements: Aligned<T>,
     pub states: Vec<State<T>>,
     pub list: Vec<u32>,
 }
 
 impl<T> Default for Scratch<T> {
     fn default() -> Self {
-        Self { floats: Aligned::new(0), states: Vec::new(), list: Vec::new() }
+        Self { elements: Aligned::new(0), states: Vec::new(), list: Vec::new() }
     }
 }
 
@@ -40,8 +40,8 @@ impl<T: Element> Scratch<T> {
     ///
     /// # Errors
     /// [`Error::Allocation`](crate::Error::Allocation) if the memory cannot be allocated.
-    pub fn reserve(&mut self, floats: u64, states: u64, list: u64) -> Result<()> {
-        grow!(self.floats, floats, T::ZERO);
+    pub fn reserve(&mut self, elements: u64, states: u64, list: u64) -> Result<()> {
+        grow!(self.elements, elements, T::ZERO);
         grow!(self.states, states, State::EMPTY);
         grow!(self.list, list, 0);
         Ok(())
@@ -71,16 +71,16 @@ mod tests {
     #[test]
     fn room_that_nobody_has_is_an_error() {
         let mut scratch = Scratch::<f32>::default();
-        for (floats, states, list) in
+        for (elements, states, list) in
             [(u64::MAX, 0, 0), (1 << 62, 0, 0), (0, u64::MAX, 0), (0, 1 << 60, 0), (0, 0, 1 << 62)]
         {
-            let refused = scratch.reserve(floats, states, list).unwrap_err();
-            let expected = floats.max(states).max(list);
+            let refused = scratch.reserve(elements, states, list).unwrap_err();
+            let expected = elements.max(states).max(list);
             assert_eq!(refused, Error::Allocation { operand: "scratch memory", expected });
-            assert!(scratch.floats.is_empty() && scratch.states.is_empty());
+            assert!(scratch.elements.is_empty() && scratch.states.is_empty());
         }
         scratch.reserve(3, 2, 1).unwrap();
         scratch.reserve(1, 1, 1).unwrap();
-        assert_eq!((scratch.floats.len(), scratch.states.len(), scratch.list.len()), (3, 2, 1));
+        assert_eq!((scratch.elements.len(), scratch.states.len(), scratch.list.len()), (3, 2, 1));
     }
 }

@@ -126,7 +126,7 @@ pub(crate) struct ProbeScratch<'a, T> {
     /// States of a later split, one for each probe that is recalled at a time; none if there is
     /// only one split.
     pub later: &'a mut [State<T>],
-    pub floats: &'a mut [T],
+    pub elements: &'a mut [T],
     pub list: &'a mut [u32],
 }
 
@@ -139,7 +139,7 @@ impl<T: Element> ProbeTask<'_, T> {
             return shared.batch(batch, outputs, states, scratch);
         }
         let (mut outputs, mut states) = (std::mem::take(outputs), states);
-        let ProbeScratch { later, floats, list } = scratch;
+        let ProbeScratch { later, elements, list } = scratch;
         // In whole tiles, as a tile of fewer probes loads just as many patterns.
         let tiles = rows.div_ceil(PROBE_TILE);
         for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
@@ -148,7 +148,7 @@ impl<T: Element> ProbeTask<'_, T> {
             outputs = rest;
             let states = take(&mut states, probes.len());
             let scratch =
-                ProbeScratch { later: &mut *later, floats: &mut *floats, list: &mut *list };
+                ProbeScratch { later: &mut *later, elements: &mut *elements, list: &mut *list };
             shared.batch(batch.of(probes), &mut now, states, scratch);
         }
     }
@@ -163,21 +163,21 @@ impl<T: Element> Shared<'_, T> {
         states: &mut [State<T>],
         scratch: ProbeScratch<'_, T>,
     ) {
-        let ProbeScratch { later, mut floats, list } = scratch;
+        let ProbeScratch { later, mut elements, list } = scratch;
         let (plan, count) = (self.plan, batch.input.rows());
-        let input = self.padded(batch.input, take(&mut floats, count * plan.stride));
-        let scores = take(&mut floats, plan.scores::<T>(count));
+        let input = self.padded(batch.input, take(&mut elements, count * plan.stride));
+        let scores = take(&mut elements, plan.scores::<T>(count));
         let rows = if outputs.retrieved.is_some() { count * plan.value_stride } else { 0 };
-        let sums = take(&mut floats, rows);
-        let panels = take(&mut floats, plan.panels::<T>(count));
-        let unpacked = take(&mut floats, self.unpacked());
+        let sums = take(&mut elements, rows);
+        let panels = take(&mut elements, plan.panels::<T>(count));
+        let unpacked = take(&mut elements, self.unpacked());
         let mut per_pattern = outputs.per_pattern();
         for (split, patterns) in plan.splits::<T>().enumerate() {
             let (Columns(part), Columns(rest)) = Columns(per_pattern).cut(patterns.len());
             per_pattern = rest;
             let to = match split {
                 0 => Partial { states: &mut *states, sums: &mut *sums },
-                _ => Partial { states: &mut later[..count], sums: &mut floats[..rows] },
+                _ => Partial { states: &mut later[..count], sums: &mut elements[..rows] },
             };
             let scratch = TileScratch {
                 scores: &mut *scores,
@@ -189,7 +189,7 @@ impl<T: Element> Shared<'_, T> {
                 SplitTask { patterns, input, first: batch.first, to, per_pattern: part, scratch };
             task.run(self);
             if split > 0 {
-                let later = Partial { states: &mut later[..count], sums: &mut floats[..rows] };
+                let later = Partial { states: &mut later[..count], sums: &mut elements[..rows] };
                 self.join(Partial { states: &mut *states, sums: &mut *sums }, later);
             }
         }

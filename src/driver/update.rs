@@ -276,7 +276,7 @@ impl<'a, T: Element> Learn<'a, T> {
             for source in self.given.sources.iter().flatten() {
                 let (mut upper, lower) = rest.split_at_row(source.rows());
                 rest = lower;
-                self.weigh(simd, *source, block.clone(), &mut upper);
+                self.write_weights(simd, *source, block.clone(), &mut upper);
             }
             self.weights = scratch;
         }
@@ -304,7 +304,7 @@ impl<'a, T: Element> Learn<'a, T> {
 
     /// Computes the weights of a block of patterns for the rows of one source.
     #[inline(always)]
-    fn weigh<S: Simd<T>>(
+    fn write_weights<S: Simd<T>>(
         &self,
         simd: S,
         source: Source<'_, T>,

@@ -181,7 +181,7 @@ pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
         // - The indices of `rows` are rows of `patterns`, by the precondition of `combine`.
         for_tile_size!(simd, tile.len(), summed_rows(S::REGISTERS), |P| unsafe {
             for_each_strip!(width, P, |at, G| {
-                sum.piece::<S, P, G>(simd, (first + at) * T::LANES, &mut retrieved)
+                sum.tile::<S, P, G>(simd, (first + at) * T::LANES, &mut retrieved)
             });
         });
     }
@@ -209,7 +209,7 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
     /// - Every index of `rows` is below `patterns.rows()`.
     /// - `d + G * LANES <= patterns.cols()`.
     #[inline(always)]
-    unsafe fn piece<S: Simd<T>, const P: usize, const G: usize>(
+    unsafe fn tile<S: Simd<T>, const P: usize, const G: usize>(
         &self,
         simd: S,
         d: usize,
@@ -219,7 +219,7 @@ impl<T: Element, R: Rows> Combine<'_, T, R> {
         let (at, across) = (self.weights.as_ptr(), self.weights.forward_stride());
         let weights =
             Weights { at: std::array::from_fn(|i| at.wrapping_add(i * across)), along: 1 };
-        // SAFETY: by the preconditions of `piece`, rows `i < P` of `retrieved` and all indexed rows
+        // SAFETY: by the preconditions of `tile`, rows `i < P` of `retrieved` and all indexed rows
         // of the patterns have the columns `d..d + G * LANES`, `rescale` has `P` entries, and the
         // weights have a column for every pattern.
         unsafe {

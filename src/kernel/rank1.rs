@@ -25,7 +25,7 @@
 use crate::kernel::axpy::{Ahead, SummedRows, Weights, sum_rows};
 use crate::kernel::norms::{is_large, is_small, squared_norm, squared_norm_of_small};
 use crate::matrix::{MatMut, MatRef};
-use crate::separation::active::{list_len, weighed};
+use crate::separation::active::{list_len, weighted};
 use crate::simd::reduce::sum;
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::{for_each_strip, for_tile_size, summed_rows};
@@ -125,7 +125,7 @@ impl<'a, T: Element> Outer<'a, T> {
         let list = std::mem::take(&mut self.list);
         let listed = match self.decay() != Decay::None || self.delta.is_some() {
             true => fill(list, count),
-            false => weighed(simd, self.weights, count, list),
+            false => weighted(simd, self.weights, count, list),
         };
         &list[..listed]
     }
@@ -158,7 +158,7 @@ impl<'a, T: Element> Outer<'a, T> {
             // SAFETY: `enlist` has asserted the shapes and listed rows of `patterns` only;
             // `at + G <= width` in `for_each_strip`.
             for_each_strip!(width, P, |at, G| unsafe {
-                self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, decay, Some(&mut squares));
+                self.tile::<S, P, G, SKIPS>(simd, one, at * T::LANES, decay, Some(&mut squares));
             });
             self.set_norm(simd, n, sum(simd, squares));
         }
@@ -180,7 +180,7 @@ impl<'a, T: Element> Outer<'a, T> {
                 // SAFETY: `one` is a row of `patterns` and the shapes are those of `enlist`, by the
                 // preconditions of `small`; `at + G <= width` in `for_each_strip`.
                 for_each_strip!(width, P, |at, G| unsafe {
-                    self.piece::<S, P, G, SKIPS>(simd, one, at * T::LANES, decay, None);
+                    self.tile::<S, P, G, SKIPS>(simd, one, at * T::LANES, decay, None);
                 });
                 self.find_norm(simd, one[0] as usize);
             },
@@ -189,7 +189,7 @@ impl<'a, T: Element> Outer<'a, T> {
 
     /// Updates the listed patterns by column strips of d, and within a strip by register tiles.
     #[inline(always)]
-    fn piece_by_piece<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
+    fn strip_by_strip<S: Simd<T>>(&mut self, simd: S, list: &[u32]) {
         let (width, decay) = (vectors_of(&self.vectors), self.decay());
         let most = summed_rows(S::REGISTERS);
         let (whole, rest) = list.split_at(list.len() / most * most);
@@ -203,7 +203,7 @@ impl<'a, T: Element> Outer<'a, T> {
                 // tile has `P` of them, and `at + G <= width` in `for_each_strip`.
                 for_tile_size!(simd, size, summed_rows(S::REGISTERS), |P| unsafe {
                     for tile in list.chunks_exact(P) {
-                        this.piece::<S, P, G, false>(simd, tile, at * T::LANES, decay, None);
+                        this.tile::<S, P, G, false>(simd, tile, at * T::LANES, decay, None);
                     }
                 });
             }
@@ -249,7 +249,7 @@ impl<'a, T: Element> Outer<'a, T> {
     /// - `d + G * LANES <= self.patterns.cols()`.
     /// - The shapes are those that `enlist` asserts.
     #[inline(always)]
-    unsafe fn piece<S: Simd<T>, const P: usize, const G: usize, const SKIPS: bool>(
+    unsafe fn tile<S: Simd<T>, const P: usize, const G: usize, const SKIPS: bool>(
         &mut self,
         simd: S,
         tile: &[u32],
@@ -261,7 +261,7 @@ impl<'a, T: Element> Outer<'a, T> {
         let rows: [usize; P] = std::array::from_fn(|i| tile[i] as usize);
         let patterns = self.patterns.as_mut_ptr();
         let Step { share, rate, decay, l1 } = self.step;
-        // SAFETY: by the preconditions of `piece`,
+        // SAFETY: by the preconditions of `tile`,
         // - every `n` is a row of M, a column of the weights and, if there is ΔM, a row of it;
         // - M and Z have the columns `d..d + G * LANES`, and the weights a row for each row of Z;
         // - what is stored to ΔM ends at its last column, by `lanes`.
@@ -365,7 +365,7 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
             (true, true) => for_each_decay!(simd, update.decay(), |decay| {
                 update.one_by_one::<S, false>(simd, list, decay);
             }),
-            (true, false) => update.piece_by_piece(simd, list),
+            (true, false) => update.strip_by_strip(simd, list),
         }
     }
 }
@@ -408,8 +408,8 @@ unsafe fn side_by_side<T: Element, S: Simd<T>>(
     //   `side_by_side`;
     // - `at + G <= width` in `for_each_strip`, and `width` is that of both, by the same.
     for_each_strip!(width, P, |at, G| unsafe {
-        a.piece::<S, P, G, false>(simd, of_a, at * T::LANES, decay, Some(&mut squares_a));
-        b.piece::<S, P, G, false>(simd, of_b, at * T::LANES, decay, Some(&mut squares_b));
+        a.tile::<S, P, G, false>(simd, of_a, at * T::LANES, decay, Some(&mut squares_a));
+        b.tile::<S, P, G, false>(simd, of_b, at * T::LANES, decay, Some(&mut squares_b));
     });
     a.set_norm(simd, n_a, sum(simd, squares_a));
     b.set_norm(simd, n_b, sum(simd, squares_b));

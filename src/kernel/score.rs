@@ -134,12 +134,12 @@ pub(crate) fn chunks<T: Element>(
     const { assert!(CHUNK_BYTES >= 16 * size_of::<f64>()) };
     let most = CHUNK_BYTES / size_of::<T>() / T::LANES;
     // Most rows are a single chunk: no division is needed.
-    let pieces = if width <= most { 1 } else { width.div_ceil(most) };
-    (0..pieces).map(
+    let count = if width <= most { 1 } else { width.div_ceil(most) };
+    (0..count).map(
         #[inline(always)]
-        move |piece| match pieces {
+        move |chunk| match count {
             1 => 0..width,
-            _ => piece * width / pieces..(piece + 1) * width / pieces,
+            _ => chunk * width / count..(chunk + 1) * width / count,
         },
     )
 }

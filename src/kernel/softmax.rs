@@ -19,7 +19,7 @@ pub(crate) fn memory_weights<T: Element, S: Simd<T>>(
     state: &State<T>,
 ) {
     let cutoff = state.cutoff(state.row_max, params);
-    weigh(simd, row, Cut { cutoff, shift: state.shift, scale: params.scale });
+    exp_row(simd, row, Cut { cutoff, shift: state.shift, scale: params.scale });
     multiply(simd, row, state.normaliser());
     // Last, so that masked weights are 0 whatever their score, even if the row sum is NaN.
     mask(row, keep);
@@ -70,7 +70,7 @@ fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], params: SoftmaxParams
     // Summed in blocks: the error of a sum grows with its depth, which is now that of one block
     // plus the number of blocks.
     for block in row.chunks_mut(SOFTMAX_BLOCK) {
-        row_sum += weigh(simd, block, Cut { cutoff, shift: high, scale: params.scale });
+        row_sum += exp_row(simd, block, Cut { cutoff, shift: high, scale: params.scale });
     }
     multiply(simd, row, T::ONE / row_sum);
 }
@@ -89,7 +89,7 @@ struct Cut<T> {
 /// Turns a row's scores into weights, in place, and returns their sum. Scores below the cutoff have
 /// weight 0.
 #[inline(always)]
-fn weigh<T: Element, S: Simd<T>>(simd: S, row: &mut [T], cut: Cut<T>) -> T {
+fn exp_row<T: Element, S: Simd<T>>(simd: S, row: &mut [T], cut: Cut<T>) -> T {
     let (zero, cutoff) = (simd.splat(T::ZERO), simd.splat(cut.cutoff));
     let (shift, scale) = (simd.splat(cut.shift), simd.splat(cut.scale));
     let (row, len) = (row.as_mut_ptr(), row.len());

@@ -329,9 +329,9 @@ impl<T: Element> Growth<T> {
         context: &mut Context<T>,
     ) -> Result<Vec<Found>> {
         let (batch, dim) = (probes.rows(), memory.dim());
-        let floats = || vec![T::ZERO; batch];
-        let (mut energy, mut weight, mut best) = (floats(), floats(), vec![None; batch]);
-        let (mut cosine, mut retrieved) = (floats(), vec![T::ZERO; batch * dim]);
+        let elements = || vec![T::ZERO; batch];
+        let (mut energy, mut weight, mut best) = (elements(), elements(), vec![None; batch]);
+        let (mut cosine, mut retrieved) = (elements(), vec![T::ZERO; batch * dim]);
         let outputs = Outputs {
             retrieved: Some(MatMut::new(&mut retrieved, batch, dim)?),
             energy: Some(&mut energy),

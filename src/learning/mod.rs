@@ -340,10 +340,10 @@ impl<T: Element> Plasticity<T> {
         let mut learning = std::mem::take(&mut context.learning);
         learning.reserve(product([3, batch, plan.stride]), batch as u64, 0)?;
         let (rows, negative_states) = (batch * plan.stride, &mut learning.states[..batch]);
-        let mut floats = &mut learning.floats[..];
+        let mut elements = &mut learning.elements[..];
         // Z is X - X̂ for the delta rule, and X followed by -X⁻ for the contrastive one.
-        let vectors = take(&mut floats, 2 * rows);
-        let negative = take(&mut floats, rows);
+        let vectors = take(&mut elements, 2 * rows);
+        let negative = take(&mut elements, rows);
         let negative_phase = self.negative_beta.map_or(retrieval, |beta| retrieval.with_beta(beta));
         let negative_phase = negative_phase.updating();
         let mut negative_weights = OwnedRows::default();

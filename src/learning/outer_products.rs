@@ -110,9 +110,9 @@ pub(crate) fn update<T: Element>(
     let plan = Plan::new::<T>(patterns, dim);
     let mut learning = std::mem::take(&mut context.learning);
     learning.reserve(product([batch, plan.stride]), 0, 0)?;
-    pad(vectors, &mut learning.floats, plan.stride);
+    pad(vectors, &mut learning.elements, plan.stride);
     let sources = [Some(Source::Weights(weights)), None];
-    let vectors = MatRef::with_stride(&learning.floats, batch, plan.cols, plan.stride)?;
+    let vectors = MatRef::with_stride(&learning.elements, batch, plan.cols, plan.stride)?;
     let result =
         Batch { sources, keep: None, vectors, batch }.apply(factors, delta, memory, context);
     context.learning = learning;
@@ -157,10 +157,10 @@ impl<T: Element> Batch<'_, T> {
             && (decays || memory.squared_norms().iter().all(|norm| norm.is_finite()));
         let rows = vectors.rows();
         let threads = plan.threads::<T>(rows.max(1), context.parallelism());
-        let UpdatePlan { pieces, block, streams } = plan.update::<T>(rows.max(1), threads);
+        let UpdatePlan { tasks, block, streams } = plan.update::<T>(rows.max(1), threads);
         // A task may work on two blocks at a time.
-        let weights = product([pieces, 2, rows, scores_stride::<T>(block)]);
-        context.memory.reserve(weights, 0, product([pieces, 2, list_len(block)]))?;
+        let weights = product([tasks, 2, rows, scores_stride::<T>(block)]);
+        context.memory.reserve(weights, 0, product([tasks, 2, list_len(block)]))?;
         let mut drift = std::mem::take(&mut context.drift);
         let has_codes = memory.codes().is_some();
         if has_codes {
@@ -190,16 +190,16 @@ impl<T: Element> Batch<'_, T> {
         };
         let moved = has_codes.then_some(&mut drift.moved[..]);
         let count = patterns.rows();
-        let first = move |task| first_pattern::<T>(task, pieces, count);
+        let first = move |task| first_pattern::<T>(task, tasks, count);
         let list = 2 * list_len(block);
         // `reserve` has made room for this, so it fits into `usize`.
-        let floats = &mut context.memory.floats[..weights as usize];
+        let elements = &mut context.memory.elements[..weights as usize];
         let views = (
             ranges(Rows { patterns, norms, delta, moved }, first),
-            shares(floats, weights as usize / pieces),
-            shares(&mut context.memory.list[..pieces * list], list),
+            shares(elements, weights as usize / tasks),
+            shares(&mut context.memory.list[..tasks * list], list),
         );
-        for_each_task(pieces, threads, views, |task, (rows, weights, list)| {
+        for_each_task(tasks, threads, views, |task, (rows, weights, list)| {
             let given = given.of(first(task)..first(task + 1));
             driver::compiled::learn(level, Learn { given, rows, weights, list });
         });

@@ -13,7 +13,7 @@ use crate::similarity::scoring::Scoring;
 
 impl<T: Element> Call<'_, T> {
     /// Recalls by the driver that the separation takes.
-    pub fn weigh(
+    pub fn recall(
         &self,
         outputs: Outputs<'_, T>,
         scoring: &Scoring<'_, T>,
@@ -112,7 +112,7 @@ impl<T: Element> Call<'_, T> {
 
     /// Copies the rows of the probes that have been chosen, and makes room for their outputs.
     fn gather(&self, gathered: &mut Gathered<T>, outputs: &Outputs<'_, T>) {
-        let Gathered { which, probes, biases, masks, hints, matrices, floats, .. } = gathered;
+        let Gathered { which, probes, biases, masks, hints, matrices, elements, .. } = gathered;
         // Room for all probes: how many of them are peaked may change from call to call.
         let batch = self.probes.rows();
         probes.clear();
@@ -132,7 +132,7 @@ impl<T: Element> Call<'_, T> {
             matrix.reserve((batch * cols).saturating_sub(matrix.len()));
             matrix.resize(which.len() * cols, T::ZERO);
         }
-        for vector in floats {
+        for vector in elements {
             vector.reserve(batch.saturating_sub(vector.len()));
             vector.resize(which.len(), T::ZERO);
         }
@@ -151,7 +151,7 @@ impl<T: Element> Call<'_, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         let Gathered { which, probes, biases, masks, hints, factors, .. } = gathered;
-        let Gathered { matrices, floats, best, support, .. } = gathered;
+        let Gathered { matrices, elements, best, support, .. } = gathered;
         let (count, patterns) = (which.len(), self.memory.patterns());
         let given = self.retrieval;
         let retrieval = Retrieval {
@@ -169,7 +169,7 @@ impl<T: Element> Call<'_, T> {
             let cols = wanted.as_ref().map(MatMut::cols);
             cols.map(|cols| MatMut::new(elements, count, cols)).transpose()
         };
-        let [lse, energy, entropy, best_weight] = floats;
+        let [lse, energy, entropy, best_weight] = elements;
         let some = Outputs {
             retrieved: matrix(retrieved, &outputs.retrieved)?,
             similarities: matrix(similarities, &outputs.similarities)?,
@@ -200,9 +200,9 @@ impl<T: Element> Gathered<T> {
                 to.row_mut(b).copy_from_slice(row);
             }
         }
-        let floats =
+        let elements =
             [&mut outputs.lse, &mut outputs.energy, &mut outputs.entropy, &mut outputs.best_weight];
-        for (from, to) in self.floats.iter().zip(floats) {
+        for (from, to) in self.elements.iter().zip(elements) {
             let Some(to) = to else { continue };
             self.which.iter().zip(from).for_each(|(&b, &x)| to[b] = x);
         }

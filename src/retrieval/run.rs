@@ -25,7 +25,7 @@ impl<T: Element> Call<'_, T> {
         let scoring = &self.scoring(&factors);
         let result = match outputs.has_statistics() {
             true => statistics::run(self, outputs, scoring, work, context),
-            false => self.weigh(outputs, scoring, work, context),
+            false => self.recall(outputs, scoring, work, context),
         };
         work.factors = factors;
         result
@@ -51,7 +51,7 @@ impl<T: Element> Call<'_, T> {
             patterns,
             params: retrieval.params(memory.patterns()).among(most, memory.dim()),
             gain: retrieval.gain,
-            scratch: &mut context.memory.floats[..small::SCRATCH],
+            scratch: &mut context.memory.elements[..small::SCRATCH],
             retrieved: retrieved.row_mut(0),
         };
         let done = compiled::small(level, recall);

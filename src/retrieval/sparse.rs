@@ -140,12 +140,12 @@ impl<T: Element> Call<'_, T> {
             self.energies(energy, |b| supports.facts[b].potential);
         }
         for (b, fact) in supports.facts.iter().enumerate() {
-            let floats = [
+            let elements = [
                 (&mut outputs.lse, fact.potential),
                 (&mut outputs.entropy, fact.entropy),
                 (&mut outputs.best_weight, fact.best_weight),
             ];
-            for (output, value) in floats {
+            for (output, value) in elements {
                 if let Some(output) = output {
                     output[b] = T::from_f64(value);
                 }

@@ -139,7 +139,7 @@ impl<T: Element> Recalled<'_, T> {
             memory_weights: weights.as_mut().map(MatMut::reborrow),
             ..outputs
         };
-        call.weigh(passed, scoring, work, context)?;
+        call.recall(passed, scoring, work, context)?;
         let rows = weights.as_ref().map(MatMut::as_ref).filter(|_| keeps.weights);
         if rows.is_none() && call.retrieval.streams() && statistics.of_weights() {
             call.solve(scoring, work, context)?;

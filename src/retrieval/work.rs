@@ -72,7 +72,7 @@ pub(crate) struct Gathered<T> {
     pub hints: Vec<Option<usize>>,
     pub factors: Factors<T>,
     pub matrices: [Vec<T>; 3],
-    pub floats: [Vec<T>; 4],
+    pub elements: [Vec<T>; 4],
     pub best: Vec<Option<usize>>,
     pub support: Vec<usize>,
     /// Of all probes.
@@ -90,7 +90,7 @@ impl<T> Default for Gathered<T> {
             hints: Vec::new(),
             factors: Factors::default(),
             matrices: Default::default(),
-            floats: Default::default(),
+            elements: Default::default(),
             best: Vec::new(),
             support: Vec::new(),
             states: Vec::new(),

@@ -103,7 +103,7 @@ pub(crate) fn every(range: Range<usize>, list: &mut [u32]) -> &[u32] {
 
 /// Lists those of the first `count` patterns that have a weight in some row. Returns their number.
 #[inline(always)]
-pub(crate) fn weighed<T: Element, S: Simd<T>>(
+pub(crate) fn weighted<T: Element, S: Simd<T>>(
     simd: S,
     weights: MatRef<'_, T>,
     count: usize,

@@ -13,7 +13,7 @@ use crate::separation::rows::power::Power;
 use crate::separation::rows::softmax::{Softmax, SoftmaxPlus};
 use crate::separation::rows::sparsemax::Sparsemax;
 use crate::separation::rows::top_k::TopK;
-use crate::separation::rows::{RowSeparation, pull, value, weigh};
+use crate::separation::rows::{RowSeparation, pull, separate, value};
 use crate::simd::{Element, Level};
 
 /// How scores t = β s + b become memory weights p: the gradient of a convex potential G(t).
@@ -213,7 +213,7 @@ impl Separation {
     pub fn weights<T: Element>(self, scores: &mut [T]) -> Result<()> {
         self.check(scores.len())?;
         let mut row: Vec<f64> = scores.iter().map(|t| t.to_f64()).collect();
-        self.with_rows(|separation| weigh(separation, &mut row));
+        self.with_rows(|separation| separate(separation, &mut row));
         scores.iter_mut().zip(row).for_each(|(to, p)| *to = T::from_f64(p));
         Ok(())
     }
@@ -260,7 +260,7 @@ impl Separation {
         let mut weights = row.clone();
         let mut g: Vec<f64> = gradient.iter().map(|g| g.to_f64()).collect();
         self.with_rows(|separation| {
-            weigh(separation, &mut weights);
+            separate(separation, &mut weights);
             pull(separation, &row, &weights, &mut g);
         });
         gradient.iter_mut().zip(g).for_each(|(to, g)| *to = T::from_f64(g));

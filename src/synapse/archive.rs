@@ -1,7 +1,7 @@
 //! A synapse as one `.npz`: a member for each compartment, named and oriented as in ngc-learn, and
 //! one for each hyper-parameter.
 
-mod claims;
+mod limits;
 mod numbers;
 mod reader;
 

@@ -211,8 +211,8 @@ fn a_single_similarity_of_minus_infinity() {
 #[test]
 fn a_bad_pattern_spoils_every_row() {
     fn spoils<T: Real>(level: Level) {
-        let (batch, dim) = (7, 2 * T::GROUP + 3);
-        let case = Case::<T>::random((batch, dim, 2 * T::GROUP + 3), Kind::High, 0.1, 3);
+        let (batch, dim) = (7, 2 * T::LANES + 3);
+        let case = Case::<T>::random((batch, dim, 2 * T::LANES + 3), Kind::High, 0.1, 3);
         for n in 0..case.patterns.rows {
             let mut case = case.clone();
             case.patterns.row_mut(n)[n % dim] = T::NAN;

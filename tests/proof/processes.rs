@@ -46,7 +46,7 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
         }
     }
     // Probes whose softmax has a reference before the first pattern, in several blocks and splits.
-    let mut near = Case::<T>::random((33, T::GROUP + 4, 12_000), Kind::Uniform, 1.0, 3);
+    let mut near = Case::<T>::random((33, T::LANES + 4, 12_000), Kind::Uniform, 1.0, 3);
     near.screening = Screening::Never;
     for (kernel, hash) in hashes(&near, context) {
         match kernel {
@@ -62,7 +62,7 @@ fn all_hashes<T: Real>() -> Vec<Hash> {
 fn hash_of_probes<T: Real>() -> u64 {
     const MOST: usize = 33;
     // Two splits, and work for several threads.
-    let mut case = Case::<T>::random((MOST, T::GROUP + 4, 12_000), Kind::Uniform, 2.0, 9);
+    let mut case = Case::<T>::random((MOST, T::LANES + 4, 12_000), Kind::Uniform, 2.0, 9);
     case.screening = Screening::Never;
     let context = &mut Context::new();
     let mut run = |order: &[usize]| {

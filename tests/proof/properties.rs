@@ -22,13 +22,13 @@ fn cases(count: u32) -> ProptestConfig {
 /// B, D and N: up to three lane groups and one more, and now and then around the edges of chunks
 /// (4 KiB of a row) and blocks (512 patterns).
 fn shape<T: Real>() -> impl Strategy<Value = Shape> {
-    let (group, chunk) = (T::GROUP, 4096 / size_of::<T>());
+    let (lanes, chunk) = (T::LANES, 4096 / size_of::<T>());
     let dim = prop_oneof![
-        12 => 1..=3 * group + 1,
+        12 => 1..=3 * lanes + 1,
         1 => select(vec![chunk - 1, chunk, chunk + 1, 2 * chunk + 1, 1024]),
     ];
     let patterns = prop_oneof![
-        12 => 1..=3 * group + 1,
+        12 => 1..=3 * lanes + 1,
         1 => select(vec![127, 128, 129, 511, 512, 513, 529, 1030]),
     ];
     let batch = prop_oneof![8 => 1_usize..=8, 1 => 9_usize..=14, 1 => Just(17_usize)];
@@ -235,9 +235,9 @@ fn these_shapes_are_within_their_bounds<T: Real>(shapes: impl IntoIterator<Item 
     }
 }
 
-/// All D and N up to twice a group, and with it a panel and a tile, and one more.
+/// All D and N up to twice a lanes, and with it a panel and a tile, and one more.
 fn small_shapes<T: Real>() -> impl Iterator<Item = (usize, usize)> {
-    let small = || 1..=2 * T::GROUP + 1;
+    let small = || 1..=2 * T::LANES + 1;
     small().flat_map(move |dim| small().map(move |patterns| (dim, patterns)))
 }
 
@@ -246,13 +246,13 @@ fn small_shapes<T: Real>() -> impl Iterator<Item = (usize, usize)> {
 fn edges_of_chunks_and_blocks<T: Real>() -> impl Iterator<Item = (usize, usize)> {
     let chunk = 4096 / size_of::<T>();
     let around = |at: usize| [at - 1, at, at + 1];
-    let short = [1, T::GROUP + 1, chunk / 8 - T::GROUP];
+    let short = [1, T::LANES + 1, chunk / 8 - T::LANES];
     let blocks_of_short = around(512).into_iter().chain(around(1024));
     let longer = [around(chunk / 4).to_vec(), around(chunk).to_vec(), around(2 * chunk).to_vec()];
     let blocks_of_longer = move |dim: usize| {
         let row = (dim * size_of::<T>()).next_multiple_of(64);
         let chunk = row / row.div_ceil(4096);
-        let edges = move |bytes: usize| around((bytes / chunk).min(512) / T::GROUP * T::GROUP);
+        let edges = move |bytes: usize| around((bytes / chunk).min(512) / T::LANES * T::LANES);
         edges(256 << 10).into_iter().chain(edges(512 << 10))
     };
     let longer = longer.into_iter().flatten();

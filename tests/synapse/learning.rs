@@ -21,8 +21,8 @@ fn naive_step(
             for _ in 1..steps {
                 retrieved = retrieved.iter().map(|x| recall(&m, negative_beta, x)).collect();
             }
-            let weigh = |x: &Vec<f64>| softmax(negative_beta, &similarities(&m, x));
-            let negative: Rows = retrieved.iter().map(weigh).collect();
+            let weights_of = |x: &Vec<f64>| softmax(negative_beta, &similarities(&m, x));
+            let negative: Rows = retrieved.iter().map(weights_of).collect();
             minus(&outer(&p, &x), &outer(&negative, &retrieved))
         }
         _ => outer(&p, &minus(&x, &retrieved)),

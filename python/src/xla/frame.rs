@@ -195,8 +195,8 @@ impl<'a> Array<'a> {
         }
         // SAFETY: a buffer has `rank` dimensions, here at least one.
         let dims = unsafe { std::slice::from_raw_parts(self.buffer.dims, self.rank()) };
-        let (last, lead) = dims.split_last().expect("the rank is not 0");
-        (lead.iter().product::<i64>() as usize, *last as usize)
+        let (last, others) = dims.split_last().expect("the rank is not 0");
+        (others.iter().product::<i64>() as usize, *last as usize)
     }
 
     /// The elements as rows.

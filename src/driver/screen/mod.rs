@@ -22,15 +22,15 @@
 //! 3. Scores are computed after the pass over all codes. Early in the pass the cut is still low,
 //!    and most patterns are listed.
 
+pub(super) mod code_scan;
 mod exact;
 mod listing;
-pub(super) mod pass;
 
 use std::ops::Range;
 
+use code_scan::CodeScan;
 pub(crate) use exact::{ScreenScratch, ScreenTask};
 use listing::Listing;
-use pass::Pass;
 
 use crate::driver::compiled;
 use crate::driver::lists::Lists;
@@ -53,7 +53,10 @@ impl<T: Element> ScreenTask<'_, T> {
             list.begin();
         }
         self.take_hints(scratch);
-        compiled::pass(self.shared.level, Pass { screening: self, scratch: &mut *scratch });
+        compiled::code_scan(
+            self.shared.level,
+            CodeScan { screening: self, scratch: &mut *scratch },
+        );
         for b in 0..batch {
             if let Threshold::KthWidth { k, .. } = self.threshold {
                 self.score_highest(b, k, scratch);

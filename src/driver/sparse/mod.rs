@@ -14,7 +14,7 @@
 //! weight is not read again. Weights are a function of the probe and the memory alone, whatever
 //! candidates were kept besides the support.
 
-mod apart;
+mod elementwise;
 mod reach;
 mod softmax;
 mod supports;
@@ -32,7 +32,7 @@ use crate::driver::shared::Shared;
 use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::matrix::ranges::product;
-use crate::separation::rows::{RowSeparation, value, weigh_at};
+use crate::separation::rows::{RowSeparation, separate_at, value};
 use crate::simd::Element;
 use crate::similarity::scoring::least_unmasked;
 
@@ -274,13 +274,13 @@ impl<T: Element> Sparse<'_, T> {
         let SparseScratch { narrow, full, row, weights, exponentials, supports, .. } = work;
         let found = Found::of(if all { full } else { narrow }, b);
         let fact = match (found.kind(), self.separation.softmax_width()) {
-            (Kind::Proper, Some(width)) => self.weigh_softmax(found, width, exponentials, supports),
-            (Kind::Proper, None) if self.separation.weighs_apart() => {
-                self.weigh_apart(found, &mut row.theta, weights, supports)
+            (Kind::Proper, Some(width)) => self.solve_softmax(found, width, exponentials, supports),
+            (Kind::Proper, None) if self.separation.is_elementwise() => {
+                self.solve_elementwise(found, &mut row.theta, weights, supports)
             }
             (Kind::Proper, None) => {
                 self.gather(found, row);
-                self.weigh(found, row, weights, supports)
+                self.solve_row(found, row, weights, supports)
             }
             (kind, _) => {
                 let masked = kind == Kind::Masked;
@@ -327,7 +327,7 @@ impl<T: Element> Sparse<'_, T> {
     }
 
     /// Weighs the candidates of one probe, and appends those that have a weight.
-    fn weigh(
+    fn solve_row(
         &self,
         found: Found<'_, T>,
         row: &mut Row<T>,
@@ -343,7 +343,7 @@ impl<T: Element> Sparse<'_, T> {
         }
         weights.clear();
         weights.extend_from_slice(&row.theta);
-        weigh_at(self.separation, self.shared.level, weights);
+        separate_at(self.separation, self.shared.level, weights);
         let potential = self.potential(&row.theta, row_max);
         let best_weight =
             best.and_then(|best| row.indices.iter().position(|&n| n as usize == best));

@@ -21,7 +21,7 @@ fn sum(terms: impl Iterator<Item = f64>) -> f64 {
 impl<T: Element> Sparse<'_, T> {
     /// Appends the support of one probe, whose weights are a softmax of the scores that are lower
     /// than the highest by at most `width / β`.
-    pub(super) fn weigh_softmax(
+    pub(super) fn solve_softmax(
         &self,
         found: Found<'_, T>,
         width: f64,

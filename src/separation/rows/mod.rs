@@ -23,7 +23,7 @@
 //!
 //! None allocates but for a copy of the scores, which a thread keeps (α > 2, k-subsets, top k).
 //!
-//! Rows come in through [`weigh`], [`value`], [`pull`] and [`incline`], which deal with masks, NaN,
+//! Rows come in through [`separate`], [`value`], [`pull`] and [`incline`], which deal with masks, NaN,
 //! infinity and empty rows. Behind them, a member meets rows of which at least one score takes part
 //! and none is NaN or +∞. Scores of -∞ remain, because taking them out would need memory; they
 //! are below every threshold, and the few members without one look for them with [`takes_part`].
@@ -73,7 +73,7 @@ pub(crate) type Fault = (&'static str, &'static str, f64);
 
 /// A separation, as a function of one row of scores t = β s + b.
 ///
-/// Call the members through [`weigh`], [`value`], [`pull`] and [`incline`].
+/// Call the members through [`separate`], [`value`], [`pull`] and [`incline`].
 pub(crate) trait RowSeparation: std::fmt::Debug + Send + Sync {
     /// Which scores can have a weight.
     fn reach(&self) -> Reach;
@@ -97,7 +97,7 @@ pub(crate) trait RowSeparation: std::fmt::Debug + Send + Sync {
     }
 
     /// Whether every weight is a function of its own score alone.
-    fn weighs_apart(&self) -> bool {
+    fn is_elementwise(&self) -> bool {
         false
     }
 
@@ -174,16 +174,16 @@ impl Row {
 /// A score of -∞ is masked: its weight is exactly 0, and the others are as if it was not there.
 /// With a NaN or +∞ among the scores the whole row becomes NaN. A row in which nothing takes part
 /// becomes zeros.
-pub(crate) fn weigh(separation: &dyn RowSeparation, t: &mut [f64]) {
-    weigh_with(t, |t| separation.weights(t));
+pub(crate) fn separate(separation: &dyn RowSeparation, t: &mut [f64]) {
+    separate_with(t, |t| separation.weights(t));
 }
 
 /// The same with the instructions of a level.
-pub(crate) fn weigh_at(separation: &dyn RowSeparation, level: Level, t: &mut [f64]) {
-    weigh_with(t, |t| separation.weights_at(level, t));
+pub(crate) fn separate_at(separation: &dyn RowSeparation, level: Level, t: &mut [f64]) {
+    separate_with(t, |t| separation.weights_at(level, t));
 }
 
-fn weigh_with(t: &mut [f64], weights: impl FnOnce(&mut [f64])) {
+fn separate_with(t: &mut [f64], weights: impl FnOnce(&mut [f64])) {
     match Row::of(t) {
         Row::Proper => weights(t),
         Row::Masked => t.fill(0.0),

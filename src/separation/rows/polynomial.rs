@@ -40,7 +40,7 @@ impl RowSeparation for Polynomial {
         with_raise(self.n - 1.0, Weights(t, self.n));
     }
 
-    fn weighs_apart(&self) -> bool {
+    fn is_elementwise(&self) -> bool {
         true
     }
 

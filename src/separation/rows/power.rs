@@ -49,7 +49,7 @@ impl RowSeparation for Power {
         with_raise(self.p, Weights(t));
     }
 
-    fn weighs_apart(&self) -> bool {
+    fn is_elementwise(&self) -> bool {
         true
     }
 

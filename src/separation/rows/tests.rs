@@ -11,7 +11,7 @@ use super::power::Power;
 use super::softmax::{Softmax, SoftmaxPlus};
 use super::sparsemax::Sparsemax;
 use super::top_k::TopK;
-use super::{Reach, RowSeparation, incline, pull, value, weigh};
+use super::{Reach, RowSeparation, incline, pull, separate, value};
 
 mod edges;
 mod gradients;
@@ -105,7 +105,7 @@ fn all() -> Vec<Member> {
 
 fn weights(member: &dyn RowSeparation, t: &[f64]) -> Vec<f64> {
     let mut p = t.to_vec();
-    weigh(member, &mut p);
+    separate(member, &mut p);
     p
 }
 

@@ -50,7 +50,7 @@ macro_rules! integers {
 
 integers! { u8: "uint8", u32: "uint32", u64: "uint64" }
 
-macro_rules! floats {
+macro_rules! elements {
     ($($t:ident: $name:literal),*) => {$(
         impl Target for $t {
             const NAME: &'static str = $name;
@@ -70,7 +70,7 @@ macro_rules! floats {
     )*};
 }
 
-floats! { f32: "float32", f64: "float64" }
+elements! { f32: "float32", f64: "float64" }
 
 impl Target for bool {
     const NAME: &'static str = "bool";

@@ -9,7 +9,7 @@ use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
 
 use super::super::table::Table;
 use super::numbers::{self, Source, Target};
-use super::{MARK, VERSION, claims};
+use super::{MARK, VERSION, limits};
 
 type Read<V> = Result<V, String>;
 
@@ -22,7 +22,7 @@ impl Reader {
     /// Opens an archive of arrays.
     pub fn open(path: &Path) -> Read<Self> {
         let open = || File::open(path).map_err(|error| format!("expected a file, got {error}"));
-        claims::check(open()?)?;
+        limits::check(open()?)?;
         let file = open()?;
         let mut npz = NpzReader::new(BufReader::new(file))
             .map_err(|error| format!("expected a whole .npz archive, got {error}"))?;

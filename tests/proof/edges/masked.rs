@@ -10,8 +10,8 @@ use testkit::subject::Case;
 #[test]
 fn a_masked_pattern_weighs_nothing_whatever_it_holds() {
     fn weighs_nothing<T: Real>(level: Level) {
-        let shape = (7, 2 * T::GROUP + 3, 3 * T::GROUP + 5);
-        let places = [0, 1, T::GROUP - 1, T::GROUP, 2 * T::GROUP + 1, 3 * T::GROUP + 4];
+        let shape = (7, 2 * T::LANES + 3, 3 * T::LANES + 5);
+        let places = [0, 1, T::LANES - 1, T::LANES, 2 * T::LANES + 1, 3 * T::LANES + 4];
         // With scores all over, and all near 0.
         for (masked, beta) in places.into_iter().flat_map(|n| [(n, 3.0), (n, 0.1)]) {
             let mut case = Case::<T>::random(shape, Kind::Uniform, beta, 4);
@@ -78,25 +78,25 @@ fn splits_that_are_masked_leave_the_others_as_they_are() {
 }
 
 fn masked_shards(level: Level, beta: f64) {
-    const SHARD: usize = 1024;
+    const SPLIT: usize = 1024;
     let (batch, dim) = (2, 256);
-    let mut case = Case::<f32>::random((batch, dim, 4 * SHARD), Kind::Uniform, beta, 4);
+    let mut case = Case::<f32>::random((batch, dim, 4 * SPLIT), Kind::Uniform, beta, 4);
     // Which patterns are weighed together depends on their number.
     case.screening = Screening::Never;
     for split in 0..4 {
-        case.how.keep = Some((0..4 * SHARD).map(|n| n / SHARD == split).collect());
+        case.how.keep = Some((0..4 * SPLIT).map(|n| n / SPLIT == split).collect());
         let told = case.run(&mut serial(level));
         let patterns =
-            Matrix::from_fn((SHARD, dim, 0), |n, d| case.patterns.row(split * SHARD + n)[d]);
+            Matrix::from_fn((SPLIT, dim, 0), |n, d| case.patterns.row(split * SPLIT + n)[d]);
         let mut alone = Case::new(case.probes.clone(), patterns, How::beta(beta));
         alone.screening = Screening::Never;
         let expected = alone.run(&mut serial(level));
         assert_eq!(told.retrieved.bits(), expected.retrieved.bits(), "{level}: {split}");
-        assert_eq!(told.support, vec![SHARD; batch], "{level}: {split}");
+        assert_eq!(told.support, vec![SPLIT; batch], "{level}: {split}");
         for b in 0..batch {
             assert_eq!(
                 told.best[b],
-                expected.best[b].map(|best| best + split * SHARD),
+                expected.best[b].map(|best| best + split * SPLIT),
                 "{level}: {split}"
             );
             for (told, expected) in [
@@ -108,7 +108,7 @@ fn masked_shards(level: Level, beta: f64) {
             }
         }
     }
-    case.how.keep = Some(vec![false; 4 * SHARD]);
+    case.how.keep = Some(vec![false; 4 * SPLIT]);
     let told = case.run(&mut serial(level));
     assert!(told.retrieved.bits().iter().all(|&bits| bits == 0), "{level}");
     assert!(told.lse.iter().all(|&lse| lse == f32::NEG_INFINITY), "{level}");

@@ -11,7 +11,7 @@ use testkit::subject::{Case, Told};
 #[test]
 fn softmax_of_rows_that_are_not_finite() {
     fn poisoned<T: Real>(level: Level) {
-        for cols in 1..=2 * T::GROUP + 1 {
+        for cols in 1..=2 * T::LANES + 1 {
             let rows = Kind::Uniform.matrix::<T>((3, cols, 2), &mut Random(cols as u64));
             let mut clean = rows.clone();
             let beta = T::from_f64(2.0);
@@ -42,7 +42,7 @@ fn softmax_of_rows_that_are_not_finite() {
 fn softmax_of_rows_with_scores_of_minus_infinity() {
     fn masked<T: Real>(level: Level) {
         let beta = T::from_f64(2.0);
-        for cols in 1..=2 * T::GROUP + 1 {
+        for cols in 1..=2 * T::LANES + 1 {
             for at in 0..cols {
                 // The row without the score is the softmax of all others.
                 let row = Kind::Uniform.matrix::<T>((1, cols, 0), &mut Random(cols as u64));
@@ -157,8 +157,8 @@ fn special_values<T: Real>(level: Level) {
     let tiny = T::from_f64(T::TINY);
     let special = [T::ZERO, -T::ZERO, tiny, -tiny, T::MAX, -T::MAX, inf, -inf, T::NAN];
     let context = &mut serial(level);
-    for dim in [1, T::GROUP - 1, T::GROUP, T::GROUP + 1, 2 * T::GROUP + 3] {
-        for patterns in [1, T::GROUP, T::GROUP + 3] {
+    for dim in [1, T::LANES - 1, T::LANES, T::LANES + 1, 2 * T::LANES + 3] {
+        for patterns in [1, T::LANES, T::LANES + 3] {
             let case = Case::<T>::random((3, dim, patterns), Kind::Uniform, 0.5, dim as u64);
             for at in 0..dim {
                 for value in special {

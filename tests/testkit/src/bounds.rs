@@ -173,7 +173,7 @@ impl Arithmetic {
             log_unit,
             tiny: T::TINY,
             least: T::LEAST_NORMAL,
-            lanes: T::GROUP,
+            lanes: T::LANES,
             power: 2.0 * ulps * log_unit,
             scale: log_unit + 4.0 * V,
             digits: T::DIGITS,

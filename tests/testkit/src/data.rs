@@ -5,8 +5,6 @@ use proptest::prelude::Strategy;
 
 /// What the tests have to know of an element type beside what the crate tells.
 pub trait Real: Element {
-    /// Lanes of a group.
-    const GROUP: usize;
     /// Unit roundoff, 2^-digits.
     const UNIT: f64;
     /// The smallest subnormal number.
@@ -21,7 +19,6 @@ pub trait Real: Element {
 }
 
 impl Real for f32 {
-    const GROUP: usize = 16;
     const UNIT: f64 = (f32::EPSILON / 2.0) as f64;
     const TINY: f64 = f32::from_bits(1) as f64;
     const LEAST_NORMAL: f64 = f32::MIN_POSITIVE as f64;
@@ -33,7 +30,6 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const GROUP: usize = 8;
     const UNIT: f64 = f64::EPSILON / 2.0;
     const TINY: f64 = f64::from_bits(1);
     const LEAST_NORMAL: f64 = f64::MIN_POSITIVE;
@@ -190,9 +186,9 @@ impl Kind {
         let mut matrix = Matrix::unwritten(rows, cols, gap);
         for row in 0..rows {
             let empty = self == Self::ZeroBlocks && random.below(4) == 0;
-            for group in matrix.row_mut(row).chunks_mut(T::GROUP) {
+            for lanes in matrix.row_mut(row).chunks_mut(T::LANES) {
                 let zero = empty || self == Self::ZeroBlocks && random.below(2) == 0;
-                group.fill_with(|| T::from_f64(if zero { 0.0 } else { self.number::<T>(random) }));
+                lanes.fill_with(|| T::from_f64(if zero { 0.0 } else { self.number::<T>(random) }));
             }
         }
         matrix

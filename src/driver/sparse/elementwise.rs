@@ -5,8 +5,8 @@ use crate::simd::Element;
 
 impl<T: Element> Sparse<'_, T> {
     /// Weighs the candidates of one probe by a separation that weighs every score by itself, and
-    /// appends those that have a weight: what `weigh` does, in fewer passes.
-    pub(super) fn weigh_apart(
+    /// appends those that have a weight: what `solve_row` does, in fewer passes.
+    pub(super) fn solve_elementwise(
         &self,
         found: Found<'_, T>,
         theta: &mut Vec<f64>,

@@ -18,12 +18,12 @@ const BLOCK_BYTES: usize = 256 << 10;
 const GROWN: usize = 512;
 
 /// The pass over the codes.
-pub(crate) struct Pass<'a, T> {
+pub(crate) struct CodeScan<'a, T> {
     pub screening: &'a ScreenTask<'a, T>,
     pub scratch: &'a mut ScreenScratch<T>,
 }
 
-impl<T: Element> IntegerKernel for Pass<'_, T> {
+impl<T: Element> IntegerKernel for CodeScan<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -46,7 +46,7 @@ impl<T: Element> IntegerKernel for Pass<'_, T> {
     }
 }
 
-impl<T: Element> Pass<'_, T> {
+impl<T: Element> CodeScan<'_, T> {
     /// All probes with the codes of one block.
     #[inline(always)]
     fn block<I: Integers>(&mut self, integers: I, block: Range<usize>) {
