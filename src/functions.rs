@@ -6,12 +6,12 @@ use crate::driver::compiled;
 use crate::driver::outputs::Outputs;
 use crate::error::Result;
 use crate::kernel::softmax::Softmax;
-use crate::learning::{OuterProducts, Update, update};
+use crate::learning::{OuterProducts, Plasticity, Update, update};
 use crate::matrix::check::expect_shape;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::{BorrowedMut, Memory};
 use crate::retrieval;
-use crate::retrieval::{Context, Retrieval};
+use crate::retrieval::{Context, Recall, Retrieval};
 use crate::separation::state::SoftmaxParams;
 use crate::simd::{Element, beta_of};
 
@@ -276,5 +276,35 @@ impl<T: Element> BorrowedMut<'_, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         update(self.memory_mut(), OuterProducts::new(weights, vectors), factors, context)
+    }
+
+    /// [`Plasticity::learn`], of patterns that learn where they are.
+    ///
+    /// ```
+    /// use hopfield_kernels::{
+    ///     BorrowedMut, Context, MatRef, Outputs, Plasticity, Recall, Retrieval,
+    /// };
+    ///
+    /// let mut rows = [1.0, 0.0, 0.0, 1.0];
+    /// let mut patterns = BorrowedMut::new(&mut rows, 2, 2, 2)?;
+    /// let (mut recall, mut context) = (Recall::new(), Context::new());
+    /// let probes = MatRef::new(&[0.9, 0.2], 1, 2)?;
+    /// Retrieval::new(16.0)
+    ///     .recall(probes, &patterns, Outputs::new(), &mut recall, &mut context)?;
+    /// patterns.learn(&Plasticity::default(), &recall, None, &mut context)?;
+    /// assert!(rows[1] > 0.19, "the nearest pattern has moved to the probe");
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Plasticity::learn`].
+    pub fn learn(
+        &mut self,
+        plasticity: &Plasticity<T>,
+        recall: &Recall<T>,
+        delta: Option<MatMut<'_, T>>,
+        context: &mut Context<T>,
+    ) -> Result<()> {
+        plasticity.learn(recall, self.memory_mut(), delta, context)
     }
 }

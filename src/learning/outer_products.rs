@@ -2,8 +2,8 @@
 //! and their division into tasks of some of the patterns each.
 
 use crate::builder::setters;
-use crate::driver::blocking::{Plan, UpdatePlan, scores_stride};
-use crate::driver::divide::{for_each_task, ranges, shares};
+use crate::driver::blocking::{Plan, UpdatePlan, blocks, scores_stride};
+use crate::driver::divide::{Cut, for_each_task, ranges, shares};
 use crate::driver::scratch::pad;
 use crate::driver::update::{Drift, Given, Learn, Rows, Source};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::Context;
 use crate::separation::active::list_len;
-use crate::simd::Element;
+use crate::simd::{Element, Level};
 use crate::{driver, kernel};
 
 /// The operands of a batch of outer products.
@@ -160,14 +160,19 @@ impl<T: Element> Batch<'_, T> {
         let UpdatePlan { tasks, block, streams } = plan.update::<T>(rows.max(1), threads);
         // A task may work on two blocks at a time.
         let weights = product([tasks, 2, rows, scores_stride::<T>(block)]);
-        context.memory.reserve(weights, 0, product([tasks, 2, list_len(block)]))?;
+        let most = product([tasks, block, plan.stride]);
+        let elements =
+            weights.saturating_add(if memory.rows().padded().is_some() { 0 } else { most });
+        context.memory.reserve(elements, 0, product([tasks, 2, list_len(block)]))?;
         let mut drift = std::mem::take(&mut context.drift);
         let has_codes = memory.codes().is_some();
         if has_codes {
             drift.prepare(vectors, memory.patterns());
         }
         let l1 = factors.l1_lambda.to_f64().abs() * (memory.dim() as f64).sqrt() * (1.0 + 1e-6);
-        let (patterns, norms) = memory.padded_mut()?;
+        let (patterns, norms) = memory.learning_rows()?;
+        // Rows without padding are copied to scratch and back, a block at a time.
+        let room = if patterns.cols() == plan.cols { 0 } else { block * plan.stride };
         let step = Step {
             share: T::ONE / T::from_f64(self.batch as f64),
             rate: factors.eta,
@@ -193,21 +198,55 @@ impl<T: Element> Batch<'_, T> {
         let first = move |task| first_pattern::<T>(task, tasks, count);
         let list = 2 * list_len(block);
         // `reserve` has made room for this, so it fits into `usize`.
-        let elements = &mut context.memory.elements[..weights as usize];
+        let (elements, unpacked) = context.memory.elements.split_at_mut(weights as usize);
         let views = (
             ranges(Rows { patterns, norms, delta, moved }, first),
             shares(elements, weights as usize / tasks),
             shares(&mut context.memory.list[..tasks * list], list),
+            shares(&mut unpacked[..tasks * room], room),
         );
-        for_each_task(tasks, threads, views, |task, (rows, weights, list)| {
+        for_each_task(tasks, threads, views, |task, (rows, weights, list, unpacked)| {
             let given = given.of(first(task)..first(task + 1));
-            driver::compiled::learn(level, Learn { given, rows, weights, list });
+            let learn = Learn { given, rows, weights, list };
+            match room {
+                0 => driver::compiled::learn(level, learn),
+                _ => learn_unpacked(level, plan, learn, unpacked),
+            }
         });
         if has_codes {
             memory.drift(&drift.moved);
         }
         context.drift = drift;
         Ok(())
+    }
+}
+
+/// Applies an update to rows without padding, by way of scratch for the padded rows of a block.
+fn learn_unpacked<T: Element>(
+    level: Level,
+    plan: Plan,
+    Learn { given, mut rows, weights, list }: Learn<'_, T>,
+    scratch: &mut [T],
+) {
+    let given = Given { streams: false, ..given };
+    for block in blocks::<T>(rows.patterns.rows(), given.block) {
+        let (mut now, rest) = rows.cut(block.len());
+        rows = rest;
+        pad(now.patterns.as_ref(), scratch, plan.stride);
+        let padded = MatMut::with_stride(&mut *scratch, block.len(), plan.cols, plan.stride);
+        let padded = Rows {
+            patterns: padded.expect("scratch has room for a block"),
+            norms: now.norms,
+            delta: now.delta,
+            moved: now.moved,
+        };
+        let (weights, list) = (&mut *weights, &mut *list);
+        let learn = Learn { given: given.of(block.clone()), rows: padded, weights, list };
+        driver::compiled::learn(level, learn);
+        for n in 0..block.len() {
+            let row = now.patterns.row_mut(n);
+            row.copy_from_slice(&scratch[n * plan.stride..][..row.len()]);
+        }
     }
 }
 

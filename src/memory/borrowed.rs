@@ -83,7 +83,11 @@ impl<'a, T: Element> Borrowed<'a, T> {
     /// [`Error::Empty`] when N = 0 or D = 0, [`Error::Stride`] when rows overlap, [`Error::Slice`]
     /// when the slice is too short.
     pub fn padded(rows: &'a [T], patterns: usize, dim: usize, stride: usize) -> Result<Self> {
-        check_padded(MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)?, dim)?;
+        check_apart(
+            MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)?,
+            patterns,
+            dim,
+        )?;
         // SAFETY: the elements outlive `'a`, and the memory is only lent for less than that: it
         // cannot be moved out of this value, and a clone of it copies the rows.
         let shared = unsafe { Shared::new(rows) };
@@ -147,14 +151,18 @@ impl<T> Deref for Borrowed<'_, T> {
     }
 }
 
-/// Patterns that are read and learn where they are: rows that the caller owns, padded with
-/// zeros to whole vectors as for [`Borrowed::padded`].
+/// Patterns that are read and learn where they are: rows that the caller owns, at any stride that
+/// keeps them apart.
+///
+/// If a row is whole vectors, or padded to that with zeros ([`padded`](Self::padded)), kernels write
+/// it where it is. Others are copied to scratch and back when they learn, a block at a time. What is
+/// learned is the same bits as in a [`Memory`].
 ///
 /// ```
 /// use hopfield_kernels::{BorrowedMut, Context, MatRef, Update};
 ///
-/// let mut rows = [0.0_f32; 32]; // two patterns of two features, padded to sixteen
-/// let mut patterns = BorrowedMut::padded(&mut rows, 2, 2, 16)?;
+/// let mut rows = [0.0_f32; 4]; // two patterns of two features
+/// let mut patterns = BorrowedMut::new(&mut rows, 2, 2, 2)?;
 /// let weights = MatRef::new(&[1.0, 0.0], 1, 2)?;
 /// let vectors = MatRef::new(&[0.5, -0.5], 1, 2)?;
 /// patterns.update(weights, vectors, Update::default(), &mut Context::new())?;
@@ -169,13 +177,46 @@ pub struct BorrowedMut<'a, T> {
 }
 
 impl<'a, T: Element> BorrowedMut<'a, T> {
+    /// A memory over `patterns` rows of `dim` elements, which begin `stride` elements apart.
+    ///
+    /// # Errors
+    /// As for [`Borrowed::new`]. Rows may not be the same one.
+    pub fn new(rows: &'a mut [T], patterns: usize, dim: usize, stride: usize) -> Result<Self> {
+        check_apart(MatRef::with_stride(rows, patterns, dim, stride)?, patterns, dim)?;
+        if dim.is_multiple_of(T::LANES) {
+            return Self::padded(rows, patterns, dim, stride);
+        }
+        // SAFETY: the elements outlive `'a` and are borrowed for it. The memory is only lent for
+        // less than that: it cannot be moved out of this value, and a clone of it copies the rows.
+        let bytes = Bytes::Lent(unsafe { Lent::new(bytemuck::cast_slice_mut(rows)) });
+        let (stride, encoding) = (stride * size_of::<T>(), Encoding::Element);
+        let store = Store::Bytes(ByteStore { bytes, stride, encoding });
+        Ok(Self { memory: Memory::of_store(store, (patterns, dim)), rows: PhantomData })
+    }
+
     /// A memory over `patterns` rows of `dim` elements and their padding, which begin `stride`
-    /// elements apart.
+    /// elements apart. The padding is zeros, as for [`Borrowed::padded`].
+    ///
+    /// ```
+    /// use hopfield_kernels::{BorrowedMut, Context, MatRef, Update};
+    ///
+    /// let mut rows = [0.0_f32; 32]; // two patterns of two features, padded to sixteen
+    /// let mut patterns = BorrowedMut::padded(&mut rows, 2, 2, 16)?;
+    /// let weights = MatRef::new(&[1.0, 0.0], 1, 2)?;
+    /// let vectors = MatRef::new(&[0.5, -0.5], 1, 2)?;
+    /// patterns.update(weights, vectors, Update::default(), &mut Context::new())?;
+    /// assert_eq!(rows[..2], [0.5, -0.5]);
+    /// # Ok::<(), hopfield_kernels::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Borrowed::padded`].
     pub fn padded(rows: &'a mut [T], patterns: usize, dim: usize, stride: usize) -> Result<Self> {
-        check_padded(MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)?, dim)?;
+        check_apart(
+            MatRef::with_stride(rows, patterns, padded_cols::<T>(dim), stride)?,
+            patterns,
+            dim,
+        )?;
         // SAFETY: the elements outlive `'a` and are borrowed for it. The memory is only lent for
         // less than that: it cannot be moved out of this value, and a clone of it copies the rows.
         let lent = unsafe { Lent::new(rows) };
@@ -207,14 +248,14 @@ impl<T> Deref for BorrowedMut<'_, T> {
     }
 }
 
-/// An error unless rows, whose padding has been checked to be there, lie apart and have elements.
-fn check_padded<T: Element>(rows: MatRef<'_, T>, dim: usize) -> Result<()> {
-    if rows.rows() == 0 || dim == 0 {
-        let operand = if rows.rows() == 0 { "patterns" } else { "features of a pattern" };
+/// An error unless rows lie apart and have elements.
+fn check_apart<T: Element>(rows: MatRef<'_, T>, patterns: usize, dim: usize) -> Result<()> {
+    if patterns == 0 || dim == 0 {
+        let operand = if patterns == 0 { "patterns" } else { "features of a pattern" };
         return Err(Error::Empty { operand });
     }
     let (found, least) = (rows.stride(), rows.cols() as isize);
-    if rows.rows() > 1 && found < least {
+    if patterns > 1 && found < least {
         let (operand, expected) = ("patterns", "rows that lie apart with their padding");
         return Err(Error::Stride { operand, expected, found });
     }

@@ -1,15 +1,18 @@
-//! Bytes that are only read.
+//! Bytes of rows that are not padded: the caller's, or those of a file.
 
 use std::ops::Deref;
 #[cfg(feature = "files")]
 use std::{ops::Range, sync::Arc};
 
 use crate::memory::layout::{Aligned, LINE};
+use crate::memory::storage::Lent;
 
 /// Bytes that the caller owns, or those of a file.
 #[derive(Debug)]
 pub(crate) enum Bytes {
     Borrowed(Foreign),
+    /// The caller's as well, who has lent them to be written to.
+    Lent(Lent<u8>),
     /// A copy of the caller's.
     Owned(Aligned<u8>),
     /// A part of a mapped file.
@@ -26,6 +29,7 @@ impl Bytes {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Borrowed(_) => "borrowed patterns, which are only read",
+            Self::Lent(_) => "borrowed patterns, whose elements alone may change",
             Self::Owned(_) => "patterns of its own",
             #[cfg(feature = "files")]
             Self::Mapped(..) => "patterns of a file, which are only read",
@@ -38,6 +42,7 @@ impl Clone for Bytes {
     fn clone(&self) -> Self {
         match self {
             Self::Borrowed(bytes) => Self::Owned(Aligned::from_slice(LINE, bytes)),
+            Self::Lent(bytes) => Self::Owned(Aligned::from_slice(LINE, bytes)),
             Self::Owned(bytes) => Self::Owned(bytes.clone()),
             #[cfg(feature = "files")]
             Self::Mapped(map, range) => Self::Mapped(map.clone(), range.clone()),
@@ -52,6 +57,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
+            Self::Lent(bytes) => bytes,
             Self::Owned(bytes) => bytes,
             #[cfg(feature = "files")]
             Self::Mapped(map, range) => &map[range.clone()],

@@ -332,17 +332,18 @@ impl<T: Element> Memory<T> {
         (self.patterns, self.dim)
     }
 
-    /// The rows with their padding and their norms, for an update that keeps the norms true.
+    /// The rows and their norms, for an update that keeps the norms true. Rows have their padding,
+    /// unless they are lent without any.
     ///
     /// # Errors
-    /// [`Error::Store`] unless there are padded rows of this memory's own.
-    pub(crate) fn padded_mut(&mut self) -> Result<(MatMut<'_, T>, &mut [T])> {
+    /// [`Error::Store`] unless the rows may be written to.
+    pub(crate) fn learning_rows(&mut self) -> Result<(MatMut<'_, T>, &mut [T])> {
         self.expect_learning()?;
         self.learn_norms();
         self.changed();
         self.codes.iter_mut().for_each(|codes| codes.doubt());
-        let rows = self.store.padded_mut((self.patterns, self.dim));
-        Ok((rows.expect("`expect_learning` has found padded rows"), &mut self.norms))
+        let rows = self.store.learning_rows((self.patterns, self.dim));
+        Ok((rows.expect("`expect_learning` has found such rows"), &mut self.norms))
     }
 
     /// Sets to zero what a mask of connections (N x D, row after row) leaves out.

@@ -165,9 +165,11 @@ impl<T: Element> Memory<T> {
         buffer
     }
 
-    /// An error unless the patterns can learn: padded rows of the memory's own.
+    /// An error unless the patterns can learn: rows of the memory's own, or rows that are lent.
     pub(crate) fn expect_learning(&mut self) -> Result<()> {
-        self.store.make_writable((self.patterns, self.dim))?;
+        if self.store.learning_rows((self.patterns, self.dim)).is_none() {
+            self.store.make_writable((self.patterns, self.dim))?;
+        }
         let found = match self.precision() {
             Precision::Full => return Ok(()),
             Precision::Bf16 => "patterns in bf16",

@@ -202,6 +202,19 @@ impl<T: Element> Store<T> {
         }
     }
 
+    /// Rows that learn: padded, or lent without padding.
+    pub fn learning_rows(&mut self, (rows, dim): Shape) -> Option<MatMut<'_, T>> {
+        match self {
+            Self::Padded(_) => self.padded_mut((rows, dim)),
+            Self::Bytes(ByteStore { bytes: Bytes::Lent(bytes), stride, .. }) => {
+                // They were elements, so they begin where elements may.
+                let elements = bytemuck::try_cast_slice_mut(bytes).ok()?;
+                MatMut::with_stride(elements, rows, dim, *stride / size_of::<T>()).ok()
+            }
+            _ => None,
+        }
+    }
+
     /// The padded rows, if there are any that can be written to.
     pub fn padded_mut(&mut self, (rows, dim): Shape) -> Option<MatMut<'_, T>> {
         let Self::Padded(Grid { numbers, stride }) = self else { return None };

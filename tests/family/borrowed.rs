@@ -2,7 +2,7 @@
 
 use hopfield_kernels::{
     Borrowed, BorrowedMut, Context, Element, MatMut, MatRef, Memory, OuterProducts, Outputs,
-    Retrieval, Update, outer_product_update,
+    Parallelism, Plasticity, Recall, Retrieval, Update, UpdateRule, outer_product_update,
 };
 use testkit::data::Real;
 use testkit::levels;
@@ -148,4 +148,78 @@ fn check_update<T: Real>() {
 fn patterns_learn_where_they_are() {
     check_update::<f32>();
     check_update::<f64>();
+}
+
+/// Rows that are not whole vectors, close together and with gaps, learn the bits that a memory
+/// learns, from given weights and from a recall, and what is between them stays.
+fn check_unpadded<T: Real>() {
+    let mut random = Random::new(53);
+    for (batch, dim, count, gap) in [(1, 5, 700, 0), (7, 33, 40, 3), (60, 47, 900, 1), (3, 1, 1, 0)]
+    {
+        let problem = Problem::<T>::new((batch, dim, count), &mut random);
+        let stride = dim + gap;
+        let spread = |patterns: &[T]| -> Vec<T> {
+            let gap = vec![T::CANARY; gap];
+            patterns.chunks(dim).flat_map(|row| [row, &gap].concat()).collect()
+        };
+        let probes = MatRef::new(&problem.probes, batch, dim).unwrap();
+        let weights: Vec<T> =
+            (0..batch * count).map(|i| T::from_f64((i as f64).sin().max(0.0))).collect();
+        let weights = MatRef::new(&weights, batch, count).unwrap();
+        let factors = Update::default()
+            .with_eta(T::from_f64(0.3))
+            .with_reg_lambda(T::from_f64(0.01))
+            .with_l1_lambda(T::from_f64(0.001));
+        let how = Retrieval::new(T::from_f64(0.7));
+        for level in levels::all() {
+            for threads in [Parallelism::Serial, Parallelism::default()] {
+                let context = &mut levels::serial(level).with_parallelism(threads);
+                let mut memory = problem.memory();
+                let norms = memory.squared_norms().to_vec();
+                let mut rows = spread(&problem.patterns);
+                let lent = BorrowedMut::new(&mut rows, count, dim, stride).unwrap();
+                let mut lent = lent.with_squared_norms(&norms).unwrap();
+                let products = OuterProducts::new(weights, probes);
+                outer_product_update(&mut memory, products, factors, Some(&mut *context)).unwrap();
+                lent.update(weights, probes, factors, context).unwrap();
+                for rule in [UpdateRule::Delta, UpdateRule::Contrastive] {
+                    let plasticity = Plasticity::default().with_rule(rule).with_update(factors);
+                    let mut deltas = [vec![T::NAN; count * dim], vec![T::NAN; count * dim]];
+                    let [of_memory, of_lent] =
+                        deltas.each_mut().map(|delta| MatMut::new(delta, count, dim).unwrap());
+                    let mut recall = Recall::new();
+                    how.recall(probes, &memory, Outputs::new(), &mut recall, context).unwrap();
+                    plasticity.learn(&recall, &mut memory, Some(of_memory), context).unwrap();
+                    how.recall(probes, &lent, Outputs::new(), &mut recall, context).unwrap();
+                    lent.learn(&plasticity, &recall, Some(of_lent), context).unwrap();
+                    assert!(lent.learn(&plasticity, &recall, None, context).is_err(), "stale");
+                    let [of_memory, of_lent] = deltas;
+                    assert_eq!(of_memory, of_lent, "{level}");
+                }
+                assert_eq!(lent.to_rows(), memory.to_rows(), "{level}");
+                assert_eq!(lent.squared_norms(), memory.squared_norms(), "{level}");
+                drop(lent);
+                let expected = spread(&memory.to_rows());
+                let same = rows.iter().zip(&expected).all(|(a, b)| a.bits() == b.bits());
+                assert!(same, "{level}: the gaps");
+            }
+        }
+    }
+}
+
+#[test]
+fn patterns_of_any_length_learn_where_they_are() {
+    check_unpadded::<f32>();
+    check_unpadded::<f64>();
+}
+
+#[test]
+fn rows_that_overlap_are_not_lent() {
+    let mut rows = [0.0_f32; 12];
+    assert!(BorrowedMut::new(&mut rows, 2, 5, 4).is_err());
+    assert!(BorrowedMut::new(&mut rows, 2, 5, 0).is_err());
+    assert!(BorrowedMut::new(&mut rows, 3, 5, 5).is_err());
+    assert!(BorrowedMut::new(&mut rows, 0, 5, 5).is_err());
+    assert!(BorrowedMut::new(&mut rows, 2, 0, 5).is_err());
+    assert!(BorrowedMut::new(&mut rows, 1, 5, 0).is_ok());
 }
