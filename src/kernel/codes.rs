@@ -99,7 +99,12 @@ impl IntegerKernel for CodeProducts<'_> {
         assert_eq!(self.sums.shape(), (probes, panels * PANEL));
         if probes == 1 {
             // SAFETY: the shapes are asserted above.
-            return unsafe { one(integers, &mut self, lines) };
+            return unsafe {
+                match self.format {
+                    Format::Eight => one::<I, false>(integers, &mut self, lines),
+                    Format::Four => one::<I, true>(integers, &mut self, lines),
+                }
+            };
         }
         for tile in evenly(probes, I::PROBES) {
             let first = tile.start;
@@ -119,10 +124,12 @@ impl IntegerKernel for CodeProducts<'_> {
 /// - The shapes of `kernel` fit one another, as `CodeProducts::run` asserts, for panels of `lines`
 ///   lines.
 #[inline(always)]
-unsafe fn one<I: Integers>(integers: I, kernel: &mut CodeProducts<'_>, lines: usize) {
+unsafe fn one<I: Integers, const FOUR: bool>(
+    integers: I,
+    kernel: &mut CodeProducts<'_>,
+    lines: usize,
+) {
     let (words, start) = (kernel.probes.words, kernel.probes.starts[0]);
-    let is_four = kernel.format == Format::Four;
-    let at_word = |line: usize| if is_four { 2 * line } else { line };
     let to = kernel.sums.row_mut(0);
     for (panel, to) in to.chunks_exact_mut(PANEL).enumerate() {
         let from = kernel.panels.as_ptr().wrapping_add(panel * lines * LINE);
@@ -136,7 +143,7 @@ unsafe fn one<I: Integers>(integers: I, kernel: &mut CodeProducts<'_>, lines: us
                 integers.prefetch(at.wrapping_add(AHEAD));
                 // SAFETY: panel `panel` has `lines` lines, by the precondition.
                 let codes = unsafe { integers.load(at) };
-                *acc = add_line(integers, *acc, codes, &words[at_word(line + chain)..], is_four);
+                *acc = add_line::<I, FOUR>(integers, *acc, codes, words, line + chain);
             }
             line += now;
         }
@@ -146,20 +153,20 @@ unsafe fn one<I: Integers>(integers: I, kernel: &mut CodeProducts<'_>, lines: us
     }
 }
 
-/// Adds the products of one line of codes with the words that begin with its own.
+/// Adds the products of one line of codes, of 4 bits with `FOUR`.
 #[inline(always)]
-fn add_line<I: Integers>(
+fn add_line<I: Integers, const FOUR: bool>(
     integers: I,
     sums: I::Sums,
     codes: I::Codes,
     words: &[i32],
-    is_four: bool,
+    line: usize,
 ) -> I::Sums {
-    if !is_four {
-        return integers.dot(sums, codes, words[0]);
+    if !FOUR {
+        return integers.dot(sums, codes, words[line]);
     }
     let [low, high] = integers.nibbles(codes);
-    integers.dot(integers.dot(sums, low, words[0]), high, words[1])
+    integers.dot(integers.dot(sums, low, words[2 * line]), high, words[2 * line + 1])
 }
 
 /// A tile of `P` probes with all panels.
@@ -235,7 +242,7 @@ unsafe fn tile<I: Integers, const P: usize, const Q: usize>(
                 // SAFETY: each of the `Q` panels has `lines` lines.
                 let codes = unsafe { integers.load(from.wrapping_add((j * lines + line) * LINE)) };
                 for (acc, words) in acc.iter_mut().zip(&words) {
-                    acc[j] = add_line(integers, acc[j], codes, &words[2 * line..], true);
+                    acc[j] = add_line::<I, true>(integers, acc[j], codes, words, line);
                 }
             }
         }

@@ -125,8 +125,7 @@ def update(
     """Patterns that have learned from one recall of the probes: M + η ΔM - λ M - λ₁ sign(M).
 
     The rules are those of `Memory.learn`: "delta", "contrastive" and "energy". Patterns that are
-    donated to a compiled program learn where they are, if a row is whole vectors (a multiple of 16
-    elements of float32, or of 8 of float64).
+    donated to a compiled program learn where they are.
 
     >>> import jax.numpy as jnp
     >>> from hopfield_kernels.jax import update

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use hopfield_kernels::{
-    BorrowedMut, Context, MatMut, MatRef, Memory, OuterProducts, Outputs, Retrieval, Update,
-    UpdateRule, outer_product_update,
+    BorrowedMut, Context, MatMut, MatRef, Memory, Outputs, Retrieval, Update, UpdateRule,
 };
 
 use super::abi::{self, CallFrame};
@@ -137,24 +136,11 @@ impl<T: Coded> Place<T> {
         let rule = Rule { rule, beta, negative_beta: beta };
         let (count, dim) = patterns.shape();
         let to = frame.result(0, "patterns")?.updated::<T>(patterns)?;
-        // Rows of whole vectors learn where they are; others do in a copy.
-        if dim.is_multiple_of(WHOLE / size_of::<T>()) {
-            let mut memory = BorrowedMut::padded(to, count, dim, dim).map_err(text)?;
-            let input = self.input(rule, probes, &memory)?;
-            let context = &mut self.context;
-            return input.apply(rates, |weights, vectors, rates| {
-                memory.update(weights, vectors, rates, context)
-            });
-        }
-        let mut memory = Memory::from_rows(MatRef::new(to, count, dim).map_err(text)?);
-        let memory = memory.as_mut().map_err(|error| error.to_string())?;
-        let input = self.input(rule, probes, memory)?;
+        let mut memory = BorrowedMut::new(to, count, dim, dim).map_err(text)?;
+        let input = self.input(rule, probes, &memory)?;
         let context = &mut self.context;
-        input.apply(rates, |weights, vectors, rates| {
-            outer_product_update(memory, OuterProducts::new(weights, vectors), rates, &mut *context)
-        })?;
-        copy(memory.as_mat(), MatMut::new(to, count, dim).map_err(text)?);
-        Ok(())
+        input
+            .apply(rates, |weights, vectors, rates| memory.update(weights, vectors, rates, context))
     }
 
     /// What is learned from one recall.
@@ -177,6 +163,3 @@ impl<T: Coded> Place<T> {
         Input::new(rule, recalled, memory, None, context)
     }
 }
-
-/// Bytes of a whole vector.
-pub const WHOLE: usize = 64;
