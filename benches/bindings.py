@@ -1,7 +1,7 @@
 """Times of the Python package beside those of what it stands in for, on one thread.
 
     python benches/bindings.py            # all that is installed, a few minutes
-    python benches/bindings.py memory jax # some groups: memory, ngclearn, scan, jax, torch
+    python benches/bindings.py memory jax # some groups: memory, ngclearn, scan, jax, torch, entmax
 
 Every case runs its variants in turn, round after round, so that what else the machine does befalls
 all of them. The table has the least and the median time of a call in microseconds, and the ratio of
@@ -288,12 +288,39 @@ def torch_cases() -> Iterator[Case]:
     yield title, {"PyTorch's attention": attention, "this package": ours}, 1.3
 
 
+def entmax_cases() -> Iterator[Case]:
+    """Sparse weights, beside PyTorch with the package entmax. A few patterns in a hundred have one."""
+    import entmax
+    import torch
+
+    torch.set_num_threads(1)
+    functions = (
+        ("sparsemax", entmax.sparsemax, hk.Sparsemax()),
+        ("1.5-entmax", entmax.entmax15, hk.Entmax(1.5)),
+    )
+    for batch, dim, count in ((128, 784, 10_000), (1, 784, 60_000)):
+        m, x = normal(count, dim), normal(batch, dim)
+        memory, coded = hk.Memory(m), hk.Memory(m, codes="int8")
+        of_x, of_m = torch.from_numpy(x), torch.from_numpy(m)
+        for name, function, few in functions:
+            yield (
+                f"{name}, {batch} x {dim} x {count:,}",
+                {
+                    "PyTorch": lambda f=function, x=of_x, m=of_m: f(0.1 * x @ m.T, dim=-1) @ m,
+                    "this package": lambda s=few, x=x, m=memory: m.retrieve(x, 0.1, separation=s),
+                    "with codes": lambda s=few, x=x, m=coded: m.retrieve(x, 0.1, separation=s),
+                },
+                10.0,
+            )
+
+
 GROUPS = {
     "memory": memory_cases,
     "jax": jax_cases,
     "ngclearn": ngclearn_cases,
     "scan": scan_cases,
     "torch": torch_cases,
+    "entmax": entmax_cases,
 }
 
 

@@ -18,21 +18,17 @@ fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The directory of the libraries, which `cargo test` does not build.
+/// The directory of the libraries, which `cargo test` does not build: as a user links them.
 fn built() -> PathBuf {
     static BUILD: Once = Once::new();
     let test = std::env::current_exe().expect("a test is a file");
-    let directory = test.ancestors().nth(2).expect("it is in a directory of the build's");
+    let target = test.ancestors().nth(3).expect("it is in the target directory");
     BUILD.call_once(|| {
-        let target = directory.parent().expect("it is in the target directory");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--package", "hopfield-kernels-capi", "--target-dir"]).arg(target);
-        if directory.ends_with("release") {
-            cargo.arg("--release");
-        }
-        output(&mut cargo);
+        cargo.args(["build", "--release", "--package", "hopfield-kernels-capi", "--target-dir"]);
+        output(cargo.arg(target));
     });
-    directory.to_owned()
+    target.join("release")
 }
 
 /// Whether there is such a program.

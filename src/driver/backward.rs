@@ -179,7 +179,8 @@ impl<T: Element> Backward<'_, T> {
                     ahead: Ahead::NONE,
                     rescale: &ones[..tile.len()],
                 };
-                // SAFETY: the rows are `0..patterns.rows()`.
+                // SAFETY: the rows are `0..block.len()`, and `run` has taken just these rows of the
+                // patterns, by `subrows`.
                 unsafe { combine(simd, of, chunk.clone(), &mut self.d_probes.rows_mut(tile)) };
             }
         }

@@ -176,7 +176,7 @@ impl Plan {
         self.bytes::<T>() > if probes > 2 * PROBE_TILE { BEYOND_L2 } else { LARGE }
     }
 
-    /// Whether row strips that fit into L1 are prefetched to it.
+    /// Whether row strips that fit into L1 are prefetched.
     pub fn prefetches_strips<T: Element>(self) -> bool {
         self.bytes::<T>() > BEYOND_L2
     }

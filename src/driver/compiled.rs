@@ -18,7 +18,7 @@ compiled! {
     recall(Forward);
     /// Recall of one probe from few short patterns.
     small(Small) -> bool;
-    /// The sum of two recalls.
+    /// Merging of the recalls from two splits.
     merge(Merge);
     /// Projection of sparse weights.
     project(Project);

@@ -10,8 +10,8 @@
 //!         X̂[g] += Σ_j weights[j] M[j, g]
 //! ```
 //!
-//! 1. One probe needs so little arithmetic per pattern that it waits for L2 or for memory. So each
-//!    row is loaded from there once, and the next strip is prefetched while this one is projected.
+//! 1. One probe has so little arithmetic per pattern that reading from L2 or memory bounds it. So
+//!    each row is read from there once, and the next strip is prefetched during the projection.
 //! 2. Rows of sixteen-bit numbers are widened as they are loaded, and need half as many bytes of
 //!    every cache and of memory.
 //! 3. Sums are taken in the same order as for many probes, so the bits are the same.
@@ -48,7 +48,8 @@ mod ahead {
     pub const NOWHERE: u8 = 0;
     /// To L1.
     pub const L1: u8 = 1;
-    /// To L2: L1 does not hold two strips.
+    /// To L2: L1 does not hold two strips, or the patterns come from memory, and L1 would keep too
+    /// few lines on their way.
     pub const L2: u8 = 2;
 }
 
@@ -72,14 +73,13 @@ pub(crate) struct RowStrips<'a, T, E, L> {
     pub retrieved: &'a mut [T],
     /// Whether the next strip is prefetched.
     pub prefetches: bool,
-    /// How many patterns beyond the next strip that is: see [`further`].
+    /// Patterns between the next strip and the patterns that are prefetched: see [`further`].
     pub further: usize,
 }
 
-/// How many patterns of `E`, which begin `stride` numbers apart, are between the next strip and the
-/// patterns that are prefetched. `large` tells whether the patterns come from memory: one thread of
-/// a Zen 4 core then needs two thirds of the time for 60,000 patterns of 784 features in `f32`, and
-/// a third of it in sixteen bits, while elements that come from L3 would take a tenth longer.
+/// Patterns of `E` between the next strip and the patterns that are prefetched. Rows begin `stride`
+/// numbers apart; with `large` they come from memory. A larger distance pays for memory and for
+/// rows of sixteen bits. It costs time where elements come from L3.
 pub(crate) const fn further<T, E>(stride: usize, large: bool) -> usize {
     match large || size_of::<E>() < size_of::<T>() {
         true => score::further::<E>(stride),
@@ -120,7 +120,8 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
 
     /// # Safety
     /// As `run` asserts:
-    /// - `probe` and `retrieved` are as long as a pattern, which is a whole number of vectors;
+    /// - `loads` loads rows of `patterns.cols()` numbers;
+    /// - `probe` and `retrieved` are that long, rounded up to whole vectors;
     /// - `scores` and `weights` have room for the patterns in whole vectors, and for a vector more.
     #[inline(always)]
     unsafe fn strip_by_strip<S: Simd<T>, const Q: usize, const LOOKAHEAD: bool>(mut self, simd: S) {
@@ -217,8 +218,8 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         for chunk in chunks::<T>(self.probe.len() / T::LANES) {
             let first = chunk.start == 0;
             let patterns = Loaded { rows, loads: self.loads, ahead: 0 };
-            // SAFETY: `n + Q <= patterns.rows()`, and rows are as long as the probe, both by the
-            // precondition of `score`.
+            // SAFETY: the rows exist, as `n + Q <= patterns.rows()`. Every vector of the probe
+            // begins within a row, and `loads` loads a partial one as such: `run` asserts both.
             let [mut sums] = unsafe {
                 tile::<Products, T, E, L, S, 1, Q>(simd, self.probe.as_ptr(), 0, patterns, chunk)
             };
@@ -237,8 +238,8 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         scores
     }
 
-    /// Weights and projects one pattern whose score is stored and at which the shift may rise. A
-    /// function by itself, as this is rare.
+    /// Computes the weight of one pattern whose score is stored and at which the shift may rise,
+    /// and projects it. A function by itself, as this is rare.
     ///
     /// # Safety
     /// - `n < patterns.rows()`;
@@ -331,7 +332,7 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
         // SAFETY: `n + Q <= patterns.rows()` and the shapes that `run` asserts are preconditions of
         // `combine`, and all that `combine_as` needs.
         unsafe {
-            // Rows in L2 are read in long strips: two vectors at a time are a tenth slower there.
+            // Rows in L2 are read in longer strips, which are faster there than two vectors.
             match 4 * size_of_val(self.probe) > STRIP_BYTES {
                 false if self.prefetches && self.further > 0 => {
                     self.combine_as::<S, Q, 2, { ahead::L2 }>(simd, n, lookahead)
@@ -361,9 +362,10 @@ impl<T: Element, E: Stored<T>, L: Loads<T, E>> RowStrips<'_, T, E, L> {
     ) {
         let stride = self.patterns.forward_stride();
         // SAFETY:
-        // - `n + Q <= patterns.rows()` by the precondition, and `weights` is longer than that.
-        // - The loops keep all vectors below `len`, a multiple of `LANES`, and rows are as long as
-        //   `retrieved`; `run` asserts both.
+        // - `n + Q <= patterns.rows()`, and `weights` has room for all patterns, both by the
+        //   preconditions.
+        // - The loops keep all vectors below `len`, a multiple of `LANES`. A row, rounded up to
+        //   whole vectors, is as long as `retrieved`, which `run` asserts.
         unsafe {
             let rows = self.pattern(n);
             let ahead = (Q + lookahead + self.further) * stride;

@@ -16,6 +16,7 @@
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`supports`], [`supports_run`] | gradients where most patterns have no weight |
 //! | [`update`] | learning, block by block of patterns |
+//! | [`source`] | the input of a recall: probes, or weights that are given |
 //! | [`outputs`], [`energy`] | the results of a recall |
 //! | [`divide`], [`parallel`] | the ranges of what tasks share, and threads |
 //! | [`scratch`] | scratch memory |

@@ -9,8 +9,9 @@ use crate::simd::Element;
 
 /// Where the results of a recall are written. By default none are.
 ///
-/// `similarities` and `memory_weights` are B x N numbers to write. All others cost next to nothing:
-/// they are by-products of the single pass over the patterns.
+/// `similarities` and `memory_weights` have B x N elements. `second`, `sum_p2`, `spread`, `k90` and
+/// `usage` may take one more pass over the patterns. All others cost next to nothing: they are
+/// by-products of the recall.
 ///
 /// Below, x is a probe, s_n = m_n · x its similarities, and p = softmax(β s).
 ///
@@ -80,7 +81,7 @@ pub(crate) struct Statistics<'a, T> {
 }
 
 impl<T> Statistics<'_, T> {
-    /// Whether one of them is wanted that weights tell.
+    /// Whether an output is wanted that is computed from the weights.
     pub fn of_weights(&self) -> bool {
         self.sum_p2.is_some() || self.spread.is_some() || self.k90.is_some() || self.usage.is_some()
     }
@@ -238,14 +239,14 @@ pub struct PerPattern<'a, T> {
     pub scores: Option<MatMut<'a, T>>,
 }
 
-/// They are cut into those of some probes ...
+/// Cut by probes.
 impl<T: Element> Cut for PerPattern<'_, T> {
     fn cut(self, at: usize) -> (Self, Self) {
         cut_fields!(self, at, { similarities, scores })
     }
 }
 
-/// ... or into those of some patterns.
+/// Cut by patterns.
 impl<T: Element> Cut for Columns<PerPattern<'_, T>> {
     fn cut(self, at: usize) -> (Self, Self) {
         let columns = |all: Option<_>| all.map(Columns);

@@ -10,7 +10,7 @@ use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_each_strip;
 use crate::simd::{Element, Kernel, Simd};
 
-/// Most splits of the patterns.
+/// Room for the ends of splits: at least `blocking::SPLITS`.
 const SPLITS: usize = 32;
 
 /// The projection of some probes.
@@ -67,7 +67,8 @@ impl<T: Element> Project<'_, T> {
                     let row = values.row(indices[k] as usize)[at * T::LANES..].as_ptr();
                     let weight = simd.splat(weights[k]);
                     for (g, sum) in sums.iter_mut().enumerate() {
-                        // SAFETY: a row has `vectors` vectors, of which `G` are left from `at` on.
+                        // SAFETY: `values.row` has checked the index, and a row has `vectors`
+                        // vectors; `at + G <= vectors` in `for_each_strip`.
                         let value = unsafe { simd.load(row.add(g * T::LANES)) };
                         *sum = simd.mul_add(weight, value, *sum);
                     }
@@ -82,7 +83,7 @@ impl<T: Element> Project<'_, T> {
                 // Not -0.
                 let total = simd.add(simd.mul(total, gain), simd.splat(T::ZERO));
                 let left = to.len().saturating_sub(from);
-                // SAFETY: `left` elements of the row are left from `from` on.
+                // SAFETY: the row has `left` elements from `from` on, and no more are stored.
                 unsafe {
                     match left >= T::LANES {
                         true => simd.store(to.as_mut_ptr().add(from), total),

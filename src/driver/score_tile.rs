@@ -1,5 +1,5 @@
-//! A score tile, one probe tile against one block of patterns: its scores, and their projection once
-//! a separation has made weights of them (see `streaming`).
+//! A score tile, one probe tile against one block of patterns: its scores, and the projection of the
+//! weights that a separation makes of them (see `streaming`).
 
 use std::ops::Range;
 
@@ -143,9 +143,9 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
         }
     }
 
-    /// Projects the active patterns of a segment whose weights are known; all of them if `active` is
-    /// `None`. If the segment is the block and every pattern is active, leaves the projection to the
-    /// caller (see [`combine`](Self::combine)), and returns whether it has.
+    /// Projects the active patterns of a segment whose weights are known; all of them if `active`
+    /// is `None`. If the segment is the block and every pattern is active, leaves the projection to
+    /// the caller (see [`combine`](Self::combine)), and returns whether it has.
     #[inline(always)]
     pub fn project<S: Simd<T>>(
         &mut self,
@@ -154,6 +154,7 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
         active: Option<&mut ActiveColumns>,
         rescale: &Rescale<T>,
     ) -> bool {
+        assert!(segment.end <= self.patterns.count());
         let (probes, count) = (0..self.states.len(), segment.len());
         for (b, state) in self.states.iter_mut().enumerate() {
             state.support += match &active {
@@ -198,9 +199,9 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
         };
         let of = Combine { weights, patterns, rows: list, ahead, rescale };
         let chunk = 0..vectors_of(&patterns);
-        // SAFETY: `list` names columns of `segment` alone, as active bits are set for no others,
-        // and the segment ends within the block, whose length is the number of rows of `patterns`
-        // and of `values`.
+        // SAFETY: `list` names columns of `segment` alone, as active bits are set for no others.
+        // `project` has asserted that `segment` ends within the block, and `Forward::run` has taken
+        // the same block of the patterns and of the values, by `subrows`.
         unsafe { combine(simd, of, chunk, retrieved) };
     }
 
@@ -215,7 +216,8 @@ impl<'a, T: Element> ScoreTile<'a, '_, T> {
             None => self.patterns.all(simd),
         };
         let of = Combine { weights, patterns, rows, ahead, rescale };
-        // SAFETY: the rows are `0..patterns.count()`, and there is a value for each pattern.
+        // SAFETY: the rows are `0..rows`, the patterns of the block. There is a value for each:
+        // `Forward::run` has taken the same block of both by `subrows`, which asserts the range.
         unsafe { combine(simd, of, chunk, retrieved) };
     }
 }

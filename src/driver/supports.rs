@@ -39,7 +39,7 @@ pub(crate) enum Slopes {
 pub(crate) struct Entries<'a> {
     /// Where the entries of each probe begin, and where those of the last one end.
     pub starts: &'a [usize],
-    /// Of all probes, also of those before the first one here.
+    /// The indices of all probes' entries, including the probes before the first one here.
     pub indices: &'a [u32],
 }
 
@@ -89,8 +89,8 @@ pub(crate) struct Blocks<'a, T> {
 }
 
 impl<T: Element> Blocks<'_, T> {
-    /// Calls `each` with up to `MAX_BLOCK` entries of one probe at a time: the probe, the places of
-    /// the entries, and the rows and a list of those that belong to them.
+    /// Calls `each` for up to `MAX_BLOCK` entries of one probe at a time, with the probe, the places
+    /// of the entries, the rows, and the list of the rows of these entries.
     #[inline(always)]
     fn each<S: Simd<T>>(
         &mut self,
@@ -214,7 +214,7 @@ struct Strips<'a, T> {
 }
 
 impl<T: Element> Strips<'_, T> {
-    /// Adds factors times slopes to a padded row. The caller has checked the shapes.
+    /// Adds factors times slopes to a padded row.
     #[inline(always)]
     fn add<L: Slope, S: Simd<T>>(self, simd: S, factor: impl Fn(usize) -> T + Copy, to: &mut [T]) {
         let Self { own, list, rows } = self;
@@ -223,8 +223,8 @@ impl<T: Element> Strips<'_, T> {
         /// Registers for the vector that moves besides the sums.
         const P: usize = 2;
         for_each_strip!(vectors_of(&rows), P, |at, G| {
-            // SAFETY: rows are `vectors_of(&rows)` vectors long, `own` and `to` as long as they
-            // are, and every entry of the list is a row, by the assertions above.
+            // SAFETY: rows are `vectors_of(&rows)` vectors long, `to` is as long as a row, and so
+            // is `own` if `L` reads it. Every entry of the list is a row. All is asserted above.
             unsafe {
                 let listed = Listed { rows, list, factor };
                 add_slopes::<L, T, S, G>(simd, own, listed, to, at * T::LANES);
@@ -239,7 +239,7 @@ pub(crate) struct Columns<'a> {
     /// Where the entries of each pattern begin, and where those of the last one end.
     pub starts: &'a [usize],
     pub probes: &'a [u32],
-    /// Where an entry is among those of the probes.
+    /// The position of each entry in the order of the probes.
     pub places: &'a [u32],
 }
 

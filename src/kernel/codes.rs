@@ -14,7 +14,7 @@
 //!    bytes).
 //! 2. Codes are stored plus `zero`, as the instructions take unsigned codes. What that adds is
 //!    known before the sum begins.
-//! 3. A single probe waits for memory: it takes one panel at a time and prefetches the lines ahead.
+//! 3. One probe is bound by reading memory: it takes one panel at a time and prefetches ahead.
 
 use crate::matrix::MatMut;
 use crate::matrix::ranges::evenly;
@@ -148,7 +148,7 @@ unsafe fn one<I: Integers, const FOUR: bool>(
             line += now;
         }
         let sums = integers.add(integers.add(acc[0], acc[1]), integers.add(acc[2], acc[3]));
-        // SAFETY: `to` is a panel long.
+        // SAFETY: `chunks_exact_mut(PANEL)` yields `PANEL` elements.
         unsafe { integers.store(to.as_mut_ptr(), sums) };
     }
 }
@@ -229,7 +229,8 @@ unsafe fn tile<I: Integers, const P: usize, const Q: usize>(
             // One line at a time, as the instructions take words from memory: the accumulators
             // need nearly all registers.
             for j in 0..Q {
-                // SAFETY: each of the `Q` panels has `lines` lines, `count` of them here.
+                // SAFETY: the `Q` panels from `panel` on have `lines` lines each, by the
+                // preconditions. With eight bits to a code, `lines` is `count`.
                 let codes = unsafe { integers.load(from.wrapping_add((j * lines + line) * LINE)) };
                 for (acc, words) in acc.iter_mut().zip(&words) {
                     acc[j] = integers.dot(acc[j], codes, words[line]);
@@ -239,7 +240,8 @@ unsafe fn tile<I: Integers, const P: usize, const Q: usize>(
     } else {
         for line in 0..lines {
             for j in 0..Q {
-                // SAFETY: each of the `Q` panels has `lines` lines.
+                // SAFETY: the `Q` panels from `panel` on have `lines` lines each, by the
+                // preconditions.
                 let codes = unsafe { integers.load(from.wrapping_add((j * lines + line) * LINE)) };
                 for (acc, words) in acc.iter_mut().zip(&words) {
                     acc[j] = add_line::<I, true>(integers, acc[j], codes, words, line);
@@ -250,7 +252,7 @@ unsafe fn tile<I: Integers, const P: usize, const Q: usize>(
     for (i, acc) in acc.into_iter().enumerate() {
         let to = &mut kernel.sums.row_mut(first + i)[panel * PANEL..][..Q * PANEL];
         for (to, acc) in to.chunks_exact_mut(PANEL).zip(acc) {
-            // SAFETY: `to` is a panel long.
+            // SAFETY: `chunks_exact_mut(PANEL)` yields `PANEL` elements.
             unsafe { integers.store(to.as_mut_ptr(), acc) };
         }
     }

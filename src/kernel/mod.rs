@@ -7,6 +7,7 @@
 //! | [`packed_dot`] | dot products, for many probes and short patterns | probes x panels of patterns |
 //! | [`axpy`] | X̂[b,:] += Σ_n weights[b][n] M[n,:] | probes x vectors of d |
 //! | [`rank1`] | M[n,:] += rate Σ_b weights[b][n] Z[b,:], with decay | patterns x vectors of d |
+//! | [`slope`] | to[:] += slopes of sums over d, for gradients | vectors of d |
 //! | [`scan_tile`], [`exp_tile`] | scores become weights of the online softmax | rows of a score tile |
 //! | [`softmax`] | the softmax of whole rows | |
 //! | [`norms`] | squared norms of patterns, and of features | |

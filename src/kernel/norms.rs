@@ -98,7 +98,8 @@ pub struct FeatureSquares<'a, T> {
     pub rows: MatRef<'a, T>,
     /// One entry per padded column.
     pub squares: &'a mut [T],
-    /// Whether squares below the normal range count as 0, which takes twice as long.
+    /// Whether squares below the normal range count as 0 in every row, which takes twice as long.
+    /// In the last rows, up to three, they always do.
     pub normal: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Scores of many probes with short patterns: lanes run over patterns instead of over d.
 //!
-//! At D = 64, horizontal sums are a third of the work of [`dots`](super::score::sums). Where a
+//! At D = 64, horizontal sums are a third of the work of [`sums`](super::score::sums). Where a
 //! block of patterns is scored with many probes, it pays to transpose it in panels of LANES
 //! patterns. Sums are then vertical:
 //!
@@ -16,7 +16,7 @@
 //!     scores[i][panel q] = part[0..LANES / 2], halves onto one another
 //! ```
 //!
-//! Residue r here is lane r of `dots`, and the partial sums are added in the order in which `dots`
+//! Residue r here is lane r of `sums`, and the partial sums are added in the order in which `sums`
 //! folds its lanes: the scores have the same bits.
 
 use std::hint::black_box;
@@ -67,7 +67,7 @@ pub(crate) fn transpose<T: Element, S: Simd<T>>(
 }
 
 /// scores[b][n] = x_b · m_n, from the panels of the patterns. `scores` is as for
-/// [`dots`](super::score::sums).
+/// [`sums`](super::score::sums).
 #[inline(always)]
 pub(crate) fn dots<T: Element, S: Simd<T>>(
     simd: S,

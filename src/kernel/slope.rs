@@ -1,7 +1,7 @@
 //! Gradients of sums over d: rows of slopes, weighted and added up, and the sums of listed rows.
 //!
 //! ```text
-//! own[:] += Σ_k factor[k] slope(own, other[k])     # slope: other, own - other, or the sign of that
+//! to[:] += Σ_k factor[k] slope(own, other[k])      # slope: other, own - other, or its sign
 //! ```
 //!
 //! For the gradient of a probe the others are patterns, for that of a pattern they are probes. A
@@ -73,7 +73,7 @@ pub(crate) struct Listed<'a, T, F> {
 /// Adds Σ_k factor(k) slope(own, rows[list[k]]) to `G` vectors from element `d` on.
 ///
 /// # Safety
-/// - `own` and `to` have `G` vectors from `d` on, and so has every row.
+/// - `to` and every row have `G` vectors from `d` on, and so has `own` if `L::OWN`.
 /// - Every entry of the list is a row, and there is a factor for each.
 #[inline(always)]
 pub(crate) unsafe fn add_slopes<L: Slope, T: Element, S: Simd<T>, const G: usize>(
@@ -123,7 +123,8 @@ pub(crate) fn listed_sums<A: Accumulate, T: Element, S: Simd<T>>(
 ) {
     assert!(probe.len() == rows.cols() && list.len() == to.len());
     assert!(list.iter().all(|&n| (n as usize) < rows.rows()));
-    // SAFETY: by the assertions above.
+    // SAFETY: the probe is as long as a row, `to` as long as the list, and every entry of the list
+    // is a row, as asserted above.
     simd.vectorize(
         #[inline(always)]
         move || unsafe {

@@ -78,7 +78,7 @@ fn softmax<T: Element, S: Simd<T>>(simd: S, row: &mut [T], params: SoftmaxParams
 /// Weights in a block of the row sum.
 const SOFTMAX_BLOCK: usize = 4096;
 
-/// What a row's scores become weights by.
+/// How the scores of a row become weights.
 struct Cut<T> {
     /// Lower scores have weight 0.
     cutoff: T,
@@ -98,8 +98,8 @@ fn exp_row<T: Element, S: Simd<T>>(simd: S, row: &mut [T], cut: Cut<T>) -> T {
         0..len,
         #[inline(always)]
         |part| {
-            // SAFETY: `part.at + part.end <= len` for the vectors of `0..len`, and all `LANES`
-            // lanes are accessed only if `part` is full.
+            // SAFETY: `for_each_partial_vector` yields vectors within `0..len`, so that
+            // `part.at + part.end <= len`. All `LANES` lanes are accessed only if `part` is full.
             unsafe {
                 let at = row.add(part.at);
                 let scores = match part.is_full::<T>() {
@@ -131,8 +131,8 @@ fn multiply<T: Element, S: Simd<T>>(simd: S, row: &mut [T], factor: T) {
         #[inline(always)]
         |part| {
             let PartialVector { at: d, end, .. } = part;
-            // SAFETY: `part.at + part.end <= row.len()` for the vectors of `0..row.len()`, and all
-            // `LANES` lanes are accessed only if `part` is full.
+            // SAFETY: `for_each_partial_vector` yields vectors within `0..row.len()`, so that
+            // `d + end <= row.len()`. All `LANES` lanes are accessed only if `part` is full.
             unsafe {
                 let at = at.add(d);
                 if part.is_full::<T>() {

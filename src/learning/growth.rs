@@ -8,8 +8,8 @@
 //! usage = rho usage + (1 - rho) mean of the memory weights
 //! ```
 //!
-//! A probe that has become a pattern is seen by the probes after it: of two equal new probes one is
-//! stored. The tests are those of adaptive resonance (vigilance, Carpenter & Grossberg 1987) and of
+//! The probes after a new one are tested against it too: of two equal new probes one is stored. The
+//! tests are those of adaptive resonance (vigilance, Carpenter & Grossberg 1987) and of
 //! energies and certificates of modern Hopfield networks.
 
 use std::cmp::Ordering;
@@ -25,8 +25,8 @@ use crate::separation::family::Separation;
 use crate::simd::Element;
 use crate::similarity::Similarity;
 
-/// The largest number of probes that are looked at before the first of them is stored: a call of
-/// many can be stopped between.
+/// Most probes that are tested before the first new one is stored. A call with many probes can be
+/// stopped between.
 const AT_ONCE: usize = 1024;
 
 /// When a probe is new to a memory, how many patterns there may be, and what happens then.
@@ -125,7 +125,7 @@ impl<'a, T: Element> GrowthInput<'a, T> {
 pub enum Event {
     /// It is not new: this is its best pattern.
     Known(usize),
-    /// It is a pattern now, the one with this index.
+    /// It has been appended as the pattern with this index.
     Appended(usize),
     /// It has replaced the pattern with this index.
     Replaced(usize),
@@ -151,7 +151,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Of patterns that have not been used.
+    /// The usage of a memory whose patterns have not been used.
     pub fn new() -> Self {
         Self::default()
     }
@@ -165,7 +165,7 @@ impl Usage {
         &self.usage
     }
 
-    /// Follows a memory that has grown or shrunk otherwise.
+    /// Adapts to a memory that other calls have made larger or smaller.
     fn follow(&mut self, patterns: usize) {
         self.usage.resize(patterns, 0.0);
         self.stored.resize(patterns, self.clock);
@@ -195,7 +195,7 @@ fn first_of<V>(of: &[V], compare: impl Fn(&V, &V) -> Ordering) -> usize {
 }
 
 impl<T: Element> Growth<T> {
-    /// Up to `capacity` patterns, without a test.
+    /// Growth up to `capacity` patterns. No test is set.
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity,
@@ -269,10 +269,11 @@ impl<T: Element> Growth<T> {
     /// and updates the usage of all patterns. Returns what became of each probe.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a bound that is NaN, [`Error::Shape`] for probes or values that do
-    /// not fit, [`Error::Slice`] where there is no room, [`Error::Store`] where patterns belong to
-    /// a file, and as for [`Retrieval::run`]. Neither the memory nor its usage has changed then,
-    /// but for [`Error::Stopped`].
+    /// [`Error::Parameter`] for a bound that is NaN or a ρ outside 0 to 1, [`Error::Length`] for a
+    /// retrieval with a mask or a bias, [`Error::Shape`] for probes or values that do not fit,
+    /// [`Error::Slice`] where there is no room, [`Error::Store`] where patterns belong to a file,
+    /// and as for [`Retrieval::run`]. Neither the memory nor its usage has changed then, but for
+    /// [`Error::Stopped`].
     pub fn grow(
         &self,
         retrieval: &Retrieval<'_, T>,
@@ -298,7 +299,7 @@ impl<T: Element> Growth<T> {
             let start = events.len();
             let rest = probes.subrows(start..batch.min(start + at_once));
             at_once = AT_ONCE.min(2 * at_once);
-            let found = self.look(retrieval, rest, memory, context)?;
+            let found = self.classify(retrieval, rest, memory, context)?;
             for (b, found) in found.into_iter().enumerate() {
                 match found {
                     Found::Known(index) => events.push(Event::Known(index)),
@@ -308,7 +309,7 @@ impl<T: Element> Growth<T> {
                         let event = self.store(rest.row(b), value, memory, usage, context)?;
                         events.push(event);
                         if event != Event::Refused {
-                            // The others are to see it. Where one is new the next may be too.
+                            // The rest is tested again with it stored. The next may be new too.
                             at_once = 1;
                             break;
                         }
@@ -321,7 +322,7 @@ impl<T: Element> Growth<T> {
     }
 
     /// Whether each probe is new to the memory as it is.
-    fn look(
+    fn classify(
         &self,
         retrieval: &Retrieval<'_, T>,
         probes: MatRef<'_, T>,

@@ -221,7 +221,8 @@ impl<T: Element> Plasticity<T> {
     /// # use hopfield_kernels::{
     /// #     LearningInput, MatRef, Memory, Plasticity, Retrieval, Context};
     /// let mut memory = Memory::from_rows(MatRef::new(&[1.0, 0.0, 0.0, 1.0], 2, 2)?)?;
-    /// let input = LearningInput::new(MatRef::new(&[0.9, 0.2], 1, 2)?, MatRef::new(&[1.0, 0.0], 1, 2)?, MatRef::new(&[1.0, 0.0], 1, 2)?);
+    /// let (probes, weights) = (MatRef::new(&[0.9, 0.2], 1, 2)?, MatRef::new(&[1.0, 0.0], 1, 2)?);
+    /// let input = LearningInput::new(probes, MatRef::new(&[1.0, 0.0], 1, 2)?, weights);
     /// let (retrieval, mut context) = (Retrieval::new(16.0), Context::new());
     /// Plasticity::default().learn_from(&retrieval, input, &mut memory, &mut context)?;
     /// assert_eq!(memory.to_rows(), [0.9, 0.2, 0.0, 1.0]);

@@ -1,5 +1,5 @@
-//! Where patterns or values are: in rows of elements or of sixteen-bit numbers, or in bytes that
-//! are only read.
+//! Where patterns or values are: in rows of elements or of sixteen-bit numbers, or in bytes: the
+//! caller's, or those of a file.
 
 use half::{bf16, f16};
 
@@ -93,7 +93,7 @@ impl<E: bytemuck::Pod> Grid<E> {
     }
 }
 
-/// Bytes that are only read: rows at any stride.
+/// Bytes of rows at any stride.
 #[derive(Debug, Clone)]
 pub(crate) struct ByteStore {
     pub bytes: Bytes,

@@ -37,7 +37,7 @@ pub struct Context<T> {
     /// What is recalled and learned from in one call, and its similarities.
     pub(crate) recall: Recall<T>,
     pub(crate) kept: Vec<T>,
-    /// `None` while a call has it, and before the first.
+    /// `None` during a call, which takes it, and before the first call.
     pub(crate) work: Option<Box<Work<T>>>,
     /// A copy of probes that are replaced by what is recalled from them.
     pub(crate) probes: Vec<T>,
@@ -120,10 +120,11 @@ impl<T: Element> Context<T> {
     }
 
     /// A flag by which another thread ends calls: once it is true, a call returns
-    /// [`Error::Stopped`] before its next recall. A recall that has begun runs to its end.
+    /// [`Error::Stopped`] before its next recall or gradient. A recall that has begun runs to its
+    /// end. [`top_k`](crate::top_k) and [`similarities`](crate::similarities) do not read the flag.
     ///
-    /// `settle` has updated the probes as often as it could then, `Growth::grow` has stored the
-    /// probes before and has not counted their usage; other calls have changed nothing.
+    /// `settle` has then made some of its updates. `Growth::grow` has stored some probes, and has
+    /// not counted their usage. No other call has changed a memory. Outputs may have been written.
     ///
     /// ```
     /// # use hopfield_kernels::{Context, Error, Memory, Retrieval, Settled, Stop};
@@ -142,7 +143,7 @@ impl<T: Element> Context<T> {
         self.stop = stop;
     }
 
-    /// An error once the call is to end.
+    /// `Error::Stopped` once the flag is true.
     pub(crate) fn go_on(&self) -> Result<()> {
         match &self.stop {
             Some(stop) if stop.load(Ordering::Relaxed) => Err(Error::Stopped),

@@ -34,11 +34,12 @@ pub struct Heads<T> {
 }
 
 impl<T: Element> Heads<T> {
-    /// One head for each β, each with as many columns of the patterns.
+    /// One head for each β. The columns of the patterns are divided evenly among the heads.
     ///
     /// # Errors
     /// [`Error::Empty`](crate::Error::Empty) without a head or without patterns,
-    /// [`Error::Shape`](crate::Error::Shape) unless every head has as many columns.
+    /// [`Error::Shape`](crate::Error::Shape) unless the number of columns is a multiple of the
+    /// number of heads.
     pub fn split(patterns: MatRef<'_, T>, betas: &[T]) -> Result<Self> {
         if betas.is_empty() {
             return Err(crate::error::Error::Empty { operand: "heads" });
@@ -75,7 +76,8 @@ impl<T: Element> Heads<T> {
     /// D) into `retrieved` (B x the sum of all D, or E of heads with values).
     ///
     /// # Errors
-    /// As for [`Retrieval::run`]. Nothing has been written then.
+    /// As for [`Retrieval::run`]. Nothing has been written then, but for
+    /// [`Error::Stopped`](crate::Error::Stopped).
     pub fn run(
         &self,
         retrieval: &Retrieval<'_, T>,

@@ -43,7 +43,8 @@ use crate::simd::Element;
 use crate::similarity::Similarity;
 use crate::similarity::scoring::Scoring;
 
-/// How to recall: the inverse temperature and which patterns take part.
+/// How to recall: the inverse temperature, the similarity, the separation, biases, masks and
+/// screening.
 ///
 /// For B probes X (B x D) and N patterns M (N x D), every row of X̂ = softmax(β X Mᵀ) M (Ramsauer
 /// et al. 2020, arXiv 2008.02217, eq. 3). The B x N weights are never stored unless asked for.
@@ -96,7 +97,7 @@ pub struct Retrieval<'k, T> {
 }
 
 impl<'k, T: Element> Retrieval<'k, T> {
-    /// With inverse temperature `beta`, which has to be finite and above 0: calls check it.
+    /// A recall with inverse temperature `beta`. Calls check that it is finite and above 0.
     pub fn new(beta: T) -> Self {
         Self {
             beta,
@@ -115,29 +116,27 @@ impl<'k, T: Element> Retrieval<'k, T> {
     }
 
     /// Recalls from the patterns multiplied by `gain`: similarities, retrieved probes and energies
-    /// are those of `gain M`, which is never formed. (ngc-learn's `resist_scale`.) Values beside the
-    /// patterns are not multiplied.
-    ///
-    /// The gain has to be finite and above 0: calls check it.
+    /// are those of `gain M`, which is never formed. (ngc-learn's `resist_scale`.) Values beside
+    /// the patterns are not multiplied. Calls check that the gain is finite and above 0.
     #[must_use]
     pub fn with_gain(self, gain: T) -> Self {
         Self { gain, ..self }
     }
 
-    /// Recalls from those of the N patterns alone that have `true`. The weight of the others is
+    /// Recalls from the patterns whose entry of `keep` (N) is true. The weights of the others are
     /// exactly 0, whatever they hold.
     #[must_use]
     pub fn with_mask(self, keep: &'k [bool]) -> Self {
         Self { keep: Some(keep), ..self }
     }
 
-    /// Recalls the patterns that are similar in another way than by the dot product.
+    /// Sets the similarity. The default is the dot product.
     #[must_use]
     pub fn with_similarity(self, similarity: Similarity) -> Self {
         Self { similarity, ..self }
     }
 
-    /// Recalls with other weights than those of a softmax.
+    /// Sets the separation. The default is softmax.
     #[must_use]
     pub fn with_separation(self, separation: Separation) -> Self {
         Self { separation, ..self }
@@ -377,6 +376,7 @@ impl<'k, T: Element> Retrieval<'k, T> {
     ) -> Result<()> {
         recall.forget();
         self.check(probes, memory, &outputs)?;
+        context.go_on()?;
         recall.reserve(probes.rows(), memory.dim())?;
         let wanted = outputs.retrieved.take();
         let retrieved = Some(recall.retrieved_mut(memory.dim()));

@@ -1,5 +1,5 @@
-//! A recall as a whole: the scoring that its similarity needs, the driver that its separation takes,
-//! and statistics if they are wanted.
+//! A recall as a whole: the scoring that its similarity needs, the driver that its separation
+//! takes, and statistics if they are wanted.
 
 use crate::driver::compiled;
 use crate::driver::outputs::Outputs;

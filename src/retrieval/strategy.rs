@@ -1,17 +1,17 @@
 //! The two strategies of softmax recall, and which of them a probe takes.
 //!
-//! *Streaming* weighs every pattern as its score is computed, relative to the highest score so far
-//! (see `driver::forward`). *Peaked* computes the scores first and weighs those patterns alone that
-//! are within reach of the highest one (see `driver::sparse`): the codes of a memory save it most
-//! of the scores, and without codes it saves most of the projection.
+//! *Streaming* turns scores into weights block by block, relative to the highest score so far (see
+//! `driver::forward`). *Peaked* computes the scores first, and then weights for scores within the
+//! width of the softmax below the highest (see `driver::sparse`). Codes then save most of the
+//! scores; without codes, most of the projection is saved.
 //!
-//! The two round differently. Which one a probe takes therefore depends on the probe, the memory, β,
-//! biases and masks alone: not on codes, the batch, threads, the level, or earlier calls.
+//! The two round differently. Which one a probe takes therefore depends on the probe, the memory,
+//! β, biases and masks alone: not on codes, the batch, threads, the level, or earlier calls.
 //!
 //! ```text
 //! few or short patterns, or a probe that is bounded       streaming
-//! S patterns at a fixed stride, of which more than 1/8    streaming
-//!   have scores within reach of that of a pattern of
+//! more than 1/8 of S patterns at a fixed stride score     streaming
+//!   within the width below the score of a pattern of
 //!   usual norm in the direction of the probe
 //! otherwise                                               peaked
 //! ```

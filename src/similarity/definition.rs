@@ -1,5 +1,5 @@
-//! What a similarity is to the drivers, to updates and to gradients: each is a file with an
-//! implementation of [`Definition`].
+//! The interface of a similarity to drivers, updates and gradients. Each similarity is a file with
+//! an implementation of [`Definition`].
 
 use crate::similarity::accumulate::Sums;
 use crate::similarity::scoring::Shape;
@@ -22,7 +22,8 @@ pub(crate) trait Definition: Sync {
         None
     }
 
-    /// The update under which the energy falls, for weights that are a distribution or are not.
+    /// The update T(x), for weights that are a distribution or are not: see
+    /// [`Similarity`](crate::Similarity), which tells whether the energy falls under it.
     fn update(&self, is_distribution: bool) -> ProbeUpdate;
 
     /// s(x, m), in double precision.
@@ -41,14 +42,14 @@ pub(crate) trait Definition: Sync {
         false
     }
 
-    /// The similarity of a probe and the pattern that is in its direction, given ‖x‖² and ‖m‖²: what
-    /// a probe that resembles a pattern can be expected to reach.
+    /// The similarity of a probe with a pattern in its direction, given ‖x‖² and ‖m‖². A probe that
+    /// resembles a pattern can be expected to reach it.
     fn best(&self, _: f64, _: f64) -> f64 {
         0.0
     }
 }
 
-/// What products become a similarity by, from squared norms.
+/// How products and squared norms give a similarity.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Norms {
     /// A factor for each probe and for each pattern.
@@ -88,7 +89,7 @@ impl Pulled {
     }
 }
 
-/// What becomes of the weights and of their sum of patterns.
+/// How the update T(x) follows from the memory weights p.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProbeUpdate {
     /// Σ p m
@@ -97,7 +98,7 @@ pub(crate) enum ProbeUpdate {
     Mean,
     /// Σ p m, at norm 1; x where that is 0.
     Sphere,
-    /// The same of the patterns at norm 1.
+    /// Σ p m / ‖m‖, at norm 1; x where that is 0.
     UnitSphere,
     /// Σ w m / Σ w with w = p / ‖x - m‖; x where some x = m.
     Weiszfeld,

@@ -3,6 +3,7 @@
 //!
 //! | module | contains |
 //! | --- | --- |
+//! | [`definition`] | what a similarity is to drivers, updates and gradients; one file for each |
 //! | [`accumulate`] | one step of a sum over d: products, squared or absolute differences |
 //! | [`scoring`] | from sums to scores: norms, roots, biases and masks |
 
@@ -20,13 +21,13 @@ use definition::Definition;
 
 /// How alike a probe x and a pattern m are: larger is more alike.
 ///
-/// With each comes an update T(x) under which the energy falls, whatever the separation (the
+/// With each but the two reciprocals comes an update T(x) under which the energy falls (the
 /// majorisation behind Ramsauer et al. 2020, theorems 1 and 2, behind the mean shift and behind
 /// Weiszfeld's algorithm). p are the memory weights:
 ///
 /// | similarity | s(x, m) | T(x) |
 /// | --- | --- | --- |
-/// | [`Dot`](Self::Dot) | x · m | Σ p m |
+/// | [`Dot`](Self::Dot) | x · m | Σ p m; at norm 1 under powers and polynomials |
 /// | [`Cosine`](Self::Cosine) | x · m / (‖x‖ ‖m‖) | Σ p m / ‖m‖, at norm 1 |
 /// | [`NegHalfSquaredL2`](Self::NegHalfSquaredL2) | -½ ‖x - m‖² | Σ p m / Σ p |
 /// | [`NegL2`](Self::NegL2) | -‖x - m‖ | Σ w m / Σ w with w = p / ‖x - m‖; x where x = m has a weight |

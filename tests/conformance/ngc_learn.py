@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-DIGITS = HERE.parents[1] / "examples" / "data" / "digits.npy"
+DIGITS = HERE.parents[1] / "examples" / "recall" / "data" / "digits.npy"
 
 # The number that ngc-learn keeps in `rule_fx`.
 RULES = {"contrastive": 1, "delta": 2}

@@ -283,3 +283,24 @@ fn heads_are_recalls_of_columns() {
     }
     assert!(Heads::split(patterns, &[1.0, 2.0]).is_err());
 }
+
+/// Probes of ones and patterns of zeros: all patterns have the same weight, and the retrieved
+/// probes are 0. The patterns are so many that two streams of them learn together, from
+/// similarities that are kept.
+#[test]
+fn two_streams_learn_from_a_few_probes() {
+    let (patterns, dim) = ((32 << 10) + 1, 64);
+    for probes in 1..=5 {
+        let mut memory = Memory::<f32>::zeros(patterns, dim).unwrap();
+        let (ones, mut retrieved) = (vec![1.0; probes * dim], vec![0.0; probes * dim]);
+        let plasticity = Plasticity::default();
+        let eta = plasticity.update.eta;
+        let x = MatRef::new(&ones, probes, dim).unwrap();
+        let to = MatMut::new(&mut retrieved, probes, dim).unwrap();
+        let (how, context) = (Retrieval::new(1.0), &mut Context::new());
+        plasticity.recall_and_learn(&how, x, to, &mut memory, context).unwrap();
+        let (rows, expected) = (memory.to_rows(), eta / patterns as f32);
+        assert!(rows.iter().all(|&x| x == rows[0]), "{probes}");
+        assert!((rows[0] / expected - 1.0).abs() < 1e-6, "{probes}: {}", rows[0]);
+    }
+}

@@ -4,8 +4,8 @@ use super::{Fact, Found, Kind, Sparse, Supports, entropy};
 use crate::simd::Element;
 
 impl<T: Element> Sparse<'_, T> {
-    /// Weighs the candidates of one probe by a separation that weighs every score by itself, and
-    /// appends those that have a weight: what `solve_row` does, in fewer passes.
+    /// Solves for the weights of one probe where each is a function of its own score, and appends
+    /// its support: what `solve_row` does, with fewer loops over the candidates.
     pub(super) fn solve_elementwise(
         &self,
         found: Found<'_, T>,

@@ -7,7 +7,7 @@
 //!     for each probe:
 //!         t = β scores of its candidates, in f64
 //!         weights = separation(t)                # sums run over the support, by index
-//!         support += (index, weight) where weight > 0
+//!         support += (index, weight) where weight != 0
 //! ```
 //!
 //! The projection of the support is that of given weights (see `source`): a pattern without a
@@ -326,7 +326,7 @@ impl<T: Element> Sparse<'_, T> {
         }
     }
 
-    /// Weighs the candidates of one probe, and appends those that have a weight.
+    /// Solves for the weights of the candidates of one probe, and appends its support.
     fn solve_row(
         &self,
         found: Found<'_, T>,

@@ -1,5 +1,5 @@
-//! Separations as the dense loop nest uses them: the scores of a tile become weights, block by block
-//! of patterns.
+//! Separations as the dense loop nest uses them: the scores of a tile become weights, block by
+//! block of patterns.
 //!
 //! | separation | input | weights |
 //! | --- | --- | --- |

@@ -125,8 +125,8 @@ impl<'a, T: Element> Gradients<'a, T> {
     }
 }
 
-/// Gradients while they are added up: those with a row for each pattern or a column for each are
-/// where they are wanted, the others in double precision.
+/// Gradients while they are added up. Gradients of patterns, values and biases are added in place,
+/// the others in double precision.
 pub(crate) struct Sums<'g, T> {
     pub probes: Vec<f64>,
     pub patterns: Option<MatMut<'g, T>>,
@@ -183,8 +183,8 @@ impl<T: Element> Retrieval<'_, T> {
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`] as
-    /// for [`run`](Self::run), and for a gain that is not 1 or no step. Nothing has been written
-    /// then.
+    /// for [`run`](Self::run) and for a gain that is not 1, [`Error::Count`] for no step. Nothing
+    /// has been written then.
     pub fn backward(
         &self,
         probes: MatRef<'_, T>,

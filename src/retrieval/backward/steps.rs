@@ -16,9 +16,9 @@ use crate::retrieval::work::Work;
 use crate::retrieval::{Context, Retrieval};
 use crate::simd::Element;
 
-/// Most products with the Jacobian, and the residual that ends them, relative to the gradient.
+/// Most products with the Jacobian.
 const MOST_PRODUCTS: usize = 1000;
-/// So many steps that are no smaller than those before end an iteration that is nearly exact.
+/// An iteration that is nearly exact ends after this many steps without a new smallest one.
 const IDLE: usize = 8;
 
 impl<T: Element> Retrieval<'_, T> {
@@ -91,7 +91,7 @@ impl<T: Element> Retrieval<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// As for [`backward`](Self::backward), and [`Error::Parameter`] for more than one step.
+    /// As for [`backward`](Self::backward), and [`Error::Count`] for more than one step.
     pub fn backward_settled(
         &self,
         probes: MatRef<'_, T>,
@@ -155,7 +155,7 @@ impl<T: Element> Call<'_, T> {
     }
 }
 
-/// Roundings of `T`, relative to 1.
+/// The residual at which an iteration ends, relative to the gradient: a few roundings of `T`.
 fn accuracy<T: Element>() -> f64 {
     4.0 * (-f64::from(T::DIGITS)).exp2()
 }

@@ -72,12 +72,12 @@ fn all_patterns_masked() {
 #[test]
 fn splits_that_are_masked_leave_the_others_as_they_are() {
     for level in levels::all() {
-        masked_shards(level, 0.05);
-        masked_shards(level, 0.3);
+        masked_splits(level, 0.05);
+        masked_splits(level, 0.3);
     }
 }
 
-fn masked_shards(level: Level, beta: f64) {
+fn masked_splits(level: Level, beta: f64) {
     const SPLIT: usize = 1024;
     let (batch, dim) = (2, 256);
     let mut case = Case::<f32>::random((batch, dim, 4 * SPLIT), Kind::Uniform, beta, 4);
