@@ -54,8 +54,8 @@ impl<E: Send> Cut for Columns<MatMut<'_, E>> {
     }
 }
 
-/// Both parts of a struct whose listed fields are cut at the same element. `rest` are the others,
-/// which both parts have.
+/// Cuts the listed fields of a struct at the same element, and returns both structs. Other fields
+/// are taken from `rest`.
 macro_rules! cut_fields {
     ($of:expr, $at:expr, { $($field:ident),* $(,)? } $(, ..$rest:expr)?) => {{
         $(let $field = $crate::driver::divide::Cut::cut($of.$field, $at);)*

@@ -67,15 +67,15 @@ impl<T: Element> Energies<T> {
         if row_sum == 0.0 || row_sum.is_nan() {
             return row_sum;
         }
-        let (mut entropy_sum, mut mass) = (state.entropy_sum.to_f64(), 1.0);
+        let (mut entropy_sum, mut sum_p) = (state.entropy_sum.to_f64(), 1.0);
         if self.null > 0.0 {
             // The pattern of zeros has a score of 0.
             let t = -state.shift.to_f64() * self.beta * self.gain * std::f64::consts::LOG2_E;
             let weight = self.null * t.exp2();
             entropy_sum -= if weight == 0.0 { 0.0 } else { weight * t };
-            mass -= weight / row_sum;
+            sum_p -= weight / row_sum;
         }
-        (mass * row_sum.ln() - std::f64::consts::LN_2 * entropy_sum / row_sum).max(0.0)
+        (sum_p * row_sum.ln() - std::f64::consts::LN_2 * entropy_sum / row_sum).max(0.0)
     }
 
     /// ln Σ_n exp(β s_n)

@@ -1,8 +1,8 @@
 //! The rows of one block, unpacked as they are needed.
 //!
-//! Padded rows are read in place, and none of this costs them anything. Of others, a block of
-//! scores needs all rows, but a projection may need few: these alone are read, which matters where
-//! they come from a file.
+//! Padded rows are read in place at no cost. Other rows are unpacked to scratch: all of them for a
+//! block of scores, but only the listed ones for a projection. This matters where rows come from a
+//! file.
 
 use crate::matrix::MatRef;
 use crate::memory::padded_stride;

@@ -45,8 +45,9 @@ impl<T: Element> Lists<'_, T> {
         }
     }
 
-    /// Raises the bounds to those of other lists of the same probes, or to what `raise` makes of
-    /// these: a pattern that some of the patterns rule out is ruled out by all of them.
+    /// Raises the bounds to those in `others`, the lists of the same probes from other patterns, or
+    /// to the bounds that `raise` finds from the candidates there. A bound that some patterns imply
+    /// holds for all patterns.
     pub fn raise_bounds(&mut self, others: &Lists<'_, T>, raise: Option<&Raise<'_, T>>) {
         let (scores, heads) = (others.scores.as_ref(), others.heads.as_ref());
         for b in 0..heads.rows() {
@@ -62,7 +63,7 @@ impl<T: Element> Lists<'_, T> {
     }
 }
 
-/// They are cut into those of some probes ...
+/// Cut by probes.
 impl<T: Element> Cut for Lists<'_, T> {
     fn cut(self, at: usize) -> (Self, Self) {
         let (heads, heads_) = self.heads.cut(at);
@@ -76,7 +77,7 @@ impl<T: Element> Cut for Lists<'_, T> {
     }
 }
 
-/// ... or into those of some splits.
+/// Cut by splits.
 impl<T: Element> Cut for Columns<Lists<'_, T>> {
     fn cut(self, at: usize) -> (Self, Self) {
         let Lists { heads, scores, indices, threshold } = self.0;

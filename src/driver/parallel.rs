@@ -99,7 +99,7 @@ pub(crate) fn both(threads: usize, first: impl FnOnce() + Send, second: impl FnO
         return;
     }
     #[cfg(not(feature = "rayon"))]
-    debug_assert_eq!(threads, 1, "there is none to be had");
+    debug_assert_eq!(threads, 1, "threads need the feature `rayon`");
     first();
     second();
 }

@@ -10,8 +10,8 @@ use crate::matrix::MatMut;
 use crate::matrix::ranges::product;
 use crate::simd::Element;
 
-/// Projects sparse weights on the values of a job, if these are padded rows; returns whether they
-/// are.
+/// Projects sparse weights on the values of a recall if these are padded rows. Returns whether they
+/// are; otherwise nothing is written.
 pub(crate) fn project<T: Element>(
     shared: &Shared<'_, T>,
     rows: SparseRows<'_, T>,

@@ -13,7 +13,7 @@ use crate::matrix::ranges::product;
 use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
 
-/// Divides a job into tasks and runs them.
+/// Divides a recall into tasks and runs them.
 ///
 /// If the probes are many, each task recalls some of them from all of the patterns. If they are
 /// few, each task recalls all of them from one split. The splits are merged in the same order

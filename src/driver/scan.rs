@@ -191,7 +191,7 @@ impl<'a, T: Element> Scan<'a, T> {
         let tasks = match (threads, by_probes) {
             (1, _) => 1,
             (_, true) => threads.min(batch.div_ceil(PROBE_TILE)),
-            // The more patterns a task screens, the less does it list.
+            // A task that screens more patterns finds a higher cut, and lists fewer of them.
             (_, false) if self.codes().is_some() => threads,
             (_, false) => splits,
         };
@@ -267,7 +267,7 @@ impl<T: Element> Task<'_, T> {
             threshold: lists.threshold,
         };
         screening.list(scratch);
-        // Of a tile's probes, nothing is packed.
+        // A tile has too few probes for packed panels to pay.
         let (mut lists, mut space) = (Columns(lists), ScanSpace { panels: &mut [], ..space });
         for patterns in self.splits() {
             let (Columns(mut split), others) = lists.cut(1);
@@ -289,7 +289,7 @@ impl<T: Element> Task<'_, T> {
             let (Columns(columns), rest) = per_pattern.cut(patterns.len());
             let (Columns(mut split), others) = lists.cut(1);
             (per_pattern, lists) = (rest, others);
-            // Twice, as the bound is soon as good as it gets.
+            // Twice is enough: later splits would hardly raise the bound.
             let raise = self.raise.filter(|_| done == 1 || done == 4);
             if let Some(before) = &before {
                 split.raise_bounds(before, raise);

@@ -19,7 +19,7 @@ pub(super) struct SplitScan<'a, T> {
     pub shared: &'a Shared<'a, T>,
     /// Padded.
     pub probes: MatRef<'a, T>,
-    /// Index of the first probe in the job.
+    /// Index of the first probe in the batch.
     pub first: usize,
     /// The split.
     pub patterns: Range<usize>,

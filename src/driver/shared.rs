@@ -15,7 +15,7 @@ use crate::simd::tile::PROBE_TILE;
 use crate::simd::{Element, Level};
 use crate::similarity::scoring::Scoring;
 
-/// The parameters that all tasks of a job share.
+/// The parameters that all tasks of a recall share.
 pub(crate) struct Shared<'a, T> {
     pub level: Level,
     pub plan: Plan,
@@ -24,7 +24,7 @@ pub(crate) struct Shared<'a, T> {
     pub values: Option<Rows<'a, T>>,
     /// From sums over d to scores; `None` if they are the same.
     pub scoring: Option<&'a Scoring<'a, T>>,
-    /// Index of the job's first probe in what the scoring has for each probe.
+    /// Index of the first of these probes in the rows that the scoring has for each probe.
     pub first: usize,
     /// A factor of the weight of each pattern in the projection.
     pub value_factors: Option<&'a [T]>,
@@ -44,12 +44,12 @@ pub(crate) struct Shared<'a, T> {
     pub probe_tile: usize,
     /// The patterns' codes, if they are to be screened.
     pub codes: Option<&'a CodeStore>,
-    /// For each probe of the first job, a pattern that may be its best.
+    /// For each probe of the whole batch, a pattern that may be its best.
     pub hints: Option<&'a [Option<usize>]>,
 }
 
 impl<'a, T: Element> Shared<'a, T> {
-    /// A job without a softmax.
+    /// A recall without a softmax.
     pub fn plain(separation: Streaming<T>, memory: &'a Memory<T>, level: Level) -> Self {
         Self {
             level,
@@ -83,18 +83,18 @@ impl<'a, T: Element> Shared<'a, T> {
         of(self.memory) + self.values.map_or(0, of)
     }
 
-    /// The same job for some of the probes.
+    /// The same for some of the probes.
     pub fn for_probes(&self, probes: Range<usize>) -> Self {
         Self { first: self.first + probes.start, ..*self }
     }
 
-    /// The scoring of some of the job's probes with some patterns.
+    /// The scoring of some of the probes with some patterns.
     pub fn scoring(&self, probes: Range<usize>, patterns: Range<usize>) -> Option<Scoring<'a, T>> {
         let probes = self.first + probes.start..self.first + probes.end;
         self.scoring.map(|scoring| scoring.of(probes).at(patterns))
     }
 
-    /// The job's input as the driver takes it: probes are copied to padded rows of scratch memory.
+    /// The input as the driver takes it: probes are copied to padded rows of scratch memory.
     pub fn padded<'s>(&self, input: Input<'s, T>, scratch: &'s mut [T]) -> Input<'s, T> {
         let Input::Probes(probes) = input else { return input };
         let Plan { cols, stride, .. } = self.plan;

@@ -45,7 +45,7 @@ pub struct Small<'a, T> {
 }
 
 impl<T: Element> Kernel<T> for Small<'_, T> {
-    /// Whether the probe has been recalled: not at a level whose row strips have to be longer.
+    /// Whether the probe has been recalled. False at a level where strips of short rows do not pay.
     type Output = bool;
 
     #[inline(always)]

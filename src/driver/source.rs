@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::matrix::MatRef;
 use crate::simd::Element;
 
-/// Rows of weights of which most are 0: the others one after another, in ascending order of the
-/// pattern's index within each row.
+/// Sparse rows of weights: the weights that are not 0, row after row, and within a row in ascending
+/// order of the pattern's index.
 #[derive(Debug, Clone, Copy)]
 pub struct SparseRows<'a, T> {
     /// Where the weights of each row begin, and where those of the last row end.

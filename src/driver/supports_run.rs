@@ -14,8 +14,7 @@ use crate::memory::rows::Rows;
 use crate::simd::{Element, Level};
 use crate::similarity::accumulate::Sums;
 
-/// With at least this many entries for each probe and block, probes take the patterns block by
-/// block.
+/// With at least this many entries for each probe and block, patterns are read block by block.
 const DENSE: usize = 16;
 
 /// How to run: the level, the blocking and the threads.
@@ -124,7 +123,7 @@ pub(crate) struct PatternTerms<'a, T> {
     pub factors: &'a [Factors<T>],
 }
 
-/// Adds to the gradient of every pattern, or of every value, what its entries tell.
+/// Adds the terms of its entries to the gradient of every pattern, or of every value.
 pub(crate) fn pattern_slopes<T: Element>(
     how: How,
     columns: Columns<'_>,
@@ -135,7 +134,7 @@ pub(crate) fn pattern_slopes<T: Element>(
     let (count, cols) = (to.rows(), to.cols().next_multiple_of(T::LANES));
     let entries = columns.starts[count];
     let threads = how.threads::<T>(entries, cols);
-    // Pieces of about as many entries each.
+    // Tasks with about equally many entries.
     let starts = columns.starts;
     let pattern = move |task: usize| match task == threads {
         true => count,

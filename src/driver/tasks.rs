@@ -88,12 +88,12 @@ impl<T: Element> Shared<'_, T> {
     }
 }
 
-/// Some of a job's probes.
+/// Some of the probes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Batch<'a, T> {
     /// The probes, or their weights.
     pub input: Input<'a, T>,
-    /// Index of the first of them in the job.
+    /// Index of the first of them in the batch.
     pub first: usize,
 }
 
@@ -140,7 +140,7 @@ impl<T: Element> ProbeTask<'_, T> {
         }
         let (mut outputs, mut states) = (std::mem::take(outputs), states);
         let ProbeScratch { later, elements, list } = scratch;
-        // In whole tiles, as a tile of fewer probes loads just as many patterns.
+        // In full tiles: a tile with fewer probes loads the same patterns for less work.
         let tiles = rows.div_ceil(PROBE_TILE);
         for tiles in evenly(tiles, most.div_ceil(PROBE_TILE)) {
             let probes = tiles.start * PROBE_TILE..rows.min(tiles.end * PROBE_TILE);
@@ -203,7 +203,7 @@ pub(crate) struct SplitTask<'a, T> {
     pub patterns: Range<usize>,
     /// Padded probes, or weights.
     pub input: Input<'a, T>,
-    /// Index of the first probe in the job.
+    /// Index of the first probe in the batch.
     pub first: usize,
     /// Written.
     pub to: Partial<'a, T>,

@@ -91,7 +91,7 @@ struct TileRows<T> {
     stride: usize,
 }
 
-/// What the scores of `P` rows become weights by.
+/// How the scores of `P` rows become weights.
 struct Exponents<'a, T, const P: usize> {
     shifts: [T; P],
     scale: T,

@@ -26,7 +26,7 @@ pub(crate) fn scan<T: Element, S: Simd<T>>(
     }
     let keep = separation.keep;
     let lowest = simd.splat(T::NEG_INFINITY);
-    // Only sections that exist are initialised: filling all sixteen costs short blocks 1%.
+    // Only sections that exist are initialised: a block may be much shorter than sixteen sections.
     let mut highs = [const { MaybeUninit::uninit() }; MAX_BLOCK / SECTION];
     let (mut all, mut low) = (lowest, simd.splat(-T::NEG_INFINITY));
     for (start, to) in (0..row.len()).step_by(SECTION).zip(&mut highs) {

@@ -87,7 +87,7 @@ pub(crate) fn sums_from_memory<A: Accumulate, T: Element, S: Simd<T>>(
 /// that come from memory. They go to L2, as L1 would keep too few lines on their way.
 const FURTHER_BYTES: usize = 8 << 10;
 
-/// How many rows of `E`, which begin `stride` numbers apart, that is.
+/// `FURTHER_BYTES` in rows of `E` that begin `stride` numbers apart, rounded up.
 pub(crate) const fn further<E>(stride: usize) -> usize {
     FURTHER_BYTES.div_ceil(stride * size_of::<E>())
 }
@@ -200,8 +200,8 @@ impl<T: Element, R: RowOrder> Block<'_, T, R> {
         self.patterns.as_ptr().wrapping_add(row * self.patterns.forward_stride())
     }
 
-    /// One probe, which leaves registers for twice as many patterns, whose loads are what it waits
-    /// for. With `AHEAD`, rows are prefetched.
+    /// One probe, which is bound by the loads of the patterns. The registers hold a tile of twice
+    /// the patterns. With `AHEAD`, rows are prefetched.
     ///
     /// # Safety
     /// - There is one probe.

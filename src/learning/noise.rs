@@ -34,7 +34,7 @@ pub struct Noise<T> {
 }
 
 impl<T: Element> Noise<T> {
-    /// Of this deviation, at step 0 of a sequence.
+    /// Noise of standard deviation `sigma`, at step 0 of the sequence `seed`.
     pub fn new(sigma: T, seed: u64) -> Self {
         Self { sigma, seed, step: 0 }
     }

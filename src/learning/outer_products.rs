@@ -40,7 +40,7 @@ pub struct OuterProducts<'a, T> {
 }
 
 impl<'a, T: Element> OuterProducts<'a, T> {
-    /// Of the rows of P and Z.
+    /// The outer products of the rows of P (`weights`) and Z (`vectors`).
     pub fn new(weights: MatRef<'a, T>, vectors: MatRef<'a, T>) -> Self {
         Self { weights, vectors, delta: None }
     }

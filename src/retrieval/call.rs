@@ -58,10 +58,10 @@ impl<'a, T: Element> Call<'a, T> {
         let plan = Plan::new::<T>(memory.patterns(), memory.dim());
         let values = memory.value_rows().filter(|_| !retrieval.updates);
         let plan = retrieval.value_dim(memory).map_or(plan, |dim| plan.with_values::<T>(dim));
-        // Probes of a tile share their patterns, and 0 NaN is NaN: where patterns are masked for
-        // some probes alone and one is not finite, each probe has a tile to itself.
         let screens = retrieval.screening != Screening::Never && scoring.sums == Sums::Products;
-        let apart = (scoring.has_bias() || matches!(separation, Streaming::Given(_)))
+        // Probes of a tile share their patterns, and 0 NaN is NaN. Where some probes alone mask a
+        // pattern that is not finite, tiles therefore have one probe.
+        let one_by_one = (scoring.has_bias() || matches!(separation, Streaming::Given(_)))
             && !memory.is_finite();
         Shared {
             level,
@@ -78,7 +78,7 @@ impl<'a, T: Element> Call<'a, T> {
             scales_similarities: !retrieval.plain_similarities,
             sub_memory: None,
             quadratic: retrieval.is_quadratic(),
-            probe_tile: if apart { 1 } else { PROBE_TILE },
+            probe_tile: if one_by_one { 1 } else { PROBE_TILE },
             codes: memory.code_store().filter(|_| screens),
             hints: retrieval.hints,
         }

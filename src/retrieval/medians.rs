@@ -123,7 +123,7 @@ pub(crate) fn for_each_median<T: Element>(
 /// Elements with weights, and scratch to divide them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
-    /// Whether some weight may be negative, as those of powers are: sums do not rise then, and
+    /// Whether a weight may be negative, as under powers. Sums of weights then need not rise, and
     /// parts are sorted.
     signed: bool,
     all: Vec<Part>,
@@ -149,7 +149,8 @@ impl Parts {
         self.all.iter().map(|part| part.weight).sum()
     }
 
-    /// The least element at which the weights of no higher ones reach `amount`. Leaves parts out.
+    /// The least element at which the sum of the weights of elements up to it reaches `amount`.
+    /// Removes parts.
     pub fn reaching(&mut self, amount: f64) -> f64 {
         let Self { signed, all, lower, higher } = self;
         // The weight of what has been left out below.

@@ -60,8 +60,8 @@ impl<T: Element> Call<'_, T> {
         self.dense(outputs, scoring, &mut work.lse, context)
     }
 
-    /// Scores first, and then the weights of those within reach of the highest. Leaves the states
-    /// that a streaming recall would, up to roundings.
+    /// Computes all scores first, and then the weights of those within the width below the highest.
+    /// Leaves the states that a streaming recall would, up to roundings.
     fn peaked(
         &self,
         outputs: Outputs<'_, T>,
@@ -215,7 +215,7 @@ impl<T: Element> Gathered<T> {
     }
 }
 
-/// The state that tells the weights of a probe's support.
+/// The softmax state from which the weights of a probe's support follow.
 fn state_of<T: Element>(supports: &Supports<T>, b: usize) -> State<T> {
     let fact = &supports.facts[b];
     let range = supports.range(b);

@@ -98,7 +98,7 @@ pub(crate) fn combine<T: Element>(
     let outputs = Outputs { retrieved: Some(retrieved), ..Outputs::default() };
     let mut shared = Shared::plain(Streaming::GIVEN, memory, context.level()?);
     // The probes of a tile share the list of active patterns, and 0 NaN is NaN. If a pattern is not
-    // finite, each probe therefore has a tile of its own.
+    // finite, tiles therefore have one probe.
     if !memory.squared_norms().iter().all(|norm| norm.is_finite()) {
         shared.probe_tile = 1;
     }

@@ -42,7 +42,7 @@ pub enum Screening {
     /// has any. Which codes it has, and whether, changes no bit of a result.
     #[default]
     Auto,
-    /// Every pattern is scored, and weighed as its score is computed. Codes are not used.
+    /// Every pattern is scored, and weights are computed block by block. Codes are not used.
     Never,
     /// The scores of a softmax first, without the test, and codes if the memory has any.
     Always,

@@ -72,7 +72,7 @@ impl<T: Element> Stop<T> {
     }
 }
 
-/// Why a probe is updated no more.
+/// Why the updates of a probe have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
@@ -82,19 +82,18 @@ pub enum Status {
     Exact,
     /// It still moved when the largest number of updates was reached.
     MaxSteps,
-    /// It is not a number any more.
+    /// An element has become NaN or infinite.
     NotANumber,
 }
 
-/// How the probes of a [`Retrieval::settle`] have come to rest. Its memory is kept from one call to
-/// the next.
+/// The outcome of [`Retrieval::settle`] for each probe. Its allocations are reused by later calls.
 #[derive(Debug, Clone)]
 pub struct Settled<T> {
     steps: Vec<u32>,
     status: Vec<Status>,
     /// Energies, B to a step, where they are wanted.
     trace: Option<Vec<T>>,
-    /// Probes that still move: which, where they are, and where recall puts them.
+    /// The probes that still move: their indices, their elements, and their next elements.
     moving: Vec<usize>,
     states: Vec<T>,
     next: Vec<T>,
@@ -216,7 +215,7 @@ impl<T: Element> Settled<T> {
         Ok(())
     }
 
-    /// Appends the energies of the probes that move, and of the others those of before.
+    /// Appends an energy for each probe: the new one if it moves, otherwise its last one again.
     fn record(&mut self) {
         let Some(trace) = &mut self.trace else { return };
         let (batch, before) = (self.steps.len(), trace.len());

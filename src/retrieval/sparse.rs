@@ -1,5 +1,5 @@
 //! Recall from supports, the patterns that have a weight: the sparse driver, and the outputs that
-//! supports tell.
+//! are computed from supports.
 
 use crate::driver::blocking::Plan;
 use crate::driver::outputs::{Outputs, PerPattern};

@@ -1,8 +1,8 @@
-//! What the weights of a recall tell besides the retrieved probes.
+//! Statistics of the weights of a recall.
 //!
-//! The weights of a separation that leaves most patterns out are there after the recall. Those of a
-//! streamed softmax are kept as rows while it runs, and so are the similarities where the second
-//! highest is wanted, as long as the rows are not too large. Otherwise patterns are scored again.
+//! A sparse recall stores its weights as supports. A streamed softmax stores them as rows if they
+//! are wanted, and the similarities too if the second highest is wanted, unless the rows are too
+//! large. Then patterns are scored again.
 
 use crate::driver::outputs::{Outputs, PerPattern, Statistics};
 use crate::driver::scan::{Candidates, Scan};
@@ -22,7 +22,7 @@ use crate::simd::Element;
 use crate::similarity::definition::ProbeUpdate;
 use crate::similarity::scoring::{Scoring, least_unmasked};
 
-/// Most bytes of kept scores, and of each kind of kept rows.
+/// Most bytes of the lists of a scan, and of each matrix that is kept during the recall.
 const SCORE_BYTES: usize = 16 << 20;
 const ROW_BYTES: usize = 32 << 20;
 

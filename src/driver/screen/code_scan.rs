@@ -1,4 +1,5 @@
-//! The pass over the codes: bounds of all patterns, and the lists of those that reach a cut.
+//! The scan of the codes: bounds of all patterns, and a list of the patterns whose bounds are not
+//! below the cut.
 
 use std::ops::Range;
 
@@ -11,13 +12,13 @@ use crate::separation::candidates::Threshold;
 use crate::simd::Element;
 use crate::simd::integers::{IntegerKernel, Integers, PANEL};
 
-/// Bytes of codes that are passed by all probes of a task before the next: they stay in L2.
+/// Bytes of a block of codes. It stays in L2 while all probes of a task are multiplied with it.
 const BLOCK_BYTES: usize = 256 << 10;
 /// The list of a probe that wants the k highest is pruned when it has grown by this many, or to
 /// twice its size.
 const GROWN: usize = 512;
 
-/// The pass over the codes.
+/// The scan of the codes by the probes of one task.
 pub(crate) struct CodeScan<'a, T> {
     pub screening: &'a ScreenTask<'a, T>,
     pub scratch: &'a mut ScreenScratch<T>,
@@ -38,7 +39,7 @@ impl<T: Element> IntegerKernel for CodeScan<'_, T> {
         let most = (BLOCK_BYTES / store.panel_bytes()).clamp(4, 256) * PANEL;
         let mut start = patterns.start;
         while start < patterns.end {
-            // Blocks begin with whole panels; the first one may have patterns of others.
+            // Every block but the first begins with a whole panel.
             let end = ((start + most) / PANEL * PANEL).min(patterns.end);
             self.block(integers, start..end);
             start = end;
@@ -104,7 +105,8 @@ impl<T: Element> CodeScan<'_, T> {
             }
             for (lane, &bound) in bounds.iter().enumerate() {
                 let n = block.start + at * PANEL + lane;
-                // In `f64` the first cut is below all of `f32`, and so not above a masked bound.
+                // The first cut in `f64` rounds down to -∞ in `f32`, which a masked bound is not
+                // below: masked patterns are left out here.
                 if reaches(bound, cut) && screening.takes_part(n) {
                     list.indices.push(n as u32);
                     list.bounds.push(bound);

@@ -34,7 +34,7 @@ pub(crate) struct ScreenTask<'a, T> {
     pub store: &'a CodeStore,
     /// Padded.
     pub probes: MatRef<'a, T>,
-    /// Index of the first probe in the job.
+    /// Index of the first probe in the batch.
     pub first: usize,
     /// The splits' patterns.
     pub patterns: Range<usize>,
@@ -42,7 +42,7 @@ pub(crate) struct ScreenTask<'a, T> {
 }
 
 impl<T: Element> ScreenTask<'_, T> {
-    /// Scores the patterns that are thought to be the best ones first.
+    /// Scores the hinted patterns first: a high cut from the beginning keeps the lists short.
     pub fn take_hints(&self, scratch: &mut ScreenScratch<T>) {
         let Some(hints) = self.shared.hints else { return };
         if matches!(self.threshold, Threshold::KthWidth { k: 2.., .. }) {
@@ -94,7 +94,7 @@ impl<T: Element> ScreenTask<'_, T> {
     }
 
     /// Scores the `k` patterns with the highest bounds exactly, and raises the cut to the lowest of
-    /// their scores: that many patterns reach it.
+    /// their scores, which is a bound of the k-th highest from below.
     pub fn score_highest(&self, b: usize, k: usize, scratch: &mut ScreenScratch<T>) {
         let ScreenScratch { lists, indices, scored, order, .. } = scratch;
         let list = &lists[b];

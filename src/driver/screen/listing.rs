@@ -1,4 +1,4 @@
-//! The list of one probe: patterns with bounds that reach a cut, which rises.
+//! The list of one probe: the patterns whose bounds are not below a cut, which rises.
 
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ impl<T: Element> Listing<T> {
         &rest[..rest.partition_point(|&n| (n as usize) < patterns.end)]
     }
 
-    /// Raises the cut to what is within reach of a score that a pattern has.
+    /// Raises the cut to the least score that can have a weight once a pattern has `score`.
     pub fn raise(&mut self, score: T, threshold: Threshold<T>) {
         if score > self.highest {
             self.highest = score;

@@ -1,5 +1,5 @@
-//! Screening: a scan that reads the codes of the patterns, and the rows of those alone whose bound
-//! tells that they may have a weight.
+//! Screening: a scan that reads the codes of all patterns, and only the rows of patterns that may
+//! have a weight according to a bound of their score.
 //!
 //! ```text
 //! for each block of codes, each probe tile:              # the integers stay in L2
@@ -19,7 +19,7 @@
 //!    with none (see `memory::codes`).
 //! 2. The highest score so far is an exact one. A bound from below would be as wide as that from
 //!    above, and a new highest is found about log N times only.
-//! 3. Scores are computed after the pass over all codes. Early in the pass the cut is still low,
+//! 3. Scores are computed after the scan of all codes. Early in the scan the cut is still low,
 //!    and most patterns are listed.
 
 pub(super) mod code_scan;

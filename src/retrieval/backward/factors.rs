@@ -71,7 +71,7 @@ impl<T: Element> ProbeEntries<'_, T> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retrieved {
     pub update: ProbeUpdate,
-    /// By which weights are divided on the sphere.
+    /// The divisor of the weights on the sphere.
     pub most: f64,
 }
 
@@ -125,7 +125,7 @@ impl Retrieved {
         }
     }
 
-    /// By which patterns are scaled before they are summed.
+    /// The factor of a pattern in the sum, besides its weight.
     fn scale<T: Element>(&self, of: ProbeEntries<'_, T>, at: usize) -> f64 {
         if self.update == ProbeUpdate::UnitSphere { of.inverse_norm(at) } else { 1.0 }
     }

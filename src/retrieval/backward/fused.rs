@@ -15,8 +15,8 @@ use crate::simd::Element;
 use crate::similarity::Similarity;
 
 impl<T: Element> Call<'_, T> {
-    /// Whether the fused kernel has these gradients: those of a softmax of dot products, of
-    /// operands that are finite (0 times what is not would be NaN).
+    /// Whether the fused kernel computes these gradients: the recall is a softmax of dot products,
+    /// and all operands are finite (0 times an infinity or NaN is NaN).
     pub(super) fn is_fused(&self, upstream: Upstream<'_, T>) -> bool {
         let finite = |rows: MatRef<'_, T>| rows.iter().flatten().all(|x| x.is_finite());
         self.retrieval.streams()

@@ -283,8 +283,8 @@ impl<T: Element> Part<'_, T> {
         fact.terms = pull_similarity(of, dt, factors);
     }
 
-    /// Every feature of what is retrieved is that of one pattern, or the probe's own: weights have
-    /// no influence. Overwrites dX.
+    /// Under medians, every feature of x̂ is an element of one pattern or of the probe, and weights
+    /// have no gradient. Overwrites dX.
     fn pull_medians(&self, first: usize, sums: &mut Sums<'_, T>) {
         let (memory, dim) = (self.call.memory, self.call.memory.dim());
         let mut scratch = MedianScratch::default();
@@ -310,7 +310,7 @@ impl<T: Element> Part<'_, T> {
         }
     }
 
-    /// dX, as far as it is one of slopes.
+    /// The part of dX that is a sum of slopes.
     fn pull_probes(&self, scratch: &mut SupportScratch<T>) -> Result<()> {
         let (entries, memory) = (self.entries(), self.call.memory);
         let (batch, cols) = (entries.probes(), padded_cols::<T>(memory.dim()));
@@ -410,7 +410,7 @@ impl<T: Element> Part<'_, T> {
             }
             let to = &mut sums.probes[(first + b) * dim..][..dim];
             match self.update == ProbeUpdate::Median {
-                // What the medians have left of the probe's own features is there.
+                // `pull_medians` has written the gradient of the probe's own elements.
                 true => to.iter_mut().zip(&dx).for_each(|(to, dx)| *to += dx),
                 false => to.copy_from_slice(&dx),
             }
