@@ -17,7 +17,7 @@ use std::ops::Range;
 use crate::driver::blocking::{blocks, scores_stride};
 use crate::kernel::axpy::{Ahead, Combine, combine};
 use crate::kernel::rank1;
-use crate::kernel::rank1::{Outer, Step};
+use crate::kernel::rank1::{Outer, Rates};
 use crate::kernel::score::{chunks, sums};
 use crate::kernel::softmax::memory_weights;
 use crate::matrix::ranges::evenly;
@@ -254,7 +254,7 @@ impl<T: Element> RowScratch<'_, T> {
                     .expect("scratch has room for these rows"),
                 norms: &mut self.norms[..block.len()],
                 delta: None,
-                step: Step { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
+                rates: Rates { share: T::ONE, rate: T::ONE, decay: T::ZERO, l1: T::ZERO },
                 plain: true,
                 list: &mut *self.list,
                 ahead: 0,

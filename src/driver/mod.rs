@@ -16,7 +16,7 @@
 //! | [`backward`], [`backward_run`] | gradients of softmax recall, block by block of patterns |
 //! | [`supports`], [`supports_run`] | gradients where most patterns have no weight |
 //! | [`update`] | learning, block by block of patterns |
-//! | [`source`] | the input of a recall: probes, or weights that are given |
+//! | [`input`] | the input of a recall: probes, or weights that are given |
 //! | [`outputs`], [`energy`] | the results of a recall |
 //! | [`divide`], [`parallel`] | the ranges of what tasks share, and threads |
 //! | [`scratch`] | scratch memory |
@@ -31,6 +31,7 @@ pub(crate) mod divide;
 pub(crate) mod energy;
 mod finish;
 mod forward;
+pub(crate) mod input;
 mod lines;
 pub(crate) mod listed;
 pub(crate) mod lists;
@@ -47,7 +48,6 @@ pub(crate) mod scratch;
 pub(crate) mod screen;
 pub(crate) mod shared;
 pub(crate) mod small;
-pub(crate) mod source;
 pub(crate) mod sparse;
 pub(crate) mod streaming;
 pub(crate) mod supports;

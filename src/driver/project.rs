@@ -4,7 +4,7 @@
 //! index, and the splits in order.
 
 use crate::driver::blocking::Plan;
-use crate::driver::source::SparseRows;
+use crate::driver::input::SparseRows;
 use crate::matrix::{MatMut, MatRef};
 use crate::simd::tail::vectors_of;
 use crate::simd::tile::for_each_strip;

@@ -2,10 +2,10 @@
 
 use crate::driver::compiled;
 use crate::driver::divide::{for_each_task, ranges};
+use crate::driver::input::SparseRows;
 use crate::driver::parallel::Parallelism;
 use crate::driver::project::Project;
 use crate::driver::shared::Shared;
-use crate::driver::source::SparseRows;
 use crate::matrix::MatMut;
 use crate::matrix::ranges::product;
 use crate::simd::Element;

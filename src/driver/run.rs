@@ -2,11 +2,11 @@
 
 use crate::driver::divide::{Columns, for_each_task, ranges, shares};
 use crate::driver::forward::TileScratch;
+use crate::driver::input::Input;
 use crate::driver::outputs::Outputs;
 use crate::driver::parallel::Parallelism;
 use crate::driver::scratch::{Scratch, take};
 use crate::driver::shared::Shared;
-use crate::driver::source::Input;
 use crate::driver::tasks::{Batch, Partial, ProbeScratch, ProbeTask, SplitTask};
 use crate::error::Result;
 use crate::matrix::ranges::product;

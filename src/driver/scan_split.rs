@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::driver::compiled;
 use crate::driver::forward::{Forward, TileScratch};
+use crate::driver::input::Input;
 use crate::driver::lists::Lists;
 use crate::driver::outputs::PerPattern;
 use crate::driver::shared::Shared;
-use crate::driver::source::Input;
 use crate::driver::streaming::Streaming;
 use crate::matrix::MatRef;
 use crate::separation::state::State;

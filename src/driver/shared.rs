@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::driver::blocking::Plan;
 use crate::driver::energy::SubMemory;
+use crate::driver::input::Input;
 use crate::driver::scratch::pad;
-use crate::driver::source::Input;
 use crate::driver::streaming::Streaming;
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;

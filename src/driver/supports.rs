@@ -235,7 +235,7 @@ impl<T: Element> Strips<'_, T> {
 
 /// The entries of some patterns: for each, the probes in whose support it is, in ascending order.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Columns<'a> {
+pub(crate) struct PatternEntries<'a> {
     /// Where the entries of each pattern begin, and where those of the last one end.
     pub starts: &'a [usize],
     pub probes: &'a [u32],
@@ -243,7 +243,7 @@ pub(crate) struct Columns<'a> {
     pub places: &'a [u32],
 }
 
-impl<'a> Columns<'a> {
+impl<'a> PatternEntries<'a> {
     /// The entries of some of the patterns.
     pub fn of(self, patterns: Range<usize>) -> Self {
         Self { starts: &self.starts[patterns.start..=patterns.end], ..self }
@@ -261,7 +261,7 @@ pub struct PatternSlopes<'a, T> {
     /// The patterns, if their gradients are wanted and not those of values.
     pub(crate) patterns: Option<Rows<'a, T>>,
     pub(crate) slopes: Slopes,
-    pub(crate) columns: Columns<'a>,
+    pub(crate) columns: PatternEntries<'a>,
     pub(crate) factors: &'a [Factors<T>],
     /// X, padded.
     pub(crate) probes: MatRef<'a, T>,

@@ -5,7 +5,7 @@ use crate::driver::compiled;
 use crate::driver::divide::{for_each_task, ranges, shares};
 use crate::driver::parallel::Parallelism;
 use crate::driver::supports::{
-    Blocks, Columns, Entries, EntrySums, Factors, PatternSlopes, ProbeSlopes, Slopes,
+    Blocks, Entries, EntrySums, Factors, PatternEntries, PatternSlopes, ProbeSlopes, Slopes,
 };
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
@@ -126,7 +126,7 @@ pub(crate) struct PatternTerms<'a, T> {
 /// Adds the terms of its entries to the gradient of every pattern, or of every value.
 pub(crate) fn pattern_slopes<T: Element>(
     how: How,
-    columns: Columns<'_>,
+    columns: PatternEntries<'_>,
     terms: PatternTerms<'_, T>,
     to: MatMut<'_, T>,
     scratch: &mut Aligned<T>,
@@ -169,15 +169,15 @@ fn room<T: Element>(scratch: &mut Aligned<T>, count: usize) -> &mut [T] {
 
 /// The entries of every pattern, in memory that is kept.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ColumnStore {
+pub(crate) struct PatternEntryStore {
     starts: Vec<usize>,
     probes: Vec<u32>,
     places: Vec<u32>,
 }
 
-impl ColumnStore {
+impl PatternEntryStore {
     /// Sorts entries by their patterns, those of a pattern by their probes.
-    pub fn sort(&mut self, entries: Entries<'_>, patterns: usize) -> Columns<'_> {
+    pub fn sort(&mut self, entries: Entries<'_>, patterns: usize) -> PatternEntries<'_> {
         let Self { starts, probes, places } = self;
         starts.clear();
         starts.resize(patterns + 1, 0);
@@ -199,6 +199,6 @@ impl ColumnStore {
                 (probes[*to], places[*to]) = (b as u32, place as u32);
             }
         }
-        Columns { starts, probes, places }
+        PatternEntries { starts, probes, places }
     }
 }

@@ -14,9 +14,9 @@ use std::ops::Range;
 
 use crate::driver::blocking::{blocks, scores_stride};
 use crate::driver::divide::{Cut, Views, cut_fields, ranges, shares};
-use crate::driver::source::SparseRows;
+use crate::driver::input::SparseRows;
 use crate::kernel::rank1;
-use crate::kernel::rank1::{FEW_PROBES, Outer, Step};
+use crate::kernel::rank1::{FEW_PROBES, Outer, Rates};
 use crate::kernel::score::{chunks, sums};
 use crate::kernel::softmax::{mask, memory_weights};
 use crate::matrix::ranges::evenly;
@@ -72,7 +72,7 @@ pub struct Drift<'a> {
 
 /// What patterns learn from, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Given<'a, T> {
+pub struct LearningOperands<'a, T> {
     /// The weights of the first rows of Z, and those of the rows after them.
     pub sources: [Option<Source<'a, T>>; 2],
     /// Which patterns take part; `None` means all.
@@ -82,7 +82,7 @@ pub struct Given<'a, T> {
     /// What bounds how far each pattern moves, if that is wanted.
     pub drift: Option<Drift<'a>>,
     /// The factors of the update.
-    pub step: Step<T>,
+    pub rates: Rates<T>,
     /// Whether no factor of 0 is multiplied by a value that is not finite (see [`Outer::plain`]).
     pub plain: bool,
     /// Most patterns in a block.
@@ -93,7 +93,7 @@ pub struct Given<'a, T> {
     pub streams: bool,
 }
 
-impl<T: Element> Given<'_, T> {
+impl<T: Element> LearningOperands<'_, T> {
     /// The same for some of the patterns.
     #[inline(always)]
     pub fn of(self, patterns: Range<usize>) -> Self {
@@ -106,7 +106,7 @@ impl<T: Element> Given<'_, T> {
 }
 
 /// The patterns that learn, and what changes with them.
-pub struct Rows<'a, T> {
+pub struct LearningRows<'a, T> {
     /// M: padded when the kernel runs. `learning` first copies rows without padding to scratch.
     pub patterns: MatMut<'a, T>,
     /// The patterns' squared norms; updated with them.
@@ -117,7 +117,7 @@ pub struct Rows<'a, T> {
     pub moved: Option<&'a mut [f32]>,
 }
 
-impl<T: Element> Cut for Rows<'_, T> {
+impl<T: Element> Cut for LearningRows<'_, T> {
     #[inline(always)]
     fn cut(self, at: usize) -> (Self, Self) {
         cut_fields!(self, at, { patterns, norms, delta, moved })
@@ -127,8 +127,8 @@ impl<T: Element> Cut for Rows<'_, T> {
 /// An update of some of the patterns, block by block: weights, then outer products. Weights that
 /// are not given are stored for a block at a time only, and each pattern is read and written once.
 pub struct Learn<'a, T> {
-    pub given: Given<'a, T>,
-    pub rows: Rows<'a, T>,
+    pub given: LearningOperands<'a, T>,
+    pub rows: LearningRows<'a, T>,
     /// Scratch for the weights of two blocks: rows `scores_stride` elements apart, one for each row
     /// of Z, with a column for each pattern.
     pub weights: &'a mut [T],
@@ -203,7 +203,7 @@ impl Drift<'_> {
         self,
         weights: MatRef<'_, T>,
         squared_norms: &[T],
-        step: Step<T>,
+        rates: Rates<T>,
         moved: &mut [f32],
     ) {
         moved.fill(0.0);
@@ -212,8 +212,8 @@ impl Drift<'_> {
                 *moved += (weight.to_f64() as f32).abs() * length;
             }
         }
-        let rate = (step.rate.to_f64() * step.share.to_f64()).abs();
-        let (decay, l1) = (step.decay.to_f64().abs(), f64::from(self.l1));
+        let rate = (rates.rate.to_f64() * rates.share.to_f64()).abs();
+        let (decay, l1) = (rates.decay.to_f64().abs(), f64::from(self.l1));
         let changes = decay != 0.0 || l1 != 0.0;
         let roundings = (self.lengths.len() + 8) as f64 * f64::from(f32::EPSILON);
         for (moved, square) in moved.iter_mut().zip(squared_norms) {
@@ -286,7 +286,7 @@ impl<'a, T: Element> Learn<'a, T> {
         });
         if let (Some(drift), Some(moved)) = (self.given.drift, &mut self.rows.moved) {
             let norms = &self.rows.norms[block.clone()];
-            drift.bound(weights, norms, self.given.step, &mut moved[block.clone()]);
+            drift.bound(weights, norms, self.given.rates, &mut moved[block.clone()]);
         }
         Outer {
             weights,
@@ -294,7 +294,7 @@ impl<'a, T: Element> Learn<'a, T> {
             patterns: self.rows.patterns.rows_mut(block.clone()),
             norms: &mut self.rows.norms[block.clone()],
             delta: self.rows.delta.as_mut().map(|delta| delta.rows_mut(block)),
-            step: self.given.step,
+            rates: self.given.rates,
             plain: self.given.plain,
             list: &mut *self.list,
             ahead: if self.given.prefetches { cols } else { 0 },

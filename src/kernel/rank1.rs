@@ -34,9 +34,9 @@ use crate::simd::{Element, Simd};
 /// The largest number of probes for which patterns are updated one by one.
 pub(crate) const FEW_PROBES: usize = 4;
 
-/// The factors of an update.
+/// The rates of a batch of outer products.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step<T> {
+pub struct Rates<T> {
     /// 1 / B: ΔM is the sum of outer products times this.
     pub share: T,
     /// η
@@ -96,7 +96,7 @@ pub(crate) struct Outer<'a, T> {
     /// ΔM (not padded), if asked for.
     pub delta: Option<MatMut<'a, T>>,
     /// The factors.
-    pub step: Step<T>,
+    pub rates: Rates<T>,
     /// Whether no factor of 0 is multiplied by a number that is not finite: the rate is not 0, Z is
     /// finite, and M is finite if λ = 0 and λ₁ ≠ 0.
     pub plain: bool,
@@ -133,7 +133,7 @@ impl<'a, T: Element> Outer<'a, T> {
     /// The kind of decay that the factors ask for.
     #[inline(always)]
     fn decay(&self) -> Decay {
-        match (self.step.decay != T::ZERO, self.step.l1 != T::ZERO) {
+        match (self.rates.decay != T::ZERO, self.rates.l1 != T::ZERO) {
             (false, false) => Decay::None,
             (true, false) => Decay::Proportional,
             (_, true) => Decay::Both,
@@ -260,7 +260,7 @@ impl<'a, T: Element> Outer<'a, T> {
         let stride = self.patterns.stride();
         let rows: [usize; P] = std::array::from_fn(|i| tile[i] as usize);
         let patterns = self.patterns.as_mut_ptr();
-        let Step { share, rate, decay, l1 } = self.step;
+        let Rates { share, rate, decay, l1 } = self.rates;
         // SAFETY: by the preconditions of `tile`,
         // - every `n` is a row of M, a column of the weights and, if there is ΔM, a row of it;
         // - M and Z have the columns `d..d + G * LANES`, and the weights a row for each row of Z;

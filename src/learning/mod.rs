@@ -299,7 +299,7 @@ impl<T: Element> Plasticity<T> {
         self.check()?;
         let (batch, patterns) = (probes.rows(), memory.patterns());
         let mut recall = std::mem::take(&mut context.recall);
-        let mut kept = std::mem::take(&mut context.kept);
+        let mut kept = std::mem::take(&mut context.similarities);
         let retrieved = Some(retrieved);
         let result = (|| {
             let plan = Plan::new::<T>(patterns, memory.dim());
@@ -316,7 +316,7 @@ impl<T: Element> Plasticity<T> {
             let scores = Positive::Scores(MatRef::new(&kept, batch, patterns)?);
             self.apply(&recall, scores, None, memory, context)
         })();
-        (context.recall, context.kept) = (recall, kept);
+        (context.recall, context.similarities) = (recall, kept);
         result
     }
 

@@ -5,10 +5,10 @@ use crate::builder::setters;
 use crate::driver::blocking::{Plan, UpdatePlan, blocks, scores_stride};
 use crate::driver::divide::{Cut, for_each_task, ranges, shares};
 use crate::driver::scratch::pad;
-use crate::driver::update::{Drift, Given, Learn, Rows, Source};
+use crate::driver::update::{Drift, Learn, LearningOperands, LearningRows, Source};
 use crate::error::{Error, Result};
 use crate::kernel::norms::Finite;
-use crate::kernel::rank1::Step;
+use crate::kernel::rank1::Rates;
 use crate::matrix::check::expect_shape;
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
@@ -173,7 +173,7 @@ impl<T: Element> Batch<'_, T> {
         let (patterns, norms) = memory.learning_rows()?;
         // Rows without padding are copied to scratch and back, a block at a time.
         let room = if patterns.cols() == plan.cols { 0 } else { block * plan.stride };
-        let step = Step {
+        let rates = Rates {
             share: T::ONE / T::from_f64(self.batch as f64),
             rate: factors.eta,
             decay: factors.reg_lambda,
@@ -182,12 +182,12 @@ impl<T: Element> Batch<'_, T> {
         let prefetches = plan.prefetches::<T>(rows);
         let keep = self.keep;
         let moving = Drift { lengths: &drift.lengths, l1: l1 as f32 };
-        let given = Given {
+        let given = LearningOperands {
             sources,
             keep,
             vectors,
             drift: has_codes.then_some(moving),
-            step,
+            rates,
             plain,
             block,
             prefetches,
@@ -200,7 +200,7 @@ impl<T: Element> Batch<'_, T> {
         // `reserve` has made room for this, so it fits into `usize`.
         let (elements, unpacked) = context.memory.elements.split_at_mut(weights as usize);
         let views = (
-            ranges(Rows { patterns, norms, delta, moved }, first),
+            ranges(LearningRows { patterns, norms, delta, moved }, first),
             shares(elements, weights as usize / tasks),
             shares(&mut context.memory.list[..tasks * list], list),
             shares(&mut unpacked[..tasks * room], room),
@@ -228,13 +228,13 @@ fn learn_unpacked<T: Element>(
     Learn { given, mut rows, weights, list }: Learn<'_, T>,
     scratch: &mut [T],
 ) {
-    let given = Given { streams: false, ..given };
+    let given = LearningOperands { streams: false, ..given };
     for block in blocks::<T>(rows.patterns.rows(), given.block) {
         let (mut now, rest) = rows.cut(block.len());
         rows = rest;
         pad(now.patterns.as_ref(), scratch, plan.stride);
         let padded = MatMut::with_stride(&mut *scratch, block.len(), plan.cols, plan.stride);
-        let padded = Rows {
+        let padded = LearningRows {
             patterns: padded.expect("scratch has room for a block"),
             norms: now.norms,
             delta: now.delta,

@@ -36,7 +36,7 @@ pub struct Context<T> {
     pub(crate) learning: Scratch<T>,
     /// What is recalled and learned from in one call, and its similarities.
     pub(crate) recall: Recall<T>,
-    pub(crate) kept: Vec<T>,
+    pub(crate) similarities: Vec<T>,
     /// `None` during a call, which takes it, and before the first call.
     pub(crate) work: Option<Box<Work<T>>>,
     /// A copy of probes that are replaced by what is recalled from them.
@@ -63,7 +63,7 @@ impl<T: Element> Context<T> {
             memory: Scratch::default(),
             learning: Scratch::default(),
             recall: Recall::new(),
-            kept: Vec::new(),
+            similarities: Vec::new(),
             work: None,
             probes: Vec::new(),
             choice: Choice::default(),

@@ -1,10 +1,10 @@
 //! Recall by the online softmax: the dense driver.
 
 use crate::driver::energy::SubMemory;
+use crate::driver::input::Input;
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
 use crate::driver::scratch::grow;
-use crate::driver::source::Input;
 use crate::driver::streaming::Streaming;
 use crate::error::Result;
 use crate::matrix::MatMut;

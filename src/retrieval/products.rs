@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
+use crate::driver::input::Input;
 use crate::driver::outputs::Outputs;
 use crate::driver::run::run;
 use crate::driver::shared::Shared;
-use crate::driver::source::Input;
 use crate::driver::streaming::Streaming;
 use crate::error::{Error, Result};
 use crate::matrix::check::expect_shape;

@@ -1,8 +1,8 @@
 //! The record of a recall, for learning.
 
 use crate::driver::blocking::Plan;
+use crate::driver::input::SparseRows;
 use crate::driver::scratch::{grow, pad};
-use crate::driver::source::SparseRows;
 use crate::driver::sparse::OwnedRows;
 use crate::error::{Error, Result};
 use crate::matrix::ranges::product;

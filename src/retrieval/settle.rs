@@ -102,17 +102,17 @@ pub struct Settled<T> {
     /// of them.
     best: Vec<Option<usize>>,
     hints: Vec<Option<usize>>,
-    rows: Rows<T>,
+    rows: GatheredMasks<T>,
 }
 
 /// The biases and masks of the probes that still move.
 #[derive(Debug, Clone)]
-struct Rows<T> {
+struct GatheredMasks<T> {
     biases: Vec<T>,
     masks: Vec<bool>,
 }
 
-impl<T: Element> Rows<T> {
+impl<T: Element> GatheredMasks<T> {
     /// The retrieval for these probes alone, if it has something for each probe.
     fn gather<'r>(
         &'r mut self,
@@ -156,7 +156,7 @@ impl<T: Element> Settled<T> {
             energies: Vec::new(),
             best: Vec::new(),
             hints: Vec::new(),
-            rows: Rows { biases: Vec::new(), masks: Vec::new() },
+            rows: GatheredMasks { biases: Vec::new(), masks: Vec::new() },
         }
     }
 

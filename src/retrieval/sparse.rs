@@ -2,10 +2,10 @@
 //! are computed from supports.
 
 use crate::driver::blocking::Plan;
+use crate::driver::input::{Input, SparseRows};
 use crate::driver::outputs::{Outputs, PerPattern};
 use crate::driver::project_run::project;
 use crate::driver::run::run;
-use crate::driver::source::{Input, SparseRows};
 use crate::driver::sparse::{Kind, Sparse, SparseScratch, Supports};
 use crate::driver::streaming::Streaming;
 use crate::error::Result;

@@ -4,10 +4,10 @@
 //! are wanted, and the similarities too if the second highest is wanted, unless the rows are too
 //! large. Then patterns are scored again.
 
+use crate::driver::input::Input;
 use crate::driver::outputs::{Outputs, PerPattern, Statistics};
 use crate::driver::scan::{Candidates, Scan};
 use crate::driver::scratch::grow;
-use crate::driver::source::Input;
 use crate::driver::sparse::{Kind, Supports};
 use crate::driver::streaming::Streaming;
 use crate::error::Result;
@@ -303,7 +303,7 @@ fn seconds<T: Element>(
     for start in (0..second.len()).step_by(chunk) {
         let probes = start..second.len().min(start + chunk);
         let shared = shared.for_probes(probes.clone());
-        let (lists, scratch) = work.sparse.kept();
+        let (lists, scratch) = work.sparse.scan_scratch();
         let scan = Scan {
             shared: &shared,
             probes: call.probes.subrows(probes.clone()),

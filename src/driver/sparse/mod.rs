@@ -10,7 +10,7 @@
 //!         support += (index, weight) where weight != 0
 //! ```
 //!
-//! The projection of the support is that of given weights (see `source`): a pattern without a
+//! The projection of the support is that of given weights (see `streaming`): a pattern without a
 //! weight is not read again. Weights are a function of the probe and the memory alone, whatever
 //! candidates were kept besides the support.
 
@@ -115,7 +115,7 @@ impl<T> Default for SparseScratch<T> {
 
 impl<T: Element> SparseScratch<T> {
     /// Lists and scratch for another scan.
-    pub fn kept(&mut self) -> (&mut ListStore<T>, &mut ScanScratch<T>) {
+    pub fn scan_scratch(&mut self) -> (&mut ListStore<T>, &mut ScanScratch<T>) {
         (&mut self.full, &mut self.scan)
     }
 }

@@ -1,6 +1,6 @@
 //! The supports of some probes: the patterns that have a weight.
 
-use crate::driver::source::SparseRows;
+use crate::driver::input::SparseRows;
 use crate::simd::Element;
 
 /// Most entries of supports that room is made for in advance.

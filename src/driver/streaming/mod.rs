@@ -15,8 +15,8 @@ mod given;
 mod softmax;
 mod unweighted;
 
+use crate::driver::input::Input;
 use crate::driver::score_tile::{Rescale, ScoreTile};
-use crate::driver::source::Input;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::{Element, Simd};
 

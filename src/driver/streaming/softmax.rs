@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::StreamingSeparation;
+use crate::driver::input::Input;
 use crate::driver::score_tile::{Rescale, ScoreTile};
-use crate::driver::source::Input;
 use crate::kernel::exp_tile::ExpTile;
 use crate::kernel::norms::squared_norm;
 use crate::kernel::scan_tile::scan;

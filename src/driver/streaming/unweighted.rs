@@ -1,8 +1,8 @@
 //! Scores alone.
 
 use super::StreamingSeparation;
+use crate::driver::input::Input;
 use crate::driver::score_tile::{Rescale, ScoreTile};
-use crate::driver::source::Input;
 use crate::separation::state::{SoftmaxParams, State};
 use crate::simd::{Element, Simd};
 

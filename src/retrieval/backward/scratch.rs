@@ -1,7 +1,7 @@
 //! What gradients over supports keep from call to call.
 
 use crate::driver::supports::Factors;
-use crate::driver::supports_run::ColumnStore;
+use crate::driver::supports_run::PatternEntryStore;
 use crate::memory::Aligned;
 use crate::retrieval::backward::factors::Terms;
 
@@ -20,7 +20,7 @@ pub(crate) struct SupportScratch<T> {
     /// dX, padded.
     pub d_probes: Vec<T>,
     pub facts: Vec<Fact>,
-    pub columns: ColumnStore,
+    pub columns: PatternEntryStore,
     pub rows: Aligned<T>,
 }
 
@@ -35,7 +35,7 @@ impl<T> Default for SupportScratch<T> {
             dt: Vec::new(),
             d_probes: Vec::new(),
             facts: Vec::new(),
-            columns: ColumnStore::default(),
+            columns: PatternEntryStore::default(),
             rows: Aligned::new(0),
         }
     }

@@ -45,7 +45,7 @@ const PRODUCTS: accumulate::Sums = accumulate::Sums::Products;
 const ENTRIES_OF_A_TASK: u64 = 128;
 
 /// Some probes whose supports have been found, and what their gradients come from.
-struct Part<'c, T> {
+struct Chunk<'c, T> {
     call: &'c Call<'c, T>,
     how: How,
     separation: &'c dyn RowSeparation,
@@ -82,7 +82,7 @@ impl<T: Element> Call<'_, T> {
             let values = self.memory.value_rows().filter(|_| !retrieval.updates);
             let update = if values.is_some() { ProbeUpdate::Sum } else { retrieval.probe_update() };
             retrieval.separation_of_rows(patterns, |separation| {
-                let some = Part {
+                let some = Chunk {
                     call: &call,
                     how,
                     separation,
@@ -91,7 +91,7 @@ impl<T: Element> Call<'_, T> {
                     update,
                     values,
                 };
-                some.pull(Whole { call: self, first: start }, sums, &mut scratch)
+                some.pull(Batch { call: self, first: start }, sums, &mut scratch)
             })?;
         }
         work.supports = scratch;
@@ -108,12 +108,12 @@ struct Filled<'a, T> {
 
 /// The call that some probes are a part of, and the index of the first.
 #[derive(Clone, Copy)]
-struct Whole<'a, T> {
+struct Batch<'a, T> {
     call: &'a Call<'a, T>,
     first: usize,
 }
 
-impl<T: Element> Part<'_, T> {
+impl<T: Element> Chunk<'_, T> {
     fn entries(&self) -> Entries<'_> {
         let rows = self.supports.rows();
         Entries { starts: rows.starts, indices: rows.indices }
@@ -122,7 +122,7 @@ impl<T: Element> Part<'_, T> {
     /// Adds all gradients.
     fn pull(
         &self,
-        whole: Whole<'_, T>,
+        whole: Batch<'_, T>,
         sums: &mut Sums<'_, T>,
         scratch: &mut SupportScratch<T>,
     ) -> Result<()> {
@@ -381,7 +381,7 @@ impl<T: Element> Part<'_, T> {
     /// dX and dβ, and what the energy has besides the potential.
     fn finish(
         &self,
-        Whole { call: whole, first }: Whole<'_, T>,
+        Batch { call: whole, first }: Batch<'_, T>,
         scratch: &SupportScratch<T>,
         sums: &mut Sums<'_, T>,
     ) {
