@@ -307,8 +307,8 @@ def entmax_cases() -> Iterator[Case]:
                 f"{name}, {batch} x {dim} x {count:,}",
                 {
                     "PyTorch": lambda f=function, x=of_x, m=of_m: f(0.1 * x @ m.T, dim=-1) @ m,
-                    "this package": lambda s=few, x=x, m=memory: m.retrieve(x, 0.1, separation=s),
-                    "with codes": lambda s=few, x=x, m=coded: m.retrieve(x, 0.1, separation=s),
+                    "this package": lambda s=few, x=x, m=memory: m.recall(x, 0.1, separation=s),
+                    "with codes": lambda s=few, x=x, m=coded: m.recall(x, 0.1, separation=s),
                 },
                 10.0,
             )
