@@ -289,7 +289,7 @@ def torch_cases() -> Iterator[Case]:
 
 
 def entmax_cases() -> Iterator[Case]:
-    """Sparse weights, beside PyTorch with the package entmax. A few patterns in a hundred have one."""
+    """Sparse weights, beside PyTorch with the package entmax."""
     import entmax
     import torch
 

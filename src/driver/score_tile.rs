@@ -1,5 +1,5 @@
-//! A score tile, one probe tile against one block of patterns: its scores, and the projection of the
-//! weights that a separation makes of them (see `streaming`).
+//! A score tile, one probe tile against one block of patterns: its scores, and the projection of
+//! the weights that a separation makes of them (see `streaming`).
 
 use std::ops::Range;
 

@@ -89,8 +89,8 @@ pub(crate) struct Blocks<'a, T> {
 }
 
 impl<T: Element> Blocks<'_, T> {
-    /// Calls `each` for up to `MAX_BLOCK` entries of one probe at a time, with the probe, the places
-    /// of the entries, the rows, and the list of the rows of these entries.
+    /// Calls `each` for up to `MAX_BLOCK` entries of one probe at a time, with the probe, the
+    /// places of the entries, the rows, and the list of the rows of these entries.
     #[inline(always)]
     fn each<S: Simd<T>>(
         &mut self,

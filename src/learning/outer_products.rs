@@ -160,9 +160,9 @@ impl<T: Element> Batch<'_, T> {
         let UpdatePlan { tasks, block, streams } = plan.update::<T>(rows.max(1), threads);
         // A task may work on two blocks at a time.
         let weights = product([tasks, 2, rows, scores_stride::<T>(block)]);
-        let most = product([tasks, block, plan.stride]);
-        let elements =
-            weights.saturating_add(if memory.rows().padded().is_some() { 0 } else { most });
+        // Rows without padding are copied to scratch and back, a block at a time.
+        let room = if memory.rows().padded().is_some() { 0 } else { block * plan.stride };
+        let elements = weights.saturating_add(product([tasks, room]));
         context.memory.reserve(elements, 0, product([tasks, 2, list_len(block)]))?;
         let mut drift = std::mem::take(&mut context.drift);
         let has_codes = memory.codes().is_some();
@@ -171,8 +171,6 @@ impl<T: Element> Batch<'_, T> {
         }
         let l1 = factors.l1_lambda.to_f64().abs() * (memory.dim() as f64).sqrt() * (1.0 + 1e-6);
         let (patterns, norms) = memory.learning_rows()?;
-        // Rows without padding are copied to scratch and back, a block at a time.
-        let room = if patterns.cols() == plan.cols { 0 } else { block * plan.stride };
         let rates = Rates {
             share: T::ONE / T::from_f64(self.batch as f64),
             rate: factors.eta,

@@ -154,9 +154,9 @@ impl<T> Deref for Borrowed<'_, T> {
 /// Patterns that are read and learn where they are: rows that the caller owns, at any stride that
 /// keeps them apart.
 ///
-/// If a row is whole vectors, or padded to that with zeros ([`padded`](Self::padded)), kernels write
-/// it where it is. Others are copied to scratch and back when they learn, a block at a time. What is
-/// learned is the same bits as in a [`Memory`].
+/// If a row is whole vectors, or padded to that with zeros ([`padded`](Self::padded)), kernels
+/// write it where it is. Others are copied to scratch and back when they learn, a block at a time.
+/// They learn the same bits as a [`Memory`].
 ///
 /// ```
 /// use hopfield_kernels::{BorrowedMut, Context, MatRef, Update};
@@ -256,7 +256,8 @@ fn check_apart<T: Element>(rows: MatRef<'_, T>, patterns: usize, dim: usize) -> 
     }
     let (found, least) = (rows.stride(), rows.cols() as isize);
     if patterns > 1 && found < least {
-        let (operand, expected) = ("patterns", "rows that lie apart with their padding");
+        let (operand, expected) =
+            ("patterns", "rows that lie apart, with their padding if there is any");
         return Err(Error::Stride { operand, expected, found });
     }
     Ok(())

@@ -97,8 +97,8 @@ impl Similarity {
             Self::NegHalfSquaredL2 => &neg_half_squared_l2::NegHalfSquaredL2,
             Self::NegL2 => &neg_l2::NegL2,
             Self::NegL1 => &neg_l1::NegL1,
-            Self::UhnReciprocalSquaredL2 => &uhn_reciprocal::UhnReciprocalSquaredL2,
-            Self::UhnReciprocalL1 => &uhn_reciprocal::UhnReciprocalL1,
+            Self::UhnReciprocalSquaredL2 => &uhn_reciprocal::UhnReciprocal::SQUARED_L2,
+            Self::UhnReciprocalL1 => &uhn_reciprocal::UhnReciprocal::L1,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Learning from any recall, growth, and heads, against plain sums.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hopfield_kernels::{
-    Context, Event, Growth, GrowthInput, Heads, MatMut, MatRef, Memory, Outputs, Plasticity,
+    Context, Error, Event, Growth, GrowthInput, Heads, MatMut, MatRef, Memory, Outputs, Plasticity,
     Recall, Retrieval, Separation, Similarity, UpdateRule, Usage, WhenFull,
 };
 
@@ -303,4 +306,29 @@ fn two_streams_learn_from_a_few_probes() {
         assert!(rows.iter().all(|&x| x == rows[0]), "{probes}");
         assert!((rows[0] / expected - 1.0).abs() < 1e-6, "{probes}: {}", rows[0]);
     }
+}
+
+/// Once the flag of a context is set, a recall that is kept and what learns from one refuse to
+/// begin, and change nothing.
+#[test]
+fn a_stopped_context_recalls_and_learns_nothing() {
+    let mut memory = Memory::from([[1.0, 0.0], [0.0, 1.0]]);
+    let (flag, mut context) = (Arc::new(AtomicBool::new(false)), Context::new());
+    context.set_stop(Some(flag.clone()));
+    let (how, plasticity, mut recall) =
+        (Retrieval::new(16.0), Plasticity::default(), Recall::new());
+    let probes = MatRef::new(&[0.9, 0.2], 1, 2).unwrap();
+    how.recall(probes, &memory, Outputs::new(), &mut recall, &mut context).unwrap();
+    flag.store(true, Ordering::Relaxed);
+    let refused = how.recall(probes, &memory, Outputs::new(), &mut recall, &mut context);
+    assert_eq!(refused, Err(Error::Stopped));
+    let mut retrieved = [7.0; 2];
+    let to = MatMut::new(&mut retrieved, 1, 2).unwrap();
+    let refused = plasticity.recall_and_learn(&how, probes, to, &mut memory, &mut context);
+    assert_eq!(refused, Err(Error::Stopped));
+    assert_eq!((memory.to_rows(), retrieved), (vec![1.0, 0.0, 0.0, 1.0], [7.0; 2]));
+    flag.store(false, Ordering::Relaxed);
+    how.recall(probes, &memory, Outputs::new(), &mut recall, &mut context).unwrap();
+    plasticity.learn(&recall, &mut memory, None, &mut context).unwrap();
+    assert!(memory.pattern(0)[1] > 0.19);
 }

@@ -1,4 +1,4 @@
-//! Codes that have nothing to do with their patterns, and true bounds of what they leave: for tests.
+//! Codes that have nothing to do with their patterns, with true bounds of the remainders: for tests.
 
 use super::{CodeStore, Format};
 use crate::memory::Memory;

@@ -23,9 +23,9 @@
 //!
 //! None allocates but for a copy of the scores, which a thread keeps (α > 2, k-subsets, top k).
 //!
-//! Rows come in through [`separate`], [`value`], [`pull`] and [`incline`], which deal with masks, NaN,
-//! infinity and empty rows. Behind them, a member meets rows of which at least one score takes part
-//! and none is NaN or +∞. Scores of -∞ remain, because taking them out would need memory; they
+//! Rows come in through [`separate`], [`value`], [`pull`] and [`incline`], which deal with masks,
+//! NaN, infinity and empty rows. Behind them, a member gets rows of which at least one score takes
+//! part and none is NaN or +∞. Scores of -∞ remain, because taking them out would need memory; they
 //! are below every threshold, and the few members without one look for them with [`takes_part`].
 
 pub(crate) mod clipped;
