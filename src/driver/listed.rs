@@ -12,12 +12,18 @@ use crate::simd::{Element, Level};
 const AT_ONCE: usize = 16;
 
 /// Scores of listed patterns, in memory that is kept.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scored<T> {
     /// One for each entry of the list, and a vector more.
     pub scores: Vec<T>,
     /// Patterns that are not stored as padded rows.
     rows: Vec<T>,
+}
+
+impl<T> Default for Scored<T> {
+    fn default() -> Self {
+        Self { scores: Vec::new(), rows: Vec::new() }
+    }
 }
 
 impl<T: Element> Scored<T> {

@@ -205,6 +205,23 @@ impl<'a, T: Element> Outputs<'a, T> {
         }
     }
 
+    /// The same outputs but for statistics, for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> Outputs<'_, T> {
+        let Self { retrieved, similarities, memory_weights, .. } = self;
+        Outputs {
+            retrieved: retrieved.as_mut().map(MatMut::reborrow),
+            similarities: similarities.as_mut().map(MatMut::reborrow),
+            memory_weights: memory_weights.as_mut().map(MatMut::reborrow),
+            lse: self.lse.as_deref_mut(),
+            energy: self.energy.as_deref_mut(),
+            entropy: self.entropy.as_deref_mut(),
+            best: self.best.as_deref_mut(),
+            best_weight: self.best_weight.as_deref_mut(),
+            support: self.support.as_deref_mut(),
+            ..Outputs::default()
+        }
+    }
+
     /// The outputs that are written for every pattern. That of the memory weights holds the scores
     /// until these become weights.
     pub(crate) fn per_pattern(&mut self) -> PerPattern<'_, T> {

@@ -9,13 +9,15 @@ use crate::driver::update::DriftScratch;
 use crate::error::{Error, Result};
 use crate::retrieval::Recall;
 use crate::retrieval::screening::Counters;
-use crate::retrieval::work::{Choice, Work};
+use crate::retrieval::work::Work;
 use crate::simd::{Element, Level};
 
 /// Scratch memory and the choices of how to run, for any number of calls.
 ///
 /// The first call with some shapes allocates what it needs; later ones with the same or smaller
-/// shapes allocate nothing.
+/// shapes allocate nothing. No result depends on earlier calls. Their time may: a recall that can
+/// be computed in two ways begins with the one that the last recall of its kind took (see
+/// [`Screening`](crate::Screening)).
 ///
 /// ```
 /// use hopfield_kernels::{Level, Parallelism, Context};
@@ -41,8 +43,6 @@ pub struct Context<T> {
     pub(crate) work: Option<Box<Work<T>>>,
     /// A copy of probes that are replaced by what is recalled from them.
     pub(crate) probes: Vec<T>,
-    /// The strategy of each probe.
-    pub(crate) choice: Choice<T>,
     pub(crate) counters: Counters,
     pub(crate) drift: DriftScratch,
     stop: Option<Arc<AtomicBool>>,
@@ -66,7 +66,6 @@ impl<T: Element> Context<T> {
             similarities: Vec::new(),
             work: None,
             probes: Vec::new(),
-            choice: Choice::default(),
             counters: Counters::default(),
             drift: DriftScratch::default(),
             stop: None,

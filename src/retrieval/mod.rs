@@ -7,6 +7,7 @@ mod context;
 mod dense;
 mod energies;
 mod factors;
+mod gathered;
 mod heads;
 mod medians;
 mod peaked;

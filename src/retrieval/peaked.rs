@@ -1,15 +1,34 @@
 //! Softmax recall by the strategy of each probe.
+//!
+//! ```text
+//! choose(probes)                            # streaming, or perhaps peaked: see `strategy`
+//! if most of the latter are expected to be streamed:
+//!     stream all probes
+//! scan the scores of those that may still be peaked; solve and project those that are
+//! stream the others, unless they have been streamed
+//! ```
+//!
+//! A probe that may be peaked is tried in one way first, and then in the other if its highest score
+//! asks for that. The first way is the one that most such probes took in the last recall, if that
+//! was alike. It changes the time alone.
 
 use crate::driver::outputs::Outputs;
-use crate::driver::sparse::{Kind, Supports};
+use crate::driver::sparse::{Kind, LeavesOut, Supports};
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::call::Call;
-use crate::retrieval::work::{Gathered, Work};
+use crate::retrieval::gathered::Gathered;
+use crate::retrieval::strategy::Sample;
+use crate::retrieval::work::{Alike, Strategy, Work};
 use crate::retrieval::{Context, Retrieval};
 use crate::separation::state::State;
 use crate::simd::Element;
-use crate::similarity::scoring::Scoring;
+use crate::simd::tile::PROBE_TILE;
+use crate::similarity::scoring::{Scoring, least_unmasked};
+
+/// If at least this many probes may be peaked and nothing else tells which way to try first, a few
+/// are scored to find out.
+const MANY: usize = 4 * PROBE_TILE;
 
 impl<T: Element> Call<'_, T> {
     /// Recalls by the driver that the separation takes.
@@ -21,43 +40,9 @@ impl<T: Element> Call<'_, T> {
         context: &mut Context<T>,
     ) -> Result<()> {
         match self.retrieval.streams() {
-            true => self.softmax(outputs, scoring, work, context),
-            false => self.sparse(outputs, scoring, work, context),
+            true => Softmax { call: self, scoring, outputs, work, context }.run(),
+            false => self.sparse(outputs, scoring, work, context, &mut |_, _| false),
         }
-    }
-
-    /// By a softmax.
-    pub fn softmax(
-        &self,
-        outputs: Outputs<'_, T>,
-        scoring: &Scoring<'_, T>,
-        work: &mut Work<T>,
-        context: &mut Context<T>,
-    ) -> Result<()> {
-        let level = context.level()?;
-        self.choose(scoring, level, &mut context.choice)?;
-        let (batch, peaked) = (self.probes.rows(), context.choice.count());
-        if peaked == 0 {
-            return self.streaming(outputs, scoring, work, context);
-        }
-        if peaked == batch {
-            return self.peaked(outputs, scoring, work, context);
-        }
-        let mut gathered = std::mem::take(&mut work.gathered);
-        let result = self.both(outputs, &mut gathered, work, context);
-        work.gathered = gathered;
-        result
-    }
-
-    fn streaming(
-        &self,
-        outputs: Outputs<'_, T>,
-        scoring: &Scoring<'_, T>,
-        work: &mut Work<T>,
-        context: &mut Context<T>,
-    ) -> Result<()> {
-        context.counters.add_dense(self.probes.rows());
-        self.dense(outputs, scoring, &mut work.lse, context)
     }
 
     /// Computes all scores first, and then the weights of those within the width below the highest.
@@ -68,8 +53,9 @@ impl<T: Element> Call<'_, T> {
         scoring: &Scoring<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
+        leaves_out: &mut LeavesOut<'_, T>,
     ) -> Result<()> {
-        self.sparse(outputs, scoring, work, context)?;
+        self.sparse(outputs, scoring, work, context, leaves_out)?;
         let batch = self.probes.rows();
         context.memory.reserve(0, batch as u64, 0)?;
         let supports = &work.sparse.supports;
@@ -79,91 +65,162 @@ impl<T: Element> Call<'_, T> {
         Ok(())
     }
 
-    /// The streamed probes, and then the peaked ones.
-    fn both(
-        &self,
-        mut outputs: Outputs<'_, T>,
-        gathered: &mut Gathered<T>,
-        work: &mut Work<T>,
-        context: &mut Context<T>,
-    ) -> Result<()> {
-        let batch = self.probes.rows();
-        let mut states = std::mem::take(&mut gathered.states);
-        states.clear();
-        states.resize(batch, State::EMPTY);
-        for peaked in [false, true] {
-            let choice = context.choice.peaked.iter().enumerate();
-            gathered.which.clear();
-            gathered.which.reserve(batch);
-            gathered.which.extend(choice.filter(|(_, p)| **p == peaked).map(|(b, _)| b));
-            gathered.peaked = peaked;
-            self.gather(gathered, &outputs);
-            self.some(gathered, &outputs, work, context)?;
-            gathered.scatter(&mut outputs);
-            for (&b, state) in gathered.which.iter().zip(&context.memory.states) {
-                states[b] = *state;
-            }
+    /// What recalls have in common whose probes are likely to take the same strategy.
+    fn alike(&self) -> Alike {
+        let (memory, beta) = (self.memory, self.retrieval.total_beta());
+        Alike { patterns: memory.patterns(), dim: memory.dim(), beta }
+    }
+}
+
+/// A recall by a softmax.
+struct Softmax<'s, 'a, T> {
+    call: &'s Call<'a, T>,
+    scoring: &'s Scoring<'s, T>,
+    outputs: Outputs<'s, T>,
+    work: &'s mut Work<T>,
+    context: &'s mut Context<T>,
+}
+
+impl<T: Element> Softmax<'_, '_, T> {
+    fn run(mut self) -> Result<()> {
+        let level = self.context.level()?;
+        self.call.choose(self.scoring, level, &mut self.work.choice);
+        let open = self.work.choice.open();
+        if open > 0 && self.expects_streaming(open)? {
+            self.in_place(Strategy::Streaming)?;
+            self.end_streamed()?;
         }
-        context.memory.reserve(0, batch as u64, 0)?;
-        context.memory.states[..batch].copy_from_slice(&states);
-        gathered.states = states;
+        self.round(Strategy::Peaked)?;
+        self.round(Strategy::Streaming)?;
+        let choice = &mut self.work.choice;
+        let peaked = choice.strategies.iter().filter(|one| **one == Strategy::Peaked).count();
+        self.context.counters.add_dense(choice.strategies.len() - peaked);
+        if open > 0 {
+            choice.last = Some((self.call.alike(), 2 * peaked < open));
+        }
         Ok(())
     }
 
-    /// Copies the rows of the probes that have been chosen, and makes room for their outputs.
-    fn gather(&self, gathered: &mut Gathered<T>, outputs: &Outputs<'_, T>) {
-        let Gathered { which, probes, biases, masks, hints, matrices, elements, .. } = gathered;
-        // Room for all probes: how many of them are peaked may change from call to call.
-        let batch = self.probes.rows();
-        probes.clear();
-        probes.reserve(batch * self.memory.dim());
-        which.iter().for_each(|&b| probes.extend_from_slice(self.probes.row(b)));
-        biases.clear();
-        masks.clear();
-        hints.clear();
-        for &b in &*which {
-            biases.extend(self.retrieval.biases.iter().flat_map(|biases| biases.row(b)));
-            masks.extend(self.retrieval.masks.iter().flat_map(|masks| masks.row(b)));
-            hints.extend(self.retrieval.hints.iter().map(|hints| hints[b]));
+    /// Whether most of the `open` probes that may be peaked are likely to be streamed.
+    fn expects_streaming(&mut self, open: usize) -> Result<bool> {
+        if let Some((alike, streamed)) = self.work.choice.last
+            && alike == self.call.alike()
+        {
+            return Ok(streamed);
         }
-        let cols = [&outputs.retrieved, &outputs.similarities, &outputs.memory_weights];
-        for (matrix, cols) in matrices.iter_mut().zip(cols) {
-            let cols = cols.as_ref().map_or(0, MatMut::cols);
-            matrix.reserve((batch * cols).saturating_sub(matrix.len()));
-            matrix.resize(which.len() * cols, T::ZERO);
+        if self.call.memory.codes().is_some() || open < MANY {
+            return Ok(false);
         }
-        for vector in elements {
-            vector.reserve(batch.saturating_sub(vector.len()));
-            vector.resize(which.len(), T::ZERO);
+        // A pass over the patterns that is lost, but shared by few probes.
+        let (outputs, counters) = (std::mem::take(&mut self.outputs), self.context.counters);
+        let mut gathered = std::mem::take(&mut self.work.gathered);
+        gathered.which.clear();
+        gathered.which.extend(self.work.choice.of(Strategy::Peaked).take(PROBE_TILE));
+        gathered.gather(self.call, &self.outputs);
+        let result = self.recall_gathered(Strategy::Peaked, &mut gathered);
+        let facts = self.work.sparse.supports.facts.iter();
+        let streamed = facts.filter(|fact| fact.kind == Kind::Streamed).count();
+        let most = 2 * streamed > gathered.which.len();
+        (self.work.gathered, self.outputs, self.context.counters) = (gathered, outputs, counters);
+        result.map(|()| most)
+    }
+
+    /// Keeps what streaming has found for all probes, but for those that are peaked.
+    fn end_streamed(&mut self) -> Result<()> {
+        let level = self.context.level()?;
+        let sample = Sample { call: self.call, scoring: self.scoring, level };
+        let states = &self.context.memory.states[..self.call.probes.rows()];
+        for (b, state) in states.iter().enumerate() {
+            let choice = &mut self.work.choice;
+            // Otherwise a score may not be finite, which the scan of the scores finds out.
+            let known = state.row_sum.is_finite() && state.row_max >= least_unmasked();
+            if choice.strategies[b] == Strategy::Streaming
+                || known && sample.streams(b, state.row_max, choice)
+            {
+                (choice.strategies[b], choice.done[b]) = (Strategy::Streaming, true);
+            }
         }
-        gathered.best.reserve(batch.saturating_sub(gathered.best.len()));
-        gathered.support.reserve(batch.saturating_sub(gathered.support.len()));
-        gathered.best.resize(which.len(), None);
-        gathered.support.resize(which.len(), 0);
+        Ok(())
+    }
+
+    /// Recalls the probes that still have this strategy to take.
+    fn round(&mut self, strategy: Strategy) -> Result<()> {
+        let batch = self.call.probes.rows();
+        match self.work.choice.of(strategy).count() {
+            0 => return Ok(()),
+            all if all == batch => self.in_place(strategy)?,
+            _ => self.some(strategy)?,
+        }
+        let Work { choice, gathered, sparse, .. } = &mut *self.work;
+        let all = gathered.which.is_empty();
+        let count = if all { batch } else { gathered.which.len() };
+        for at in 0..count {
+            let b = if all { at } else { gathered.which[at] };
+            let streamed = || sparse.supports.facts[at].kind == Kind::Streamed;
+            match strategy {
+                Strategy::Peaked if streamed() => choice.strategies[b] = Strategy::Streaming,
+                _ => choice.done[b] = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// Recalls all probes by one strategy.
+    fn in_place(&mut self, strategy: Strategy) -> Result<()> {
+        let Self { call, scoring, outputs, work, context } = self;
+        work.gathered.which.clear();
+        if strategy == Strategy::Streaming {
+            return call.dense(outputs.reborrow(), scoring, &mut work.lse, context);
+        }
+        let mut choice = std::mem::take(&mut work.choice);
+        let sample = Sample { call, scoring, level: context.level()? };
+        let mut leaves_out = |b, row_max| choice.is_open && sample.streams(b, row_max, &mut choice);
+        let result = call.peaked(outputs.reborrow(), scoring, work, context, &mut leaves_out);
+        work.choice = choice;
+        result
+    }
+
+    /// Recalls the probes that still have this strategy to take, which are not all.
+    fn some(&mut self, strategy: Strategy) -> Result<()> {
+        let batch = self.call.probes.rows();
+        let mut gathered = std::mem::take(&mut self.work.gathered);
+        self.context.memory.reserve(0, batch as u64, 0)?;
+        gathered.states.clear();
+        gathered.states.extend_from_slice(&self.context.memory.states[..batch]);
+        gathered.which.clear();
+        gathered.which.reserve(batch);
+        gathered.which.extend(self.work.choice.of(strategy));
+        gathered.gather(self.call, &self.outputs);
+        let result = self.recall_gathered(strategy, &mut gathered);
+        if result.is_ok() {
+            gathered.scatter(&mut self.outputs);
+            for (&b, state) in gathered.which.iter().zip(&self.context.memory.states) {
+                gathered.states[b] = *state;
+            }
+            self.context.memory.reserve(0, batch as u64, 0)?;
+            self.context.memory.states[..batch].copy_from_slice(&gathered.states);
+        }
+        self.work.gathered = gathered;
+        result
     }
 
     /// Recalls the probes that have been gathered.
-    fn some(
-        &self,
-        gathered: &mut Gathered<T>,
-        outputs: &Outputs<'_, T>,
-        work: &mut Work<T>,
-        context: &mut Context<T>,
-    ) -> Result<()> {
+    fn recall_gathered(&mut self, strategy: Strategy, gathered: &mut Gathered<T>) -> Result<()> {
+        let Self { call: of, scoring: all, outputs, work, context } = self;
         let Gathered { which, probes, biases, masks, hints, factors, .. } = gathered;
         let Gathered { matrices, elements, best, support, .. } = gathered;
-        let (count, patterns) = (which.len(), self.memory.patterns());
-        let given = self.retrieval;
+        let (count, patterns) = (which.len(), of.memory.patterns());
+        let given = of.retrieval;
         let retrieval = Retrieval {
             biases: given.biases.map(|_| MatRef::new(biases, count, patterns)).transpose()?,
             masks: given.masks.map(|_| MatRef::new(masks, count, patterns)).transpose()?,
             hints: given.hints.map(|_| &hints[..]),
             ..*given
         };
-        let probes = MatRef::new(probes, count, self.memory.dim())?;
-        let call = Call { retrieval: &retrieval, probes, memory: self.memory };
-        factors.prepare(retrieval.similarity, probes, self.memory)?;
-        let scoring = call.scoring(factors);
+        let probes = MatRef::new(probes, count, of.memory.dim())?;
+        let call = Call { retrieval: &retrieval, probes, memory: of.memory };
+        factors.prepare(retrieval.similarity, probes, of.memory)?;
+        let scoring = &call.scoring(factors);
         let [retrieved, similarities, memory_weights] = matrices;
         let matrix = |elements, wanted: &Option<MatMut<'_, T>>| {
             let cols = wanted.as_ref().map(MatMut::cols);
@@ -182,36 +239,16 @@ impl<T: Element> Call<'_, T> {
             support: outputs.support.as_ref().map(|_| &mut support[..]),
             ..Outputs::default()
         };
-        match gathered.peaked {
-            true => call.peaked(some, &scoring, work, context),
-            false => call.streaming(some, &scoring, work, context),
+        if strategy == Strategy::Streaming {
+            return call.dense(some, scoring, &mut work.lse, context);
         }
-    }
-}
-
-impl<T: Element> Gathered<T> {
-    /// Copies the outputs of the gathered probes to their places.
-    fn scatter(&self, outputs: &mut Outputs<'_, T>) {
-        let matrices =
-            [&mut outputs.retrieved, &mut outputs.similarities, &mut outputs.memory_weights];
-        for (from, to) in self.matrices.iter().zip(matrices) {
-            let Some(to) = to else { continue };
-            for (row, &b) in from.chunks_exact(to.cols()).zip(&self.which) {
-                to.row_mut(b).copy_from_slice(row);
-            }
-        }
-        let elements =
-            [&mut outputs.lse, &mut outputs.energy, &mut outputs.entropy, &mut outputs.best_weight];
-        for (from, to) in self.elements.iter().zip(elements) {
-            let Some(to) = to else { continue };
-            self.which.iter().zip(from).for_each(|(&b, &x)| to[b] = x);
-        }
-        if let Some(to) = &mut outputs.best {
-            self.which.iter().zip(&self.best).for_each(|(&b, &best)| to[b] = best);
-        }
-        if let Some(to) = &mut outputs.support {
-            self.which.iter().zip(&self.support).for_each(|(&b, &support)| to[b] = support);
-        }
+        let mut choice = std::mem::take(&mut work.choice);
+        let sample = Sample { call: of, scoring: all, level: context.level()? };
+        let mut leaves_out =
+            |at: usize, row_max| choice.is_open && sample.streams(which[at], row_max, &mut choice);
+        let result = call.peaked(some, scoring, work, context, &mut leaves_out);
+        work.choice = choice;
+        result
     }
 }
 

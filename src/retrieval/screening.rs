@@ -1,6 +1,6 @@
 //! Whether recall leaves out patterns, and what has been left out.
 
-use crate::driver::sparse::{Screened, SparseScratch};
+use crate::driver::sparse::{Kind, Screened, SparseScratch};
 
 /// Whether recall leaves out patterns that cannot matter.
 ///
@@ -14,8 +14,11 @@ use crate::driver::sparse::{Screened, SparseScratch};
 ///   unit vectors differ by 2 at most, so that below a β of about 40 there is little to skip in
 ///   principle. Separations whose weights are mostly 0 have narrower windows: 2 / β for 1.5-entmax,
 ///   1 / β for sparsemax.
-/// - **Data.** Probes that resemble a few patterns; a probe that resembles none has all patterns in
-///   the window, and what screening has read is lost: a batch then takes up to twice as long.
+/// - **Data.** Probes that resemble a few patterns. A probe that resembles none has all patterns in
+///   the window and is not screened; but its highest score has to be known first. A
+///   [`Context`](crate::Context) remembers which way most probes of its last recall took, and the
+///   next recall begins with that: only a call unlike the last one takes longer, up to twice as
+///   long.
 /// - **Size.** At least 256 patterns of 32 features; the more the better.
 ///
 /// docs/PERFORMANCE.md has figures for images and for embeddings of sentences.
@@ -54,7 +57,7 @@ pub enum Screening {
 /// Each probe of each of them counts once, in `probes` or in `dense`. What is recalled in steps
 /// counts in every step. What a call reads besides is not counted: for statistics, for the weights
 /// that learning takes, and for gradients. All numbers but `listed` are the same for any number of
-/// threads.
+/// threads, and after any other calls.
 ///
 /// ```
 /// use hopfield_kernels::{Codes, Context, MatMut, MatRef, Memory, top_k};
@@ -77,8 +80,8 @@ pub struct Counters {
     pub probes: u64,
     /// Probes whose patterns were all scored.
     pub dense: u64,
-    /// Patterns whose scores were computed for the probes that were screened, those that two
-    /// threads or two scans have scored twice. A probe with more candidates than there is room for
+    /// Patterns whose scores were computed after screening, those that two threads or two scans have
+    /// scored twice. A probe with more candidates than there is room for
     /// is scanned again, without codes.
     pub listed: u64,
     /// Patterns that had a weight for the probes that were screened.
@@ -94,8 +97,11 @@ impl Counters {
     /// Adds the probes whose supports have been found.
     pub(crate) fn add<T>(&mut self, sparse: &SparseScratch<T>) {
         let Screened { probes, dense, listed } = sparse.screened;
-        self.probes += probes;
-        self.dense += dense;
+        // Those that are streamed after all are counted there.
+        let facts = sparse.supports.facts.iter();
+        let streamed = facts.filter(|fact| fact.kind == Kind::Streamed).count() as u64;
+        self.probes += probes.saturating_sub(streamed);
+        self.dense += dense.saturating_sub(streamed);
         self.listed += listed;
         // Codes are used for all probes of a call or for none.
         if probes > 0 {

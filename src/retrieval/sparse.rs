@@ -6,7 +6,7 @@ use crate::driver::input::{Input, SparseRows};
 use crate::driver::outputs::{Outputs, PerPattern};
 use crate::driver::project_run::project;
 use crate::driver::run::run;
-use crate::driver::sparse::{Kind, Sparse, SparseScratch, Supports};
+use crate::driver::sparse::{Kind, LeavesOut, Sparse, SparseScratch, Supports};
 use crate::driver::streaming::Streaming;
 use crate::error::Result;
 use crate::matrix::MatMut;
@@ -34,7 +34,7 @@ impl<T: Element> Call<'_, T> {
         let shared = self.shared(Streaming::UNWEIGHTED, scoring, context.level()?);
         self.retrieval.separation_of_rows(self.memory.patterns(), |separation| {
             let solver = self.solver(&shared, separation, false, context);
-            solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
+            solver.solve(self.probes, PerPattern::none(), &mut work.sparse, &mut |_, _| false)
         })
     }
 
@@ -50,20 +50,22 @@ impl<T: Element> Call<'_, T> {
                 let keeps_all = separation.reach() == Reach::All;
                 let solver =
                     Sparse { keeps_all, ..self.solver(&shared, separation, true, context) };
-                solver.solve(self.probes, PerPattern::none(), &mut work.sparse)
+                solver.solve(self.probes, PerPattern::none(), &mut work.sparse, &mut |_, _| false)
             })
         })();
         work.factors = factors;
         result
     }
 
-    /// By a separation of rows, from candidates.
+    /// By a separation of rows, from candidates. Of probes that are left out, the outputs are
+    /// unspecified.
     pub fn sparse(
         &self,
         mut outputs: Outputs<'_, T>,
         scoring: &Scoring<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
+        leaves_out: &mut LeavesOut<'_, T>,
     ) -> Result<()> {
         let retrieval = self.retrieval;
         let shared = self.shared(Streaming::UNWEIGHTED, scoring, context.level()?);
@@ -74,7 +76,7 @@ impl<T: Element> Call<'_, T> {
             let entropies = outputs.entropy.is_some();
             let solver =
                 Sparse { entropies, ..self.solver(&shared, separation, potentials, context) };
-            solver.solve(self.probes, per_pattern, &mut work.sparse)
+            solver.solve(self.probes, per_pattern, &mut work.sparse, leaves_out)
         })?;
         context.counters.add(&work.sparse);
         if let Some(retrieved) = &mut outputs.retrieved {

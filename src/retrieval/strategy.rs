@@ -6,22 +6,27 @@
 //! scores; without codes, most of the projection is saved.
 //!
 //! The two round differently. Which one a probe takes therefore depends on the probe, the memory,
-//! β, biases and masks alone: not on codes, the batch, threads, the level, or earlier calls.
+//! β, biases and masks alone: not on codes, the batch, threads, the level, or earlier calls. S
+//! patterns at a fixed stride are a sample of all.
 //!
 //! ```text
 //! few or short patterns, or a probe that is bounded       streaming
-//! more than 1/8 of S patterns at a fixed stride score     streaming
-//!   within the width below the score of a pattern of
-//!   usual norm in the direction of the probe
+//! more than 1/8 of the sample score within the width      streaming
+//!   below the score of a pattern of usual norm in the
+//!   direction of the probe
+//! more than 1/8 of the sample score within the width      streaming
+//!   below the highest score of all patterns
 //! otherwise                                               peaked
 //! ```
+//!
+//! Either strategy finds the highest score, so that a probe that passes the first two tests may be
+//! recalled by both: which of them is tried first changes only the time (see `peaked`).
 
-use crate::error::Result;
 use crate::matrix::MatRef;
 use crate::memory::padded_cols;
 use crate::retrieval::call::Call;
 use crate::retrieval::screening::Screening;
-use crate::retrieval::work::Choice;
+use crate::retrieval::work::{Choice, Strategy};
 use crate::separation::state::SoftmaxParams;
 use crate::simd::{Element, Level};
 use crate::similarity::Similarity;
@@ -50,18 +55,14 @@ impl<T: Element> Call<'_, T> {
         }
     }
 
-    /// Chooses the strategy of every probe.
-    pub fn choose(
-        &self,
-        scoring: &Scoring<'_, T>,
-        level: Level,
-        choice: &mut Choice<T>,
-    ) -> Result<()> {
+    /// Finds the probes that may be peaked, as far as can be told without the highest score.
+    pub fn choose(&self, scoring: &Scoring<'_, T>, level: Level, choice: &mut Choice<T>) {
         let batch = self.probes.rows();
-        choice.peaked.clear();
-        if self.never_peaked() || self.retrieval.screening == Screening::Always {
-            choice.peaked.resize(batch, !self.never_peaked());
-            return Ok(());
+        let never = self.never_peaked();
+        choice.begin(batch, if never { Strategy::Streaming } else { Strategy::Peaked });
+        choice.is_open = !never && self.retrieval.screening == Screening::Auto;
+        if !choice.is_open {
+            return;
         }
         let patterns = self.memory.patterns();
         let params = self.retrieval.params(patterns);
@@ -82,12 +83,31 @@ impl<T: Element> Call<'_, T> {
         }
         let usual: f64 = sum / count;
         let params = params.among(most, self.memory.dim());
-        let test = Test { call: self, params, usual, scoring, level };
+        choice.few.clear();
+        choice.few.resize(batch * FEWEST, T::NAN);
+        let sample = Sample { call: self, scoring, level };
         for b in 0..batch {
-            let peaked = test.is_peaked(b, choice);
-            choice.peaked.push(peaked);
+            let streams = self.reach(b, params, usual).is_none_or(|reach| {
+                sample.score_few(b, choice);
+                sample.is_dense(b, reach, choice)
+            });
+            if streams {
+                choice.strategies[b] = Strategy::Streaming;
+            }
         }
-        Ok(())
+    }
+
+    /// The least score that has a weight if the highest is that of a pattern of squared norm
+    /// `usual` in the direction of probe `b`. `None` if the probe is streamed whatever its scores.
+    fn reach(&self, b: usize, params: SoftmaxParams<T>, usual: f64) -> Option<f64> {
+        let similarity = self.retrieval.similarity;
+        let square: f64 = squared_norm(self.probes.row(b));
+        if similarity == Similarity::Dot && T::from_f64(square) <= params.bound {
+            return None;
+        }
+        let best = similarity.definition().best(square, usual);
+        let reach = best + self.highest_bias(b) - params.depth.to_f64();
+        reach.is_finite().then_some(reach)
     }
 
     /// The highest bias of probe `b`, over β.
@@ -103,78 +123,75 @@ impl<T: Element> Call<'_, T> {
     }
 }
 
-/// What the tests of all probes share.
-struct Test<'a, T> {
-    call: &'a Call<'a, T>,
-    params: SoftmaxParams<T>,
-    /// The mean of ‖m‖² over those of the sample that are not masked.
-    usual: f64,
-    scoring: &'a Scoring<'a, T>,
-    level: Level,
+/// The scores of the sample.
+pub(super) struct Sample<'a, T> {
+    pub call: &'a Call<'a, T>,
+    pub scoring: &'a Scoring<'a, T>,
+    pub level: Level,
 }
 
-impl<T: Element> Test<'_, T> {
-    fn is_peaked(&self, b: usize, choice: &mut Choice<T>) -> bool {
-        let probe = self.call.probes.row(b);
-        let square: f64 = squared_norm(probe);
-        let dot = self.call.retrieval.similarity == Similarity::Dot;
-        if dot && T::from_f64(square) <= self.params.bound {
-            return false;
-        }
-        let best = self.call.retrieval.similarity.definition().best(square, self.usual);
-        let reach = best + self.call.highest_bias(b) - self.params.depth.to_f64();
-        if !reach.is_finite() {
-            return false;
-        }
-        let cols = padded_cols::<T>(probe.len());
-        choice.probe.clear();
-        choice.probe.extend_from_slice(probe);
-        choice.probe.resize(cols, T::ZERO);
-        // A few patterns of the sample first, which mostly tell.
-        let all = std::mem::take(&mut choice.list);
-        let step = all.len() / FEWEST;
-        let few: [u32; FEWEST] = std::array::from_fn(|i| all[i * step]);
-        let (found, of) = self.reaching(b, reach, &few, choice);
-        let peaked = match found {
-            0 => of > 0,
-            _ if found * 2 > of => false,
-            _ => {
-                let (found, of) = self.reaching(b, reach, &all, choice);
-                found * DENSE_SHARE <= of
-            }
-        };
-        choice.list = all;
-        peaked
+impl<T: Element> Sample<'_, T> {
+    /// Whether probe `b`, which has passed the tests of [`Call::choose`], is streamed, given the
+    /// highest of all its scores.
+    pub fn streams(&self, b: usize, row_max: T, choice: &mut Choice<T>) -> bool {
+        let depth = self.call.retrieval.params(self.call.memory.patterns()).depth;
+        self.is_dense(b, row_max.to_f64() - depth.to_f64(), choice)
     }
 
-    /// How many of some patterns have scores that are not below `reach`, and how many take part.
-    fn reaching(
-        &self,
-        b: usize,
-        reach: f64,
-        list: &[u32],
-        choice: &mut Choice<T>,
-    ) -> (usize, usize) {
+    /// Keeps the scores of a few patterns of the sample, which mostly tell.
+    fn score_few(&self, b: usize, choice: &mut Choice<T>) {
+        let step = choice.list.len() / FEWEST;
+        let few: [u32; FEWEST] = std::array::from_fn(|i| choice.list[i * step]);
+        self.score(b, &few, choice);
+        choice.few[b * FEWEST..][..FEWEST].copy_from_slice(&choice.scored.scores[..FEWEST]);
+    }
+
+    /// Whether more than one in `DENSE_SHARE` of the scores of probe `b` are not below `reach`.
+    fn is_dense(&self, b: usize, reach: f64, choice: &mut Choice<T>) -> bool {
+        let (found, of) = reaching(&choice.few[b * FEWEST..][..FEWEST], reach);
+        match found {
+            0 => of == 0,
+            _ if found * 2 > of => true,
+            _ => {
+                let list = std::mem::take(&mut choice.list);
+                self.score(b, &list, choice);
+                let (found, of) = reaching(&choice.scored.scores[..list.len()], reach);
+                choice.list = list;
+                found * DENSE_SHARE > of
+            }
+        }
+    }
+
+    /// Scores listed patterns.
+    fn score(&self, b: usize, list: &[u32], choice: &mut Choice<T>) {
         let Choice { probe, scored, .. } = choice;
-        let patterns = self.call.memory.rows();
+        let (call, patterns) = (self.call, self.call.memory.rows());
+        probe.clear();
+        probe.extend_from_slice(call.probes.row(b));
+        probe.resize(padded_cols::<T>(call.probes.cols()), T::ZERO);
         let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
         scored.write(self.level, probe, patterns, list);
-        let (mut found, mut of) = (0, 0);
         for (score, &n) in scored.scores.iter_mut().zip(list) {
             let n = n as usize;
-            let score = std::slice::from_mut(score);
-            self.scoring.similarities(score, b, n);
-            self.scoring.scores(score, b, n);
-            if score[0] == masked() || self.call.retrieval.keep.is_some_and(|keep| !keep[n]) {
-                continue;
+            let one = std::slice::from_mut(score);
+            self.scoring.similarities(one, b, n);
+            self.scoring.scores(one, b, n);
+            if call.retrieval.keep.is_some_and(|keep| !keep[n]) {
+                *score = masked();
             }
-            of += 1;
-            // A score that is not a number is within reach.
-            let below = score[0].to_f64() < reach;
-            found += usize::from(!below);
         }
-        (found, of)
     }
+}
+
+/// How many scores are not below `reach`, and how many are not those of masked patterns. A score
+/// that is not a number is within reach.
+fn reaching<T: Element>(scores: &[T], reach: f64) -> (usize, usize) {
+    let (mut found, mut of) = (0, 0);
+    for score in scores.iter().filter(|score| **score != masked()) {
+        let below = score.to_f64() < reach;
+        (found, of) = (found + usize::from(!below), of + 1);
+    }
+    (found, of)
 }
 
 /// |x|², in lanes.

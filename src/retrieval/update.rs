@@ -140,6 +140,7 @@ pub(crate) fn complete<T: Element>(
         match supports.facts[b].kind {
             Kind::NotFinite => to.fill(T::NAN),
             Kind::Masked => to.fill(T::ZERO),
+            Kind::Streamed => {}
             Kind::Proper if range.is_empty() => to.copy_from_slice(probe),
             Kind::Proper => match (update, &projected[range.clone()]) {
                 // They have been written.

@@ -5,9 +5,9 @@ use crate::driver::listed::Scored;
 use crate::driver::sparse::SparseScratch;
 use crate::retrieval::backward::scratch::SupportScratch;
 use crate::retrieval::factors::Factors;
+use crate::retrieval::gathered::Gathered;
 use crate::retrieval::medians::Parts;
 use crate::retrieval::update::UpdateScratch;
-use crate::separation::state::State;
 
 /// What a recall keeps from call to call besides the drivers' scratch.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ pub(crate) struct Work<T> {
     pub gradients: GradientScratch<T>,
     pub supports: SupportScratch<T>,
     pub update: UpdateScratch<T>,
+    pub choice: Choice<T>,
     pub gathered: Gathered<T>,
     /// Patterns and their scores, to be sorted.
     pub ranking: Vec<(u32, T)>,
@@ -37,64 +38,81 @@ impl<T> Default for Work<T> {
             gradients: GradientScratch::default(),
             supports: SupportScratch::default(),
             update: UpdateScratch::default(),
+            choice: Choice::default(),
             gathered: Gathered::default(),
             ranking: Vec::new(),
         }
     }
 }
 
-/// Scratch for the choice, and its result.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Choice<T> {
-    pub probe: Vec<T>,
-    pub scored: Scored<T>,
-    pub list: Vec<u32>,
-    /// Whether each probe is peaked.
-    pub peaked: Vec<bool>,
+/// How a softmax recalls a probe (see `strategy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    Streaming,
+    Peaked,
 }
 
-impl<T> Choice<T> {
-    /// Number of peaked probes.
-    pub fn count(&self) -> usize {
-        self.peaked.iter().filter(|peaked| **peaked).count()
+/// What recalls have in common whose probes are likely to take the same strategy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Alike {
+    pub patterns: usize,
+    pub dim: usize,
+    pub beta: f64,
+}
+
+/// Scratch for the choice of strategies, and its result.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice<T> {
+    /// A padded probe.
+    pub probe: Vec<T>,
+    pub scored: Scored<T>,
+    /// The sample.
+    pub list: Vec<u32>,
+    /// The scores of each probe with a few patterns of the sample.
+    pub few: Vec<T>,
+    /// The strategy of each probe, ...
+    pub strategies: Vec<Strategy>,
+    /// ... and whether it has been recalled by it.
+    pub done: Vec<bool>,
+    /// Whether peaked probes are streamed if their highest scores ask for that.
+    pub is_open: bool,
+    /// The last recall with probes that might be peaked, and whether most of them were streamed.
+    pub last: Option<(Alike, bool)>,
+}
+
+impl<T> Default for Choice<T> {
+    fn default() -> Self {
+        Self {
+            probe: Vec::new(),
+            scored: Scored::default(),
+            list: Vec::new(),
+            few: Vec::new(),
+            strategies: Vec::new(),
+            done: Vec::new(),
+            is_open: false,
+            last: None,
+        }
     }
 }
 
-/// The probes of one strategy where a batch has both, and their outputs, in memory that is kept.
-#[derive(Debug, Clone)]
-pub(crate) struct Gathered<T> {
-    /// Whether they are peaked.
-    pub peaked: bool,
-    pub which: Vec<usize>,
-    pub probes: Vec<T>,
-    pub biases: Vec<T>,
-    pub masks: Vec<bool>,
-    pub hints: Vec<Option<usize>>,
-    pub factors: Factors<T>,
-    pub matrices: [Vec<T>; 3],
-    pub elements: [Vec<T>; 4],
-    pub best: Vec<Option<usize>>,
-    pub support: Vec<usize>,
-    /// Of all probes.
-    pub states: Vec<State<T>>,
-}
+impl<T> Choice<T> {
+    /// Sets the strategy of each probe to one.
+    pub fn begin(&mut self, batch: usize, strategy: Strategy) {
+        self.strategies.clear();
+        self.strategies.resize(batch, strategy);
+        self.done.clear();
+        self.done.resize(batch, false);
+    }
 
-impl<T> Default for Gathered<T> {
-    fn default() -> Self {
-        Self {
-            peaked: false,
-            which: Vec::new(),
-            probes: Vec::new(),
-            biases: Vec::new(),
-            masks: Vec::new(),
-            hints: Vec::new(),
-            factors: Factors::default(),
-            matrices: Default::default(),
-            elements: Default::default(),
-            best: Vec::new(),
-            support: Vec::new(),
-            states: Vec::new(),
-        }
+    /// The probes that still have this strategy to take.
+    pub fn of(&self, strategy: Strategy) -> impl Iterator<Item = usize> {
+        let all = self.strategies.iter().zip(&self.done).enumerate();
+        all.filter(move |(_, (one, done))| **one == strategy && !**done).map(|(b, _)| b)
+    }
+
+    /// Number of probes whose strategy is still to be found.
+    pub fn open(&self) -> usize {
+        if self.is_open { self.of(Strategy::Peaked).count() } else { 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which probes are peaked.
 
 use hopfield_kernels::{Borrowed, Codes, Context, MatRef, Retrieval, Screening};
-use testkit::data::Real;
+use testkit::data::{Random, Real};
 
 use crate::problem::{Kind, Problem, told};
 
@@ -33,6 +33,65 @@ fn independent<T: Real>() {
 fn a_strategy_depends_on_the_probe_alone() {
     independent::<f32>();
     independent::<f64>();
+}
+
+/// Probes of which every second one is a pattern with noise, and the others resemble none: these
+/// have as long a norm, but no score near that of a pattern in their direction.
+fn near_and_far<T: Real>() -> Problem<T> {
+    let mut problem = Problem::<T>::new(Kind::Near, (26, 64, 2000), 11);
+    let mut random = Random(12);
+    for (b, probe) in problem.probes.chunks_exact_mut(64).enumerate() {
+        for (d, x) in probe.iter_mut().enumerate() {
+            let near = problem.patterns[70 * b * 64 + d];
+            let noise = random.between(-1.0, 1.0);
+            *x = if b % 2 == 0 { near } else { T::from_f64(noise) };
+        }
+    }
+    problem
+}
+
+/// A probe that resembles no pattern is streamed, although its norm would allow a high score; and
+/// which way was tried first changes nothing.
+fn far_probes_are_streamed<T: Real>() {
+    // The window is wider than most scores, but narrower than the norms of patterns, 64 / 3.
+    let (problem, beta) = (near_and_far::<T>(), if T::DIGITS == 24 { 2.5 } else { 4.5 });
+    let retrieval = Retrieval::new(T::from_f64(beta));
+    let never = retrieval.with_screening(Screening::Never);
+    let plain = problem.memory();
+    let coded = plain.clone().with_codes(Codes::Eight).unwrap();
+    let view = problem.view();
+    let expected = told(&retrieval, view, &plain, &mut Context::new());
+    let streamed = told(&never, view, &plain, &mut Context::new());
+    for b in (1..26).step_by(2) {
+        assert!(expected[b] == streamed[b], "probe {b}");
+    }
+    // What a context has recalled before: nothing, the near probes, the far ones, all of them.
+    let near: Vec<T> = problem.probes.chunks_exact(64).step_by(2).flatten().copied().collect();
+    let far = problem.probes.chunks_exact(64).skip(1).step_by(2).flatten().copied();
+    let far: Vec<T> = far.collect();
+    let before = [None, Some(&near), Some(&far), Some(&problem.probes)];
+    for memory in [&plain, &coded] {
+        for before in before {
+            let mut context = Context::new();
+            if let Some(before) = before {
+                let probes = MatRef::new(before, before.len() / 64, 64).unwrap();
+                told(&retrieval, probes, memory, &mut context);
+            }
+            for times in 0..2 {
+                context.reset_counters();
+                assert!(told(&retrieval, view, memory, &mut context) == expected, "{times}");
+                let counters = context.counters();
+                let (screened, dense) = if memory.codes().is_some() { (13, 13) } else { (0, 26) };
+                assert_eq!((counters.probes, counters.dense), (screened, dense));
+            }
+        }
+    }
+}
+
+#[test]
+fn probes_that_resemble_no_pattern_are_streamed() {
+    far_probes_are_streamed::<f32>();
+    far_probes_are_streamed::<f64>();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! for each chunk of probes:
 //!     lists = scan(probes)                   # scores of all patterns; candidates alone are kept
+//!     leave out the probes that are to be recalled otherwise, given their highest scores
 //!     scan again, with room for all, the probes whose candidates found no room
 //!     for each probe:
 //!         t = β scores of its candidates, in f64
@@ -94,6 +95,8 @@ pub(crate) struct SparseScratch<T> {
     weights: Vec<f64>,
     /// The weights of a softmax, relative to the highest.
     exponentials: Vec<T>,
+    /// Whether each probe of a chunk is left out.
+    left_out: Vec<bool>,
     pub supports: Supports<T>,
     pub screened: Screened,
 }
@@ -107,6 +110,7 @@ impl<T> Default for SparseScratch<T> {
             row: Row { scores: Vec::new(), indices: Vec::new(), theta: Vec::new() },
             weights: Vec::new(),
             exponentials: Vec::new(),
+            left_out: Vec::new(),
             supports: Supports::default(),
             screened: Screened::default(),
         }
@@ -185,13 +189,18 @@ pub(crate) struct Sparse<'a, T> {
     pub parallelism: Parallelism,
 }
 
+/// Whether a probe is left out, given its index and its highest score.
+pub(crate) type LeavesOut<'a, T> = dyn FnMut(usize, T) -> bool + 'a;
+
 impl<T: Element> Sparse<'_, T> {
-    /// Finds the supports of all probes. Writes the similarities where they are wanted.
+    /// Finds the supports of all probes, but for those that are left out. Writes the similarities
+    /// where they are wanted.
     pub fn solve(
         &self,
         probes: MatRef<'_, T>,
         mut per_pattern: PerPattern<'_, T>,
         work: &mut SparseScratch<T>,
+        leaves_out: &mut LeavesOut<'_, T>,
     ) -> Result<()> {
         work.supports.clear();
         work.screened = Screened::default();
@@ -226,15 +235,25 @@ impl<T: Element> Sparse<'_, T> {
             };
             let scanned = scan.run(&mut work.narrow, &mut work.scan)?;
             work.screened.count(chunk.len(), scanned);
+            work.left_out.clear();
+            work.left_out.extend((0..chunk.len()).map(|b| {
+                let found = Found::of(&work.narrow, b);
+                found.kind() == Kind::Proper && leaves_out(chunk.start + b, found.row_max)
+            }));
             let mut b = 0;
             while b < chunk.len() {
+                if work.left_out[b] {
+                    work.supports.end(Fact::unknown(Kind::Streamed));
+                    b += 1;
+                    continue;
+                }
                 if !work.narrow.overflowed(b) {
                     self.solve_one(b, false, work);
                     b += 1;
                     continue;
                 }
                 let overflowed = (b..chunk.len().min(b + self.chunk(&full)))
-                    .take_while(|&b| work.narrow.overflowed(b));
+                    .take_while(|&b| work.narrow.overflowed(b) && !work.left_out[b]);
                 let again = b..b + overflowed.count();
                 b = again.end;
                 let again = chunk.start + again.start..chunk.start + again.end;

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Masked,
     /// A score was NaN or infinite.
     NotFinite,
+    /// The caller recalls the probe otherwise: it has no support.
+    Streamed,
 }
 
 /// The support of some probes: for each, the patterns that have a weight, in ascending order.
@@ -40,6 +42,14 @@ pub(crate) struct Supports<T> {
     /// The scores of these patterns.
     pub scores: Vec<T>,
     pub facts: Vec<Fact>,
+}
+
+impl Fact {
+    /// Nothing is known of the weights.
+    pub fn unknown(kind: Kind) -> Self {
+        let nan = f64::NAN;
+        Self { kind, best: None, best_weight: nan, potential: nan, entropy: nan }
+    }
 }
 
 impl<T> Default for Supports<T> {
