@@ -1,8 +1,6 @@
 //! The probes of one strategy where a batch has both: copies of their rows, and their outputs.
 
 use crate::driver::outputs::Outputs;
-use crate::matrix::MatMut;
-use crate::retrieval::call::Call;
 use crate::retrieval::factors::Factors;
 use crate::separation::state::State;
 use crate::simd::Element;
@@ -44,38 +42,6 @@ impl<T> Default for Gathered<T> {
 }
 
 impl<T: Element> Gathered<T> {
-    /// Copies the rows of the probes that `which` names, and makes room for their outputs.
-    pub fn gather(&mut self, of: &Call<'_, T>, outputs: &Outputs<'_, T>) {
-        let Self { which, probes, biases, masks, hints, matrices, elements, .. } = self;
-        // Room for all probes: how many of them are peaked may change from call to call.
-        let batch = of.probes.rows();
-        probes.clear();
-        probes.reserve(batch * of.memory.dim());
-        which.iter().for_each(|&b| probes.extend_from_slice(of.probes.row(b)));
-        biases.clear();
-        masks.clear();
-        hints.clear();
-        for &b in &*which {
-            biases.extend(of.retrieval.biases.iter().flat_map(|biases| biases.row(b)));
-            masks.extend(of.retrieval.masks.iter().flat_map(|masks| masks.row(b)));
-            hints.extend(of.retrieval.hints.iter().map(|hints| hints[b]));
-        }
-        let cols = [&outputs.retrieved, &outputs.similarities, &outputs.memory_weights];
-        for (matrix, cols) in matrices.iter_mut().zip(cols) {
-            let cols = cols.as_ref().map_or(0, MatMut::cols);
-            matrix.reserve((batch * cols).saturating_sub(matrix.len()));
-            matrix.resize(which.len() * cols, T::ZERO);
-        }
-        for vector in elements {
-            vector.reserve(batch.saturating_sub(vector.len()));
-            vector.resize(which.len(), T::ZERO);
-        }
-        self.best.reserve(batch.saturating_sub(self.best.len()));
-        self.support.reserve(batch.saturating_sub(self.support.len()));
-        self.best.resize(which.len(), None);
-        self.support.resize(which.len(), 0);
-    }
-
     /// Copies the outputs of the gathered probes to their places.
     pub fn scatter(&self, outputs: &mut Outputs<'_, T>) {
         let matrices =

@@ -65,6 +65,38 @@ impl<T: Element> Call<'_, T> {
         Ok(())
     }
 
+    /// Copies the rows of the probes that `which` names, and makes room for their outputs.
+    fn gather(&self, gathered: &mut Gathered<T>, outputs: &Outputs<'_, T>) {
+        let Gathered { which, probes, biases, masks, hints, matrices, elements, .. } = gathered;
+        // Room for all probes: how many of them are peaked may change from call to call.
+        let batch = self.probes.rows();
+        probes.clear();
+        probes.reserve(batch * self.memory.dim());
+        which.iter().for_each(|&b| probes.extend_from_slice(self.probes.row(b)));
+        biases.clear();
+        masks.clear();
+        hints.clear();
+        for &b in &*which {
+            biases.extend(self.retrieval.biases.iter().flat_map(|biases| biases.row(b)));
+            masks.extend(self.retrieval.masks.iter().flat_map(|masks| masks.row(b)));
+            hints.extend(self.retrieval.hints.iter().map(|hints| hints[b]));
+        }
+        let cols = [&outputs.retrieved, &outputs.similarities, &outputs.memory_weights];
+        for (matrix, cols) in matrices.iter_mut().zip(cols) {
+            let cols = cols.as_ref().map_or(0, MatMut::cols);
+            matrix.reserve((batch * cols).saturating_sub(matrix.len()));
+            matrix.resize(which.len() * cols, T::ZERO);
+        }
+        for vector in elements {
+            vector.reserve(batch.saturating_sub(vector.len()));
+            vector.resize(which.len(), T::ZERO);
+        }
+        gathered.best.reserve(batch.saturating_sub(gathered.best.len()));
+        gathered.support.reserve(batch.saturating_sub(gathered.support.len()));
+        gathered.best.resize(which.len(), None);
+        gathered.support.resize(which.len(), 0);
+    }
+
     /// What recalls have in common whose probes are likely to take the same strategy.
     fn alike(&self) -> Alike {
         let (memory, beta) = (self.memory, self.retrieval.total_beta());
@@ -116,7 +148,7 @@ impl<T: Element> Softmax<'_, '_, T> {
         let mut gathered = std::mem::take(&mut self.work.gathered);
         gathered.which.clear();
         gathered.which.extend(self.work.choice.of(Strategy::Peaked).take(PROBE_TILE));
-        gathered.gather(self.call, &self.outputs);
+        self.call.gather(&mut gathered, &self.outputs);
         let result = self.recall_gathered(Strategy::Peaked, &mut gathered);
         let facts = self.work.sparse.supports.facts.iter();
         let streamed = facts.filter(|fact| fact.kind == Kind::Streamed).count();
@@ -190,7 +222,7 @@ impl<T: Element> Softmax<'_, '_, T> {
         gathered.which.clear();
         gathered.which.reserve(batch);
         gathered.which.extend(self.work.choice.of(strategy));
-        gathered.gather(self.call, &self.outputs);
+        self.call.gather(&mut gathered, &self.outputs);
         let result = self.recall_gathered(strategy, &mut gathered);
         if result.is_ok() {
             gathered.scatter(&mut self.outputs);
