@@ -6,16 +6,16 @@
 //! scores; without codes, most of the projection is saved.
 //!
 //! The two round differently. Which one a probe takes therefore depends on the probe, the memory,
-//! β, biases and masks alone: not on codes, the batch, threads, the level, or earlier calls. S
-//! patterns at a fixed stride are a sample of all.
+//! β, biases and masks alone: not on codes, the batch, threads, the level, or earlier calls. The
+//! sample has patterns at a fixed stride.
 //!
 //! ```text
 //! few or short patterns, or a probe that is bounded       streaming
-//! more than 1/8 of the sample score within the width      streaming
-//!   below the score of a pattern of usual norm in the
+//! more than 1/4 of a few score within the width below     streaming
+//!   the score of a pattern of usual norm in the
 //!   direction of the probe
-//! more than 1/8 of the sample score within the width      streaming
-//!   below the highest score of all patterns
+//! more than 1/16 of the sample (1/64 of short patterns)   streaming
+//!   score within the width below the highest score
 //! otherwise                                               peaked
 //! ```
 //!
@@ -35,12 +35,17 @@ use crate::similarity::scoring::{Scoring, masked};
 /// Fewer patterns, or patterns of fewer features, are always streamed.
 const LEAST_PATTERNS: usize = 256;
 const LEAST_FEATURES: usize = 32;
-/// The sample has one pattern in 128, but at least 16 and at most 256.
+/// The sample has one pattern in 128, but at least 64 and at most 256.
 const SAMPLE_SHARE: usize = 128;
-const FEWEST: usize = 16;
+const LEAST: usize = 64;
 const MOST: usize = 256;
+/// Patterns of the sample whose scores are known first.
+const FEW: usize = 16;
 /// A probe is streamed if more than one pattern of the sample in this many is within the window.
-const DENSE_SHARE: usize = 8;
+/// The shorter the patterns are, the more their lists cost beside their products.
+const fn dense_share(dim: usize) -> usize {
+    if dim < 256 { 64 } else { 16 }
+}
 
 impl<T: Element> Call<'_, T> {
     /// Whether all probes are streamed, as far as can be told without looking at them.
@@ -70,7 +75,7 @@ impl<T: Element> Call<'_, T> {
             Similarity::Dot => self.memory.max_squared_norm_of(self.retrieval.keep),
             _ => T::ZERO,
         };
-        let sample = (patterns / SAMPLE_SHARE).clamp(FEWEST, MOST);
+        let sample = (patterns / SAMPLE_SHARE).clamp(LEAST, MOST);
         choice.list.clear();
         choice.list.extend((0..sample).map(|i| (i * patterns / sample) as u32));
         // What is masked may hold anything. If all of the sample is, this is not a number.
@@ -84,12 +89,12 @@ impl<T: Element> Call<'_, T> {
         let usual: f64 = sum / count;
         let params = params.among(most, self.memory.dim());
         choice.few.clear();
-        choice.few.resize(batch * FEWEST, T::NAN);
+        choice.few.resize(batch * FEW, T::NAN);
         let sample = Sample { call: self, scoring, level };
         for b in 0..batch {
             let streams = self.reach(b, params, usual).is_none_or(|reach| {
                 sample.score_few(b, choice);
-                sample.is_dense(b, reach, choice)
+                few_tell(choice.few(b), reach) == Some(true)
             });
             if streams {
                 choice.strategies[b] = Strategy::Streaming;
@@ -135,31 +140,23 @@ impl<T: Element> Sample<'_, T> {
     /// highest of all its scores.
     pub fn streams(&self, b: usize, row_max: T, choice: &mut Choice<T>) -> bool {
         let depth = self.call.retrieval.params(self.call.memory.patterns()).depth;
-        self.is_dense(b, row_max.to_f64() - depth.to_f64(), choice)
+        let reach = row_max.to_f64() - depth.to_f64();
+        if let Some(streams) = few_tell(choice.few(b), reach) {
+            return streams;
+        }
+        let list = std::mem::take(&mut choice.list);
+        self.score(b, &list, choice);
+        let (found, of) = reaching(&choice.scored.scores[..list.len()], reach);
+        choice.list = list;
+        found * dense_share(self.call.memory.dim()) > of
     }
 
     /// Keeps the scores of a few patterns of the sample, which mostly tell.
     fn score_few(&self, b: usize, choice: &mut Choice<T>) {
-        let step = choice.list.len() / FEWEST;
-        let few: [u32; FEWEST] = std::array::from_fn(|i| choice.list[i * step]);
+        let step = choice.list.len() / FEW;
+        let few: [u32; FEW] = std::array::from_fn(|i| choice.list[i * step]);
         self.score(b, &few, choice);
-        choice.few[b * FEWEST..][..FEWEST].copy_from_slice(&choice.scored.scores[..FEWEST]);
-    }
-
-    /// Whether more than one in `DENSE_SHARE` of the scores of probe `b` are not below `reach`.
-    fn is_dense(&self, b: usize, reach: f64, choice: &mut Choice<T>) -> bool {
-        let (found, of) = reaching(&choice.few[b * FEWEST..][..FEWEST], reach);
-        match found {
-            0 => of == 0,
-            _ if found * 2 > of => true,
-            _ => {
-                let list = std::mem::take(&mut choice.list);
-                self.score(b, &list, choice);
-                let (found, of) = reaching(&choice.scored.scores[..list.len()], reach);
-                choice.list = list;
-                found * DENSE_SHARE > of
-            }
-        }
+        choice.few[b * FEW..][..FEW].copy_from_slice(&choice.scored.scores[..FEW]);
     }
 
     /// Scores listed patterns.
@@ -171,15 +168,29 @@ impl<T: Element> Sample<'_, T> {
         probe.resize(padded_cols::<T>(call.probes.cols()), T::ZERO);
         let probe = MatRef::new(probe, 1, patterns.cols()).expect("the probe has been padded");
         scored.write(self.level, probe, patterns, list);
-        for (score, &n) in scored.scores.iter_mut().zip(list) {
-            let n = n as usize;
-            let one = std::slice::from_mut(score);
-            self.scoring.similarities(one, b, n);
-            self.scoring.scores(one, b, n);
-            if call.retrieval.keep.is_some_and(|keep| !keep[n]) {
+        let named = || list.iter().map(|&n| n as usize);
+        if !self.scoring.is_dot() {
+            for (score, n) in scored.scores.iter_mut().zip(named()) {
+                let one = std::slice::from_mut(score);
+                self.scoring.similarities(one, b, n);
+                self.scoring.scores(one, b, n);
+            }
+        }
+        if let Some(keep) = call.retrieval.keep {
+            for (score, _) in scored.scores.iter_mut().zip(named()).filter(|(_, n)| !keep[*n]) {
                 *score = masked();
             }
         }
+    }
+}
+
+/// Whether the probe is streamed, as so many of a few scores are not below `reach`, or is not, as
+/// all are below; `None` if they do not tell.
+fn few_tell<T: Element>(few: &[T], reach: f64) -> Option<bool> {
+    match reaching(few, reach) {
+        (found, of) if of == 0 || found * 4 > of => Some(true),
+        (0, _) => Some(false),
+        _ => None,
     }
 }
 

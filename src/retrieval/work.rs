@@ -110,6 +110,12 @@ impl<T> Choice<T> {
         all.filter(move |(_, (one, done))| **one == strategy && !**done).map(|(b, _)| b)
     }
 
+    /// The scores of probe `b` with a few patterns of the sample.
+    pub fn few(&self, b: usize) -> &[T] {
+        let count = self.few.len() / self.strategies.len();
+        &self.few[b * count..][..count]
+    }
+
     /// Number of probes whose strategy is still to be found.
     pub fn open(&self) -> usize {
         if self.is_open { self.of(Strategy::Peaked).count() } else { 0 }
