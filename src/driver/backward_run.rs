@@ -15,7 +15,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::memory::Aligned;
 use crate::separation::active::list_len;
 use crate::separation::state::{SoftmaxParams, State};
-use crate::simd::Element;
+use crate::simd::{Caches, Element};
 
 /// What a batch's gradients are computed from.
 pub(crate) struct Given<'a, T> {
@@ -64,7 +64,7 @@ pub(crate) fn run<T: Element>(
 ) -> Result<()> {
     let (plan, batch) = (given.shared.plan, given.probes.rows());
     let splits = plan.splits::<T>().len();
-    let block = plan.update::<T>(batch, 1).block.min(plan.block);
+    let block = plan.update::<T>(batch, 1, Caches::detect()).block.min(plan.block);
     let threads = plan.threads::<T>(batch, parallelism);
     let rows = batch * scores_stride::<T>(block);
     let padded = block * plan.cols.max(plan.value_cols);

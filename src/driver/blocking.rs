@@ -15,14 +15,15 @@ use crate::matrix::ranges::{evenly, product};
 use crate::memory::{padded_cols, padded_stride, scratch_stride};
 use crate::separation::active::list_len;
 use crate::separation::shape::MAX_BLOCK;
-use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
+use crate::simd::{Caches, Element};
 
 /// Bytes of a block of patterns, or of one chunk of d of it. Together with a few probes and their
 /// X̂, they stay in 1 MiB of L2 from the scores to the projection. X̂ is read and written once per
 /// block, which has to be little beside the sums over the block's patterns: at least 128 of them.
 const BLOCK_BYTES: usize = 512 << 10;
-/// The same for an update, whose patterns share L2 with the weights and with the learning inputs.
+/// The same for an update, whose patterns share L2 with the weights and with the learning inputs,
+/// and bytes of the weights of such a block.
 const UPDATE_BYTES: usize = 256 << 10;
 /// Bytes of patterns for which another split pays.
 const SPLIT_BYTES: u64 = 1024 << 10;
@@ -34,8 +35,6 @@ const PROBE_BLOCK_BYTES: usize = 128 << 10;
 /// them share a read of the patterns; with fewer, they stay in L2. Of long probes, L2 holds one
 /// tile only.
 const BATCH_BYTES: usize = 512 << 10;
-/// Bytes of the weights of a block of an update, besides the patterns.
-const WEIGHTS_BYTES: usize = 256 << 10;
 /// Most bytes of B x N similarities that recall stores for learning, which then need not compute
 /// them again.
 const KEPT_BYTES: u64 = 32 << 20;
@@ -44,8 +43,10 @@ const KEPT_BYTES: u64 = 32 << 20;
 const BEYOND_L2: u64 = 1 << 20;
 /// With more bytes of patterns than this, most come from memory, or from an L3 that is shared.
 const LARGE: u64 = 8 << 20;
-/// More bytes of patterns than this do not fit into the L3 that a few cores share.
-const BEYOND_L3: u64 = 32 << 20;
+/// L2 of at least this size is that of processors with a slow L3.
+const LARGE_L2: u64 = 2 << 20;
+/// Patterns are prefetched so many learning inputs' multiply-adds before they are updated.
+const INPUTS_AHEAD: usize = 48;
 
 /// Most probe tiles in a probe block.
 pub(crate) const PROBE_BLOCK: usize = 32;
@@ -96,20 +97,18 @@ pub(crate) struct Plan {
     pub value_stride: usize,
     /// Most patterns in a split.
     pub split: usize,
-    /// Most patterns in a block ...
+    /// Most patterns in a block.
     pub block: usize,
-    /// ... and in a block of an update.
-    update_block: usize,
+    /// Bytes of the part of a row that is in L2 at a time.
+    chunk_bytes: usize,
 }
 
 impl Plan {
     pub fn new<T: Element>(patterns: usize, dim: usize) -> Self {
         let (cols, row) = (padded_cols::<T>(dim), padded_stride::<T>(dim));
         let row_bytes = row * size_of::<T>();
-        // The part of a long row that is in L2 at a time.
         let chunk_bytes = cols * size_of::<T>() / chunks::<T>(cols / T::LANES).len();
-        let within = |bytes: usize| (bytes / chunk_bytes).min(MAX_BLOCK) / T::LANES * T::LANES;
-        let (block, update_block) = (within(BLOCK_BYTES), within(UPDATE_BYTES));
+        let block = block_within::<T>(BLOCK_BYTES, chunk_bytes);
         let panels = patterns.div_ceil(T::LANES);
         let splits = product([patterns, row_bytes]) / SPLIT_BYTES;
         // A power of two, and perhaps more than there are panels.
@@ -117,7 +116,7 @@ impl Plan {
         let stride = scratch_stride::<T>(cols / T::LANES);
         let split = panels.div_ceil(splits) * T::LANES;
         let (value_cols, value_stride) = (cols, stride);
-        Self { patterns, cols, row, stride, value_cols, value_stride, split, block, update_block }
+        Self { patterns, cols, row, stride, value_cols, value_stride, split, block, chunk_bytes }
     }
 
     /// The same with values of `dim` elements. Nothing that changes a result depends on it.
@@ -165,9 +164,9 @@ impl Plan {
         self.bytes::<T>() > LARGE
     }
 
-    /// Whether the patterns come from memory even where L3 is large.
-    pub fn is_beyond_l3<T: Element>(self) -> bool {
-        self.bytes::<T>() > BEYOND_L3
+    /// Whether the patterns do not fit into L3.
+    pub fn is_beyond_l3<T: Element>(self, caches: Caches) -> bool {
+        self.bytes::<T>() > caches.l3.max(LARGE)
     }
 
     /// Whether blocks are prefetched to L2 for `probes` probes. A few probes spend most of their
@@ -198,16 +197,29 @@ impl Plan {
         product([probes, self.patterns, size_of::<T>()]) <= KEPT_BYTES
     }
 
-    /// The blocking of an update by `rows` learning inputs.
-    pub fn update<T: Element>(self, rows: usize, threads: usize) -> UpdatePlan {
+    /// The blocking of an update by `rows` learning inputs. Every block reads all of these: if they
+    /// take half of a large L2, blocks are twice as large.
+    pub fn update<T: Element>(self, rows: usize, threads: usize, caches: Caches) -> UpdatePlan {
         let panels = self.patterns.div_ceil(T::LANES);
-        let fitting = WEIGHTS_BYTES / size_of::<T>() / rows / T::LANES * T::LANES;
+        let inputs = product([rows, self.cols, size_of::<T>()]);
+        let large_l2 = caches.l2 >= LARGE_L2;
+        let bytes = UPDATE_BYTES << u32::from(large_l2 && inputs > caches.l2 / 2);
+        let fitting = bytes / size_of::<T>() / rows / T::LANES * T::LANES;
+        let block = fitting.clamp(T::LANES, block_within::<T>(bytes, self.chunk_bytes));
+        let tiles = INPUTS_AHEAD.div_ceil(rows);
+        let ahead = if large_l2 { tiles * PROBE_TILE } else { block };
         UpdatePlan {
             tasks: if threads == 1 { 1 } else { (4 * threads).min(panels) },
-            block: fitting.clamp(T::LANES, self.update_block),
+            block,
             streams: rows <= FEW_PROBES && self.is_large::<T>(),
+            ahead: if self.prefetches::<T>(rows) { ahead } else { 0 },
         }
     }
+}
+
+/// Most patterns, in whole vectors, of which a chunk of so many bytes each takes at most `bytes`.
+fn block_within<T: Element>(bytes: usize, chunk_bytes: usize) -> usize {
+    (bytes / chunk_bytes).min(MAX_BLOCK) / T::LANES * T::LANES
 }
 
 /// The blocking of an update.
@@ -219,6 +231,8 @@ pub(crate) struct UpdatePlan {
     pub block: usize,
     /// Whether both halves of the patterns are streamed at once.
     pub streams: bool,
+    /// Prefetch distance in patterns; 0 for no prefetch.
+    pub ahead: usize,
 }
 
 #[cfg(test)]
@@ -233,25 +247,39 @@ mod tests {
     #[test]
     fn an_update_is_cut_so_that_a_blocks_weights_and_rows_fit_into_l2() {
         let [few, many] = digits::<f32>();
-        let update = |tasks, block, streams| UpdatePlan { tasks, block, streams };
+        let update = |plan: Plan, rows| plan.update::<f32>(rows, 1, Caches::USUAL);
         // 80 patterns of 3,136 bytes fit; for 1,000 rows of weights, 64; for very many, one vector.
-        assert_eq!(few.update::<f32>(1, 1), update(1, 80, false));
-        assert_eq!(few.update::<f32>(819, 1), update(1, 80, false));
-        assert_eq!(few.update::<f32>(820, 1), update(1, 64, false));
-        assert_eq!(few.update::<f32>(1000, 1), update(1, 64, false));
-        assert_eq!(few.update::<f32>(70_000, 1), update(1, 16, false));
+        for (rows, block) in [(1, 80), (819, 80), (820, 64), (1000, 64), (70_000, 16)] {
+            assert_eq!(update(few, rows).block, block, "{rows}");
+            assert!(!update(few, rows).streams);
+        }
         // Few rows, and patterns from memory.
-        assert_eq!(many.update::<f32>(1, 1), update(1, 80, true));
-        assert_eq!(many.update::<f32>(4, 1), update(1, 80, true));
-        assert_eq!(many.update::<f32>(5, 1), update(1, 80, false));
+        assert!(update(many, 1).streams && update(many, 4).streams && !update(many, 5).streams);
         // Four tasks for each thread, each of at least one panel.
-        assert_eq!(many.update::<f32>(1, 2).tasks, 8);
-        assert_eq!(many.update::<f32>(1, 8).tasks, 32);
-        assert_eq!(Plan::new::<f32>(33, 784).update::<f32>(1, 2).tasks, 3);
+        let tasks = |plan: Plan, threads| plan.update::<f32>(1, threads, Caches::USUAL).tasks;
+        assert_eq!([1, 2, 8].map(|threads| tasks(many, threads)), [1, 8, 32]);
+        assert_eq!(tasks(Plan::new::<f32>(33, 784), 2), 3);
         let [few, _] = digits::<f64>();
         // Two chunks of d, of which L2 holds one at a time.
-        assert_eq!(few.update::<f64>(1, 1), update(1, 80, false));
-        assert_eq!(few.update::<f64>(1000, 1), update(1, 32, false));
+        let block = |rows| few.update::<f64>(rows, 1, Caches::USUAL).block;
+        assert_eq!([block(1), block(1000)], [80, 32]);
+    }
+
+    /// Learning inputs of more than 1 MiB: blocks are twice as large, and patterns are prefetched
+    /// shortly before they are updated.
+    #[test]
+    fn an_update_takes_a_large_l2_into_account() {
+        let [few, many] = digits::<f32>();
+        let large = Caches { l2: 2 << 20, ..Caches::USUAL };
+        for (rows, blocks) in [(334, [80, 80]), (335, [80, 160]), (1000, [64, 128])] {
+            let block = |caches| few.update::<f32>(rows, 1, caches).block;
+            assert_eq!([block(Caches::USUAL), block(large)], blocks, "{rows}");
+        }
+        for (rows, ahead) in [(5, 60), (16, 18), (47, 12), (48, 6), (128, 6)] {
+            assert_eq!(many.update::<f32>(rows, 1, Caches::USUAL).ahead, 80, "{rows}");
+            assert_eq!(many.update::<f32>(rows, 1, large).ahead, ahead, "{rows}");
+        }
+        assert_eq!(few.update::<f32>(5, 1, large).ahead, 0, "3 MB are not prefetched for few rows");
     }
 
     #[test]
@@ -277,7 +305,10 @@ mod tests {
         assert!(!at_l2.prefetches_strips::<f32>() && beyond_l2.prefetches_strips::<f32>());
         assert!(!at_most.is_large::<f32>() && large.is_large::<f32>());
         let (at_l3, beyond_l3) = (of(128 << 10), of((128 << 10) + 1));
-        assert!(!at_l3.is_beyond_l3::<f32>() && beyond_l3.is_beyond_l3::<f32>());
+        let is_beyond = |plan: Plan| plan.is_beyond_l3::<f32>(Caches::USUAL);
+        assert!(!is_beyond(at_l3) && is_beyond(beyond_l3));
+        let small = Caches { l3: 1 << 20, ..Caches::USUAL };
+        assert!(!at_most.is_beyond_l3::<f32>(small) && large.is_beyond_l3::<f32>(small));
     }
 
     #[test]
@@ -306,7 +337,7 @@ mod tests {
             for rows in [1 << 20, usize::MAX] {
                 assert!(!plan.keeps_similarities::<f32>(rows));
                 assert_eq!(plan.threads::<f32>(rows, Parallelism::Serial), 1);
-                assert!(!plan.update::<f32>(rows, 1).streams);
+                assert!(!plan.update::<f32>(rows, 1, Caches::USUAL).streams);
             }
         }
         assert_eq!(product([usize::MAX, usize::MAX, 2]), u64::MAX);

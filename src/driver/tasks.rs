@@ -17,8 +17,8 @@ use crate::driver::streaming::StreamingSeparation;
 use crate::matrix::ranges::evenly;
 use crate::matrix::{MatMut, MatRef};
 use crate::separation::state::State;
-use crate::simd::Element;
 use crate::simd::tile::PROBE_TILE;
+use crate::simd::{Caches, Element};
 
 impl<T: Element> Shared<'_, T> {
     /// Merges a later split's recall into that of the earlier ones.
@@ -229,7 +229,7 @@ impl<T: Element> SplitTask<'_, T> {
             block: shared.plan.block,
             prefetches: shared.plan.prefetches::<T>(count),
             prefetches_strips: shared.plan.prefetches_strips::<T>(),
-            from_memory: shared.plan.is_beyond_l3::<T>(),
+            from_memory: shared.plan.is_beyond_l3::<T>(Caches::detect()),
             probe_tile: shared.probe_tile,
             probe_block: shared.plan.probe_block::<T>(),
             states: self.to.states,

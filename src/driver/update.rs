@@ -87,8 +87,8 @@ pub struct LearningOperands<'a, T> {
     pub plain: bool,
     /// Most patterns in a block.
     pub block: usize,
-    /// Whether patterns are prefetched.
-    pub prefetches: bool,
+    /// Prefetch distance in patterns; 0 for no prefetch.
+    pub ahead: usize,
     /// Whether both halves of the patterns are streamed at once.
     pub streams: bool,
 }
@@ -297,7 +297,7 @@ impl<'a, T: Element> Learn<'a, T> {
             rates: self.given.rates,
             plain: self.given.plain,
             list: &mut *self.list,
-            ahead: if self.given.prefetches { cols } else { 0 },
+            ahead: self.given.ahead,
         }
     }
 

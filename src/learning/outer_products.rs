@@ -15,7 +15,7 @@ use crate::matrix::{MatMut, MatRef};
 use crate::memory::Memory;
 use crate::retrieval::Context;
 use crate::separation::active::list_len;
-use crate::simd::{Element, Level};
+use crate::simd::{Caches, Element, Level};
 use crate::{driver, kernel};
 
 /// The operands of a batch of outer products.
@@ -157,7 +157,8 @@ impl<T: Element> Batch<'_, T> {
             && (decays || memory.squared_norms().iter().all(|norm| norm.is_finite()));
         let rows = vectors.rows();
         let threads = plan.threads::<T>(rows.max(1), context.parallelism());
-        let UpdatePlan { tasks, block, streams } = plan.update::<T>(rows.max(1), threads);
+        let UpdatePlan { tasks, block, streams, ahead } =
+            plan.update::<T>(rows.max(1), threads, Caches::detect());
         // A task may work on two blocks at a time.
         let weights = product([tasks, 2, rows, scores_stride::<T>(block)]);
         // Rows without padding are copied to scratch and back, a block at a time.
@@ -177,7 +178,6 @@ impl<T: Element> Batch<'_, T> {
             decay: factors.reg_lambda,
             l1: factors.l1_lambda,
         };
-        let prefetches = plan.prefetches::<T>(rows);
         let keep = self.keep;
         let moving = Drift { lengths: &drift.lengths, l1: l1 as f32 };
         let given = LearningOperands {
@@ -188,7 +188,7 @@ impl<T: Element> Batch<'_, T> {
             rates,
             plain,
             block,
-            prefetches,
+            ahead,
             streams,
         };
         let moved = has_codes.then_some(&mut drift.moved[..]);

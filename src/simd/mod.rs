@@ -21,6 +21,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod caches;
 pub(crate) mod compiled;
 mod compress;
 mod dispatch;
@@ -38,6 +39,7 @@ pub(crate) mod tail;
 pub(crate) mod tile;
 mod vector;
 
+pub(crate) use caches::Caches;
 pub use element::Element;
 pub(crate) use element::beta_of;
 pub(crate) use lanes::{Lanes, MAX_LANES, MIN_LANES};
