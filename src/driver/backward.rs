@@ -146,13 +146,14 @@ impl<T: Element> Backward<'_, T> {
             }
             memory_weights(simd, weights, keep, self.params, &self.states[b]);
             let shift = self.shifts[b];
-            let mut of_beta = T::ZERO;
+            // One chain for all blocks, so that no bit depends on where they are cut.
+            let mut of_beta = self.d_betas[b];
             for ((slope, &p), &s) in slopes.iter_mut().zip(&*weights).zip(&*scores) {
                 let dt = p * (*slope - shift);
                 of_beta += dt * s;
                 *slope = dt;
             }
-            self.d_betas[b] += of_beta;
+            self.d_betas[b] = of_beta;
             if let Some(biases) = &mut self.d_biases {
                 let row = &mut biases.row_mut(b)[block.clone()];
                 row.iter_mut().zip(&*slopes).for_each(|(to, dt)| *to += *dt);
@@ -196,12 +197,12 @@ impl<T: Element> Backward<'_, T> {
         let weights = rows!(&mut **weights, block, batch, self.block);
         let slopes = rows!(&mut **slopes, block, batch, self.block);
         let own_values = self.values.is_none();
-        let of_values = (weights.as_ref(), upstream);
-        let of_scores = (slopes.as_ref(), probes);
+        let of_values = Product { weights: weights.as_ref(), vectors: upstream };
+        let of_scores = Product { weights: slopes.as_ref(), vectors: probes };
         if let Some(to) = &mut self.d_patterns {
             let both = [of_scores, of_values];
-            let parts = if own_values { &both[..] } else { &both[..1] };
-            scratch.add_outer(simd, parts, block.clone(), to);
+            let products = if own_values { &both[..] } else { &both[..1] };
+            scratch.add_outer(simd, products, block.clone(), to);
         }
         if let Some(to) = &mut self.d_values {
             scratch.add_outer(simd, &[of_values], block, to);
@@ -225,6 +226,13 @@ fn products<T: Element, S: Simd<T>>(
     }
 }
 
+/// weightsᵀ vectors, with a row for each probe in both.
+#[derive(Clone, Copy)]
+struct Product<'a, T> {
+    weights: MatRef<'a, T>,
+    vectors: MatRef<'a, T>,
+}
+
 /// Scratch of the outer products of a block.
 struct RowScratch<'a, T> {
     /// Padded rows, their norms and a list of them.
@@ -234,19 +242,19 @@ struct RowScratch<'a, T> {
 }
 
 impl<T: Element> RowScratch<'_, T> {
-    /// Adds Σ weightsᵀ vectors, over one or two parts, to the rows of a block.
+    /// Adds the sum of one or two products to the rows of a block.
     #[inline(always)]
     fn add_outer<S: Simd<T>>(
         &mut self,
         simd: S,
-        parts: &[(MatRef<'_, T>, MatRef<'_, T>)],
+        products: &[Product<'_, T>],
         block: Range<usize>,
         to: &mut MatMut<'_, T>,
     ) {
-        let cols = parts[0].1.cols();
+        let cols = products[0].vectors.cols();
         let padded = &mut self.rows[..block.len() * cols];
         padded.fill(T::ZERO);
-        for &(weights, vectors) in parts {
+        for &Product { weights, vectors } in products {
             let outer = Outer {
                 weights,
                 vectors,

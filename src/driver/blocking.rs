@@ -43,9 +43,10 @@ const KEPT_BYTES: u64 = 32 << 20;
 const BEYOND_L2: u64 = 1 << 20;
 /// With more bytes of patterns than this, most come from memory, or from an L3 that is shared.
 const LARGE: u64 = 8 << 20;
-/// L2 of at least this size is that of processors with a slow L3.
+/// Where L2 is at least this large, L3 is taken to be slow, as it is on Intel's servers.
 const LARGE_L2: u64 = 2 << 20;
-/// Patterns are prefetched so many learning inputs' multiply-adds before they are updated.
+/// With a slow L3, patterns are prefetched as many tiles before their update as take this many
+/// learning inputs together.
 const INPUTS_AHEAD: usize = 48;
 
 /// Most probe tiles in a probe block.
@@ -198,9 +199,9 @@ impl Plan {
     }
 
     /// The blocking of an update by `rows` learning inputs. Every block reads all of these: if they
-    /// take half of a large L2, blocks are twice as large.
+    /// take more than half of a large L2, blocks are twice as large.
     pub fn update<T: Element>(self, rows: usize, threads: usize, caches: Caches) -> UpdatePlan {
-        let panels = self.patterns.div_ceil(T::LANES);
+        let (panels, rows) = (self.patterns.div_ceil(T::LANES), rows.max(1));
         let inputs = product([rows, self.cols, size_of::<T>()]);
         let large_l2 = caches.l2 >= LARGE_L2;
         let bytes = UPDATE_BYTES << u32::from(large_l2 && inputs > caches.l2 / 2);

@@ -27,6 +27,13 @@ impl<T> Default for Scored<T> {
 }
 
 impl<T: Element> Scored<T> {
+    /// Makes room for the scores of a list.
+    pub fn reserve(&mut self, entries: usize) {
+        if self.scores.len() < entries + T::LANES {
+            self.scores.resize(entries + T::LANES, T::ZERO);
+        }
+    }
+
     /// Scores the entries of a list.
     pub fn write(
         &mut self,
@@ -35,9 +42,7 @@ impl<T: Element> Scored<T> {
         patterns: Rows<'_, T>,
         list: &[u32],
     ) {
-        if self.scores.len() < list.len() + T::LANES {
-            self.scores.resize(list.len() + T::LANES, T::ZERO);
-        }
+        self.reserve(list.len());
         match patterns.padded() {
             Some(patterns) => {
                 let scores = &mut self.scores[..];

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use crate::driver::blocking::blocks;
 use crate::driver::lines::Lines;
-use crate::kernel::slope::{Difference, Listed, Other, Sign, Slope, add_slopes, listed_sums};
+use crate::kernel::slope::{Difference, ListedRows, Other, Sign, Slope, add_slopes, listed_sums};
 use crate::matrix::{MatMut, MatRef};
 use crate::memory::rows::Rows;
 use crate::separation::shape::MAX_BLOCK;
@@ -70,7 +70,7 @@ impl Entries<'_> {
 
 /// What an entry adds to gradients.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Factors<T> {
+pub struct EntryFactors<T> {
     /// k, of slopes.
     pub slope: T,
     /// a, of the upstream gradient.
@@ -165,7 +165,7 @@ pub struct ProbeSlopes<'a, T> {
     pub(crate) slopes: Slopes,
     pub(crate) entries: Entries<'a>,
     /// Of all entries, also of those before the first one here.
-    pub(crate) factors: &'a [Factors<T>],
+    pub(crate) factors: &'a [EntryFactors<T>],
     /// Padded; added to.
     pub(crate) to: MatMut<'a, T>,
 }
@@ -226,7 +226,7 @@ impl<T: Element> Strips<'_, T> {
             // SAFETY: rows are `vectors_of(&rows)` vectors long, `to` is as long as a row, and so
             // is `own` if `L` reads it. Every entry of the list is a row. All is asserted above.
             unsafe {
-                let listed = Listed { rows, list, factor };
+                let listed = ListedRows { rows, list, factor };
                 add_slopes::<L, T, S, G>(simd, own, listed, to, at * T::LANES);
             }
         });
@@ -262,7 +262,7 @@ pub struct PatternSlopes<'a, T> {
     pub(crate) patterns: Option<Rows<'a, T>>,
     pub(crate) slopes: Slopes,
     pub(crate) columns: PatternEntries<'a>,
-    pub(crate) factors: &'a [Factors<T>],
+    pub(crate) factors: &'a [EntryFactors<T>],
     /// X, padded.
     pub(crate) probes: MatRef<'a, T>,
     /// Z, padded, if it is as long as the gradients.

@@ -5,7 +5,7 @@ use crate::driver::compiled;
 use crate::driver::divide::{for_each_task, ranges, shares};
 use crate::driver::parallel::Parallelism;
 use crate::driver::supports::{
-    Blocks, Entries, EntrySums, Factors, PatternEntries, PatternSlopes, ProbeSlopes, Slopes,
+    Blocks, Entries, EntryFactors, EntrySums, PatternEntries, PatternSlopes, ProbeSlopes, Slopes,
 };
 use crate::matrix::ranges::product;
 use crate::matrix::{MatMut, MatRef};
@@ -82,7 +82,7 @@ pub(crate) fn entry_sums<T: Element>(
 pub(crate) struct ProbeTerms<'a, T> {
     pub slopes: Slopes,
     /// Of every entry.
-    pub factors: &'a [Factors<T>],
+    pub factors: &'a [EntryFactors<T>],
 }
 
 /// Adds the slopes over each probe's support to a padded row.
@@ -112,15 +112,23 @@ pub(crate) fn probe_slopes<T: Element>(
     });
 }
 
+/// The patterns of a memory.
+#[derive(Clone, Copy)]
+pub(crate) struct PatternRows<'a, T> {
+    pub rows: Rows<'a, T>,
+    /// Whether a similarity of norms adds multiples of the patterns themselves.
+    pub own: bool,
+}
+
 /// What the gradients of patterns or of values come from.
 #[derive(Clone, Copy)]
 pub(crate) struct PatternTerms<'a, T> {
-    /// The patterns, and whether they have factors of their own; `None` for values.
-    pub patterns: Option<(Rows<'a, T>, bool)>,
+    /// `None` for values.
+    pub patterns: Option<PatternRows<'a, T>>,
     pub slopes: Slopes,
     pub probes: MatRef<'a, T>,
     pub upstream: Option<MatRef<'a, T>>,
-    pub factors: &'a [Factors<T>],
+    pub factors: &'a [EntryFactors<T>],
 }
 
 /// Adds the terms of its entries to the gradient of every pattern, or of every value.
@@ -145,13 +153,13 @@ pub(crate) fn pattern_slopes<T: Element>(
     for_each_task(threads, threads, views, |task, (to, scratch)| {
         let part = pattern(task)..pattern(task + 1);
         let kernel = PatternSlopes {
-            patterns: terms.patterns.map(|(rows, _)| rows.subrows(part.clone())),
+            patterns: terms.patterns.map(|patterns| patterns.rows.subrows(part.clone())),
             slopes: terms.slopes,
             columns: columns.of(part),
             factors: terms.factors,
             probes: terms.probes,
             upstream: terms.upstream,
-            own: terms.patterns.is_some_and(|(_, own)| own),
+            own: terms.patterns.is_some_and(|patterns| patterns.own),
             to,
             scratch,
         };

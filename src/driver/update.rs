@@ -31,20 +31,30 @@ use crate::similarity::accumulate::Products;
 pub enum Source<'a, T> {
     /// Given: a row for each row of Z, a column for each pattern.
     Weights(MatRef<'a, T>),
-    /// From given similarities and the softmax state that recall has found for each row.
-    Scores(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
-    /// Given, but for those that are 0; the first pattern has this index in the rows.
-    Sparse(SparseRows<'a, T>, usize),
-    /// From padded probes, whose similarities are computed again, and their softmax states.
-    Probes(MatRef<'a, T>, &'a [State<T>], SoftmaxParams<T>),
+    /// From given similarities.
+    Scores(SoftmaxRows<'a, T>),
+    /// Given, but for those that are 0; the first pattern has the index `first` in the rows.
+    Sparse { rows: SparseRows<'a, T>, first: usize },
+    /// From padded probes, whose similarities are computed again.
+    Probes(SoftmaxRows<'a, T>),
+}
+
+/// Similarities or probes, and the softmax that turns scores into weights.
+#[derive(Debug, Clone, Copy)]
+pub struct SoftmaxRows<'a, T> {
+    pub rows: MatRef<'a, T>,
+    /// The state that recall has found for each row.
+    pub states: &'a [State<T>],
+    pub params: SoftmaxParams<T>,
 }
 
 impl<'a, T: Element> Source<'a, T> {
     /// Rows of Z.
     pub fn rows(&self) -> usize {
         match self {
-            Self::Weights(rows) | Self::Scores(rows, ..) | Self::Probes(rows, ..) => rows.rows(),
-            Self::Sparse(rows, _) => rows.rows(),
+            Self::Weights(rows) => rows.rows(),
+            Self::Scores(of) | Self::Probes(of) => of.rows.rows(),
+            Self::Sparse { rows, .. } => rows.rows(),
         }
     }
 
@@ -52,10 +62,8 @@ impl<'a, T: Element> Source<'a, T> {
     pub fn of(self, patterns: Range<usize>) -> Self {
         match self {
             Self::Weights(weights) => Self::Weights(weights.subcols(patterns)),
-            Self::Scores(scores, states, params) => {
-                Self::Scores(scores.subcols(patterns), states, params)
-            }
-            Self::Sparse(rows, first) => Self::Sparse(rows, first + patterns.start),
+            Self::Scores(of) => Self::Scores(SoftmaxRows { rows: of.rows.subcols(patterns), ..of }),
+            Self::Sparse { rows, first } => Self::Sparse { rows, first: first + patterns.start },
             Self::Probes(..) => self,
         }
     }
@@ -310,7 +318,7 @@ impl<'a, T: Element> Learn<'a, T> {
         block: Range<usize>,
         weights: &mut MatMut<'_, T>,
     ) {
-        if let Source::Probes(probes, ..) = source {
+        if let Source::Probes(SoftmaxRows { rows: probes, .. }) = source {
             for tile in evenly(probes.rows(), PROBE_TILE) {
                 let patterns = self.rows.patterns.as_ref().subrows(block.clone());
                 let probes = probes.subrows(tile.clone());
@@ -327,17 +335,18 @@ impl<'a, T: Element> Learn<'a, T> {
         }
         for b in 0..weights.rows() {
             let row = &mut weights.row_mut(b)[..block.len()];
-            if let Source::Weights(given) | Source::Scores(given, ..) = source {
-                row.copy_from_slice(&given.row(b)[block.clone()]);
-            }
-            if let Source::Sparse(rows, first) = source {
-                rows.write(b, first + block.start, row);
-            }
             let keep = self.given.keep.map(|keep| &keep[block.clone()]);
             match source {
-                Source::Weights(_) | Source::Sparse(..) => mask(row, keep),
-                Source::Scores(_, states, params) | Source::Probes(_, states, params) => {
-                    memory_weights(simd, row, keep, params, &states[b]);
+                Source::Weights(given) | Source::Scores(SoftmaxRows { rows: given, .. }) => {
+                    row.copy_from_slice(&given.row(b)[block.clone()]);
+                }
+                Source::Sparse { rows, first } => rows.write(b, first + block.start, row),
+                Source::Probes(_) => {}
+            }
+            match source {
+                Source::Weights(_) | Source::Sparse { .. } => mask(row, keep),
+                Source::Scores(of) | Source::Probes(of) => {
+                    memory_weights(simd, row, keep, of.params, &of.states[b]);
                 }
             }
         }

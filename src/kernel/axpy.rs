@@ -27,7 +27,7 @@ pub(crate) struct Weights<T, const P: usize> {
 }
 
 /// Which rows are summed, and in which order.
-pub(crate) trait Rows: Copy {
+pub(crate) trait RowIndices: Copy {
     /// Number of rows.
     fn count(self) -> usize;
     /// Index of the k-th row.
@@ -38,7 +38,7 @@ pub(crate) trait Rows: Copy {
 }
 
 /// Rows `0..self`.
-impl Rows for usize {
+impl RowIndices for usize {
     #[inline(always)]
     fn count(self) -> usize {
         self
@@ -50,7 +50,7 @@ impl Rows for usize {
 }
 
 /// The listed rows.
-impl Rows for &[u32] {
+impl RowIndices for &[u32] {
     #[inline(always)]
     fn count(self) -> usize {
         self.len()
@@ -105,7 +105,7 @@ pub(crate) struct SummedRows<T, R> {
 pub(crate) unsafe fn sum_rows<
     T: Element,
     S: Simd<T>,
-    R: Rows,
+    R: RowIndices,
     const P: usize,
     const G: usize,
     const SKIPS: bool,
@@ -154,7 +154,7 @@ pub(crate) unsafe fn sum_rows<
 /// # Safety
 /// Every index of `rows` is below `patterns.rows()`.
 #[inline(always)]
-pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: Rows>(
+pub(crate) unsafe fn combine<T: Element, S: Simd<T>, R: RowIndices>(
     simd: S,
     of: Combine<'_, T, R>,
     chunk: Range<usize>,
@@ -200,7 +200,7 @@ pub(crate) struct Combine<'a, T, R> {
     pub rescale: &'a [T],
 }
 
-impl<T: Element, R: Rows> Combine<'_, T, R> {
+impl<T: Element, R: RowIndices> Combine<'_, T, R> {
     /// One register tile: `P` probes by `G` vectors from column `d` on.
     ///
     /// # Safety

@@ -345,8 +345,8 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
                 // patterns only; `chunks(1)` gives one of each. `Learn` splits one update by rows,
                 // so both have the same number of columns.
                 unsafe {
-                    let a = Listed { update: &mut *a, list: of_a };
-                    let b = Listed { update: &mut *b, list: of_b };
+                    let a = NextPattern { update: &mut *a, list: of_a };
+                    let b = NextPattern { update: &mut *b, list: of_b };
                     side_by_side(simd, a, b, decay);
                 };
             }
@@ -371,7 +371,7 @@ pub(crate) fn run<T: Element, S: Simd<T>>(simd: S, mut updates: [Option<Outer<'_
 }
 
 /// An update, and the patterns of it that are next.
-struct Listed<'u, 'a, T> {
+struct NextPattern<'u, 'a, T> {
     update: &'u mut Outer<'a, T>,
     list: &'u [u32],
 }
@@ -384,8 +384,8 @@ struct Listed<'u, 'a, T> {
 #[inline(always)]
 unsafe fn side_by_side<T: Element, S: Simd<T>>(
     simd: S,
-    Listed { update: a, list: of_a }: Listed<'_, '_, T>,
-    Listed { update: b, list: of_b }: Listed<'_, '_, T>,
+    NextPattern { update: a, list: of_a }: NextPattern<'_, '_, T>,
+    NextPattern { update: b, list: of_b }: NextPattern<'_, '_, T>,
     decay: Decay,
 ) {
     const P: usize = 1;

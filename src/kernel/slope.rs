@@ -63,7 +63,7 @@ impl Slope for Sign {
 
 /// Some rows, by their indices, and a factor for each.
 #[derive(Clone, Copy)]
-pub(crate) struct Listed<'a, T, F> {
+pub(crate) struct ListedRows<'a, T, F> {
     pub rows: MatRef<'a, T>,
     pub list: &'a [u32],
     /// From a place in the list to a factor.
@@ -79,7 +79,7 @@ pub(crate) struct Listed<'a, T, F> {
 pub(crate) unsafe fn add_slopes<L: Slope, T: Element, S: Simd<T>, const G: usize>(
     simd: S,
     own: &[T],
-    Listed { rows, list, factor }: Listed<'_, T, impl Fn(usize) -> T>,
+    ListedRows { rows, list, factor }: ListedRows<'_, T, impl Fn(usize) -> T>,
     to: &mut [T],
     d: usize,
 ) {

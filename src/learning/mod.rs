@@ -21,7 +21,7 @@ use crate::driver::blocking::Plan;
 use crate::driver::outputs::Outputs;
 use crate::driver::scratch::{grow, pad, take};
 use crate::driver::sparse::OwnedRows;
-use crate::driver::update::Source;
+use crate::driver::update::{SoftmaxRows, Source};
 use crate::error::{Error, Result};
 use crate::matrix::check::{expect_length, expect_shape};
 use crate::matrix::ranges::product;
@@ -162,13 +162,12 @@ impl<T: Element> Plasticity<T> {
 
     fn check(&self) -> Result<()> {
         self.update.check()?;
-        if self.negative_steps == 0 {
-            let (name, expected) = ("negative_steps", "at least 1");
-            return Err(Error::Parameter { name, expected, found: 0.0 });
-        }
-        if self.negative_winners == Some(0) {
-            let (name, expected) = ("negative_winners", "at least 1");
-            return Err(Error::Parameter { name, expected, found: 0.0 });
+        let counts = [
+            ("negative_steps", self.negative_steps),
+            ("negative_winners", self.negative_winners.unwrap_or(1)),
+        ];
+        if let Some((name, found)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(Error::Count { name, expected: "at least 1", found });
         }
         self.noise.map_or(Ok(()), |noise| noise.check())?;
         self.negative_beta.map_or(Ok(()), |beta| beta_of(beta).map(drop))
@@ -198,9 +197,9 @@ impl<T: Element> Plasticity<T> {
     ///
     /// # Errors
     /// [`Error::NoRecall`] unless `recall` is one of this memory as it is now, [`Error::Shape`] for
-    /// a `delta` that does not fit, [`Error::Parameter`] for rates that are not finite or no
-    /// negative step, [`Error::Store`] for patterns in sixteen bits or in a file. Nothing has
-    /// changed then.
+    /// a `delta` that does not fit, [`Error::Parameter`] for rates that are not finite,
+    /// [`Error::Count`] for no negative step or winner, [`Error::Store`] for patterns in sixteen
+    /// bits or in a file. Nothing has changed then.
     pub fn learn(
         &self,
         recall: &Recall<T>,
@@ -231,8 +230,8 @@ impl<T: Element> Plasticity<T> {
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Length`] for operands that do not fit, [`Error::Parameter`]
-    /// for rates that are not finite or no negative step, [`Error::Store`] for patterns in sixteen
-    /// bits or in a file. Nothing has changed then.
+    /// for rates that are not finite, [`Error::Count`] for no negative step or winner,
+    /// [`Error::Store`] for patterns in sixteen bits or in a file. Nothing has changed then.
     pub fn learn_from(
         &self,
         retrieval: &Retrieval<'_, T>,
@@ -371,17 +370,18 @@ impl<T: Element> Plasticity<T> {
             }
         }
         let matrix = |rows, count| MatRef::with_stride(rows, count, plan.cols, plan.stride);
-        let params = retrieval.params(patterns);
+        let sparse = |rows| Source::Sparse { rows, first: 0 };
+        let (states, params) = (recall.states(), retrieval.params(patterns));
         let positive = match positive {
             Positive::Weights(weights) => Source::Weights(weights),
-            Positive::Scores(scores) => Source::Scores(scores, recall.states(), params),
-            Positive::Probes if !retrieval.is_plain() => Source::Sparse(recall.weights(), 0),
-            Positive::Probes => Source::Probes(probes, recall.states(), params),
+            Positive::Scores(rows) => Source::Scores(SoftmaxRows { rows, states, params }),
+            Positive::Probes if !retrieval.is_plain() => sparse(recall.weights()),
+            Positive::Probes => Source::Probes(SoftmaxRows { rows: probes, states, params }),
         };
-        let params = negative_phase.params(patterns);
+        let (states, params) = (negative_states, negative_phase.params(patterns));
         let negative = match self.negative_winners.is_some() || !negative_phase.is_plain() {
-            true => Source::Sparse(negative_weights.rows(), 0),
-            false => Source::Probes(matrix(negative, batch)?, negative_states, params),
+            true => sparse(negative_weights.rows()),
+            false => Source::Probes(SoftmaxRows { rows: matrix(negative, batch)?, states, params }),
         };
         let vectors = matrix(vectors, if contrastive { 2 * batch } else { batch })?;
         let update = Batch {

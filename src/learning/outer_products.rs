@@ -158,7 +158,7 @@ impl<T: Element> Batch<'_, T> {
         let rows = vectors.rows();
         let threads = plan.threads::<T>(rows.max(1), context.parallelism());
         let UpdatePlan { tasks, block, streams, ahead } =
-            plan.update::<T>(rows.max(1), threads, Caches::detect());
+            plan.update::<T>(rows, threads, Caches::detect());
         // A task may work on two blocks at a time.
         let weights = product([tasks, 2, rows, scores_stride::<T>(block)]);
         // Rows without padding are copied to scratch and back, a block at a time.

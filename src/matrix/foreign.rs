@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// What rows may look like besides following one another without overlap.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Rows {
+pub(super) enum Access {
     /// Nothing else: they are written.
     Exclusive,
     /// Backwards, or all the same one: they are only read.
@@ -19,7 +19,7 @@ pub(super) fn row_stride(
     (rows, cols): (usize, usize),
     [row, col]: [isize; 2],
     neighbours: &'static str,
-    kind: Rows,
+    kind: Access,
 ) -> Result<isize> {
     if rows == 0 || cols == 0 {
         return Ok(cols as isize);
@@ -29,8 +29,8 @@ pub(super) fn row_stride(
     }
     let stride = row;
     let fits = match kind {
-        Rows::Exclusive => stride >= cols as isize,
-        Rows::Shared => stride == 0 || stride.unsigned_abs() >= cols,
+        Access::Exclusive => stride >= cols as isize,
+        Access::Shared => stride == 0 || stride.unsigned_abs() >= cols,
     };
     if rows > 1 && !fits {
         return Err(Error::Stride {

@@ -11,7 +11,7 @@
 //! # Ok::<(), hopfield_kernels::Error>(())
 //! ```
 
-use super::foreign::{Rows, row_stride};
+use super::foreign::{Access, row_stride};
 use super::{MatMut, MatRef};
 use crate::error::{Error, Result};
 
@@ -24,7 +24,7 @@ impl<'a, T> TryFrom<faer::MatRef<'a, T>> for MatRef<'a, T> {
 
     fn try_from(view: faer::MatRef<'a, T>) -> Result<Self> {
         let strides = [view.row_stride(), view.col_stride()];
-        let stride = row_stride(view.shape(), strides, NEIGHBOURS, Rows::Shared)?;
+        let stride = row_stride(view.shape(), strides, NEIGHBOURS, Access::Shared)?;
         // SAFETY:
         // - The view's elements are initialised, and shared for 'a.
         // - `row_stride` has checked that the elements of a row are neighbours and returns the
@@ -39,7 +39,7 @@ impl<'a, T> TryFrom<faer::MatMut<'a, T>> for MatMut<'a, T> {
 
     fn try_from(view: faer::MatMut<'a, T>) -> Result<Self> {
         let strides = [view.row_stride(), view.col_stride()];
-        let stride = row_stride(view.shape(), strides, NEIGHBOURS, Rows::Exclusive)?;
+        let stride = row_stride(view.shape(), strides, NEIGHBOURS, Access::Exclusive)?;
         let (rows, cols) = view.shape();
         // SAFETY:
         // - The view's elements are initialised, and exclusive for 'a.

@@ -4,7 +4,7 @@
 
 use nalgebra::{Dim, MatrixView, MatrixViewMut};
 
-use super::foreign::{Rows, row_stride};
+use super::foreign::{Access, row_stride};
 use super::{MatMut, MatRef};
 use crate::error::{Error, Result};
 
@@ -23,7 +23,7 @@ impl<'a, T, R: Dim, C: Dim, RS: Dim, CS: Dim> TryFrom<MatrixView<'a, T, R, C, RS
 
     fn try_from(view: MatrixView<'a, T, R, C, RS, CS>) -> Result<Self> {
         let (row, col) = view.strides();
-        let stride = row_stride(view.shape(), signed([row, col]), NEIGHBOURS, Rows::Shared)?;
+        let stride = row_stride(view.shape(), signed([row, col]), NEIGHBOURS, Access::Shared)?;
         // SAFETY:
         // - The view's elements are initialised, and shared for 'a.
         // - `row_stride` has checked that the elements of a row are neighbours and returns the
@@ -40,7 +40,7 @@ impl<'a, T, R: Dim, C: Dim, RS: Dim, CS: Dim> TryFrom<MatrixViewMut<'a, T, R, C,
 
     fn try_from(mut view: MatrixViewMut<'a, T, R, C, RS, CS>) -> Result<Self> {
         let (row, col) = view.strides();
-        let stride = row_stride(view.shape(), signed([row, col]), NEIGHBOURS, Rows::Exclusive)?;
+        let stride = row_stride(view.shape(), signed([row, col]), NEIGHBOURS, Access::Exclusive)?;
         let (rows, cols) = view.shape();
         // SAFETY:
         // - The view's elements are initialised, and exclusive for 'a.
@@ -71,7 +71,7 @@ impl<'a, T> MatRef<'a, T> {
     ) -> Result<Self> {
         const EXPECTED: &str = "a row stride of 1 (column-major)";
         let ((row, col), (rows, cols)) = (view.strides(), view.shape());
-        let stride = row_stride((cols, rows), signed([col, row]), EXPECTED, Rows::Shared)?;
+        let stride = row_stride((cols, rows), signed([col, row]), EXPECTED, Access::Shared)?;
         // SAFETY:
         // - The view's elements are initialised, and shared for 'a.
         // - `row_stride` has checked that the elements of a column are neighbours and returns the

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::foreign::{Rows, row_stride};
+use super::foreign::{Access, row_stride};
 use super::{MatMut, MatRef};
 use crate::error::{Error, Result};
 
@@ -11,7 +11,7 @@ const NEIGHBOURS: &str =
     "a column stride of 1 (row-major; `as_standard_layout` of ndarray 0.17 makes it so)";
 
 /// The row stride of an array of two dimensions.
-fn stride_of(shape: (usize, usize), strides: &[isize], kind: Rows) -> Result<isize> {
+fn stride_of(shape: (usize, usize), strides: &[isize], kind: Access) -> Result<isize> {
     row_stride(shape, [strides[0], strides[1]], NEIGHBOURS, kind)
 }
 
@@ -19,7 +19,7 @@ impl<'a, T> TryFrom<ArrayView2<'a, T>> for MatRef<'a, T> {
     type Error = Error;
 
     fn try_from(view: ArrayView2<'a, T>) -> Result<Self> {
-        let stride = stride_of(view.dim(), view.strides(), Rows::Shared)?;
+        let stride = stride_of(view.dim(), view.strides(), Access::Shared)?;
         // SAFETY:
         // - The view's elements are initialised, and shared for 'a.
         // - `row_stride` has checked that the elements of a row are neighbours and returns the
@@ -33,7 +33,7 @@ impl<'a, T> TryFrom<ArrayViewMut2<'a, T>> for MatMut<'a, T> {
     type Error = Error;
 
     fn try_from(mut view: ArrayViewMut2<'a, T>) -> Result<Self> {
-        let stride = stride_of(view.dim(), view.strides(), Rows::Exclusive)?;
+        let stride = stride_of(view.dim(), view.strides(), Access::Exclusive)?;
         let (rows, cols) = view.dim();
         // SAFETY:
         // - The view's elements are initialised, and exclusive for 'a.

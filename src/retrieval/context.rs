@@ -15,9 +15,9 @@ use crate::simd::{Element, Level};
 /// Scratch memory and the choices of how to run, for any number of calls.
 ///
 /// The first call with some shapes allocates what it needs; later ones with the same or smaller
-/// shapes allocate nothing. No result depends on earlier calls. Their time may: a recall that can
-/// be computed in two ways begins with the one that the last recall of its kind took (see
-/// [`Screening`](crate::Screening)).
+/// shapes allocate nothing, as long as their probes are recalled in the same way. No result depends
+/// on earlier calls. The time may: a recall that can be computed in two ways begins with the one
+/// that the last recall of its size took (see [`Screening`](crate::Screening)).
 ///
 /// ```
 /// use hopfield_kernels::{Level, Parallelism, Context};

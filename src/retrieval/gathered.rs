@@ -1,11 +1,11 @@
-//! The probes of one strategy where a batch has both: copies of their rows, and their outputs.
+//! Some probes of a batch that are recalled by themselves: copies of their rows, and their outputs.
 
 use crate::driver::outputs::Outputs;
 use crate::retrieval::factors::Factors;
 use crate::separation::state::State;
 use crate::simd::Element;
 
-/// The probes of one strategy where a batch has both, and their outputs, in memory that is kept.
+/// Copies of some probes, and their outputs, in memory that is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Gathered<T> {
     /// Which probes of the batch they are; none if the whole batch is recalled in place.

@@ -9,11 +9,14 @@
 //! ```
 //!
 //! A probe that may be peaked is tried in one way first, and then in the other if its highest score
-//! asks for that. The first way is the one that most such probes took in the last recall, if that
-//! was alike. It changes the time alone.
+//! asks for that. The first way is the one that most such probes took in the last recall that was
+//! alike. It changes the time alone.
 
 use crate::driver::outputs::Outputs;
+use crate::driver::run::reserve;
+use crate::driver::scratch::grow;
 use crate::driver::sparse::{Kind, LeavesOut, Supports};
+use crate::driver::streaming::Streaming;
 use crate::error::Result;
 use crate::matrix::{MatMut, MatRef};
 use crate::retrieval::call::Call;
@@ -76,6 +79,10 @@ impl<T: Element> Call<'_, T> {
         biases.clear();
         masks.clear();
         hints.clear();
+        let patterns = self.memory.patterns();
+        biases.reserve(self.retrieval.biases.map_or(0, |_| batch * patterns));
+        masks.reserve(self.retrieval.masks.map_or(0, |_| batch * patterns));
+        hints.reserve(self.retrieval.hints.map_or(0, |_| batch));
         for &b in &*which {
             biases.extend(self.retrieval.biases.iter().flat_map(|biases| biases.row(b)));
             masks.extend(self.retrieval.masks.iter().flat_map(|masks| masks.row(b)));
@@ -128,47 +135,51 @@ impl<T: Element> Softmax<'_, '_, T> {
         let peaked = choice.strategies.iter().filter(|one| **one == Strategy::Peaked).count();
         self.context.counters.add_dense(choice.strategies.len() - peaked);
         if open > 0 {
-            choice.last = Some((self.call.alike(), 2 * peaked < open));
+            choice.remember(self.call.alike(), 2 * peaked < open);
         }
         Ok(())
     }
 
     /// Whether most of the `open` probes that may be peaked are likely to be streamed.
     fn expects_streaming(&mut self, open: usize) -> Result<bool> {
-        if let Some((alike, streamed)) = self.work.choice.last
-            && alike == self.call.alike()
-        {
+        if let Some(streamed) = self.work.choice.recent(self.call.alike()) {
             return Ok(streamed);
         }
         if self.call.memory.codes().is_some() || open < MANY {
             return Ok(false);
         }
-        // A pass over the patterns that is lost, but shared by few probes.
-        let (outputs, counters) = (std::mem::take(&mut self.outputs), self.context.counters);
+        // The highest scores of a few: a pass over the patterns that is lost.
+        let outputs = std::mem::take(&mut self.outputs);
         let mut gathered = std::mem::take(&mut self.work.gathered);
         gathered.which.clear();
         gathered.which.extend(self.work.choice.of(Strategy::Peaked).take(PROBE_TILE));
         self.call.gather(&mut gathered, &self.outputs);
-        let result = self.recall_gathered(Strategy::Peaked, &mut gathered);
-        let facts = self.work.sparse.supports.facts.iter();
-        let streamed = facts.filter(|fact| fact.kind == Kind::Streamed).count();
-        let most = 2 * streamed > gathered.which.len();
-        (self.work.gathered, self.outputs, self.context.counters) = (gathered, outputs, counters);
-        result.map(|()| most)
+        let result = self.recall_gathered(Strategy::Streaming, &mut gathered);
+        self.outputs = outputs;
+        let (mut streamed, few) = (0, gathered.which.len());
+        for (at, &b) in gathered.which.iter().enumerate().filter(|_| result.is_ok()) {
+            streamed += usize::from(self.is_streamed(b, self.context.memory.states[at])?);
+        }
+        self.work.gathered = gathered;
+        result.map(|()| 2 * streamed > few)
+    }
+
+    /// Whether probe `b` is streamed, given its state after that. If a score may not be finite, the
+    /// scan of the scores finds out.
+    fn is_streamed(&mut self, b: usize, state: State<T>) -> Result<bool> {
+        let level = self.context.level()?;
+        let sample = Sample { call: self.call, scoring: self.scoring, level };
+        let known = state.row_sum.is_finite() && state.row_max >= least_unmasked();
+        Ok(known && sample.streams(b, state.row_max, &mut self.work.choice))
     }
 
     /// Keeps what streaming has found for all probes, but for those that are peaked.
     fn end_streamed(&mut self) -> Result<()> {
-        let level = self.context.level()?;
-        let sample = Sample { call: self.call, scoring: self.scoring, level };
-        let states = &self.context.memory.states[..self.call.probes.rows()];
-        for (b, state) in states.iter().enumerate() {
-            let choice = &mut self.work.choice;
-            // Otherwise a score may not be finite, which the scan of the scores finds out.
-            let known = state.row_sum.is_finite() && state.row_max >= least_unmasked();
-            if choice.strategies[b] == Strategy::Streaming
-                || known && sample.streams(b, state.row_max, choice)
-            {
+        for b in 0..self.call.probes.rows() {
+            let state = self.context.memory.states[b];
+            let chosen = self.work.choice.strategies[b] == Strategy::Streaming;
+            if chosen || self.is_streamed(b, state)? {
+                let choice = &mut self.work.choice;
                 (choice.strategies[b], choice.done[b]) = (Strategy::Streaming, true);
             }
         }
@@ -204,8 +215,8 @@ impl<T: Element> Softmax<'_, '_, T> {
         if strategy == Strategy::Streaming {
             return call.dense(outputs.reborrow(), scoring, &mut work.lse, context);
         }
-        let mut choice = std::mem::take(&mut work.choice);
         let sample = Sample { call, scoring, level: context.level()? };
+        let mut choice = std::mem::take(&mut work.choice);
         let mut leaves_out = |b, row_max| choice.is_open && sample.streams(b, row_max, &mut choice);
         let result = call.peaked(outputs.reborrow(), scoring, work, context, &mut leaves_out);
         work.choice = choice;
@@ -215,8 +226,12 @@ impl<T: Element> Softmax<'_, '_, T> {
     /// Recalls the probes that still have this strategy to take, which are not all.
     fn some(&mut self, strategy: Strategy) -> Result<()> {
         let batch = self.call.probes.rows();
+        // Room for all: the next recall may stream them all.
+        let shared = self.call.shared(Streaming::GIVEN, self.scoring, self.context.level()?);
+        let parallelism = self.context.parallelism();
+        reserve(&shared, batch, parallelism, &mut self.context.memory)?;
+        grow!(self.work.lse, batch as u64, T::ZERO);
         let mut gathered = std::mem::take(&mut self.work.gathered);
-        self.context.memory.reserve(0, batch as u64, 0)?;
         gathered.states.clear();
         gathered.states.extend_from_slice(&self.context.memory.states[..batch]);
         gathered.which.clear();
@@ -274,8 +289,8 @@ impl<T: Element> Softmax<'_, '_, T> {
         if strategy == Strategy::Streaming {
             return call.dense(some, scoring, &mut work.lse, context);
         }
-        let mut choice = std::mem::take(&mut work.choice);
         let sample = Sample { call: of, scoring: all, level: context.level()? };
+        let mut choice = std::mem::take(&mut work.choice);
         let mut leaves_out =
             |at: usize, row_max| choice.is_open && sample.streams(which[at], row_max, &mut choice);
         let result = call.peaked(some, scoring, work, context, &mut leaves_out);

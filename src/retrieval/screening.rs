@@ -16,9 +16,9 @@ use crate::driver::sparse::{Kind, Screened, SparseScratch};
 ///   1 / β for sparsemax.
 /// - **Data.** Probes that resemble a few patterns. A probe that resembles none has all patterns in
 ///   the window and is not screened; but its highest score has to be known first. A
-///   [`Context`](crate::Context) remembers which way most probes of its last recall took, and the
-///   next recall begins with that: only a call unlike the last one takes longer, up to twice as
-///   long.
+///   [`Context`](crate::Context) remembers which way most probes took in its last recalls, and the
+///   next one of the same size and β begins with that: a first call, or one with other probes than
+///   the last one, may take up to twice as long.
 /// - **Size.** At least 256 patterns of 32 features; the more the better.
 ///
 /// docs/PERFORMANCE.md has figures for images and for embeddings of sentences.
@@ -80,9 +80,9 @@ pub struct Counters {
     pub probes: u64,
     /// Probes whose patterns were all scored.
     pub dense: u64,
-    /// Patterns whose scores were computed after screening, those that two threads or two scans have
-    /// scored twice. A probe with more candidates than there is room for
-    /// is scanned again, without codes.
+    /// Patterns whose scores were computed after screening. Those that two threads or two scans
+    /// have scored count twice. A probe with more candidates than there is room for is scanned
+    /// again, without codes.
     pub listed: u64,
     /// Patterns that had a weight for the probes that were screened.
     pub kept: u64,

@@ -140,6 +140,11 @@ impl<T: Element> Recalled<'_, T> {
             ..outputs
         };
         call.recall(passed, scoring, work, context)?;
+        // What follows may recall again, but the states are those of this recall.
+        let states = context.memory.states.iter().take(shape.0);
+        scratch.states.clear();
+        scratch.states.reserve(shape.0);
+        scratch.states.extend(states);
         let rows = weights.as_ref().map(MatMut::as_ref).filter(|_| keeps.weights);
         if rows.is_none() && call.retrieval.streams() && statistics.of_weights() {
             call.solve(scoring, work, context)?;
@@ -179,6 +184,7 @@ impl<T: Element> Recalled<'_, T> {
             (Some(second), None) => seconds(call, second, scoring, work, context)?,
             (None, _) => {}
         }
+        context.memory.states[..scratch.states.len()].copy_from_slice(&scratch.states);
         Ok(())
     }
 }

@@ -6,17 +6,17 @@
 //! scores; without codes, most of the projection is saved.
 //!
 //! The two round differently. Which one a probe takes therefore depends on the probe, the memory,
-//! β, biases and masks alone: not on codes, the batch, threads, the level, or earlier calls. The
-//! sample has patterns at a fixed stride.
+//! β, biases and masks alone: not on codes, the batch, threads, the level, or earlier calls. Some
+//! patterns at a fixed stride are a sample of all, of which 16 are looked at first.
 //!
 //! ```text
-//! few or short patterns, or a probe that is bounded       streaming
-//! more than 1/4 of a few score within the width below     streaming
-//!   the score of a pattern of usual norm in the
-//!   direction of the probe
-//! more than 1/16 of the sample (1/64 of short patterns)   streaming
-//!   score within the width below the highest score
-//! otherwise                                               peaked
+//! few or short patterns, or a probe that is bounded             streaming
+//! more than 1/4 of the 16 score within the width below the      streaming
+//!   score of a pattern of usual norm in the probe's direction
+//! more than 1/4 of the 16, or one of them and more than 1/16    streaming
+//!   of the sample (1/64 of short patterns), score within the
+//!   width below the highest score
+//! otherwise                                                     peaked
 //! ```
 //!
 //! Either strategy finds the highest score, so that a probe that passes the first two tests may be
@@ -88,6 +88,7 @@ impl<T: Element> Call<'_, T> {
         }
         let usual: f64 = sum / count;
         let params = params.among(most, self.memory.dim());
+        choice.scored.reserve(sample);
         choice.few.clear();
         choice.few.resize(batch * FEW, T::NAN);
         let sample = Sample { call: self, scoring, level };

@@ -8,6 +8,7 @@ use crate::retrieval::factors::Factors;
 use crate::retrieval::gathered::Gathered;
 use crate::retrieval::medians::Parts;
 use crate::retrieval::update::UpdateScratch;
+use crate::separation::state::State;
 
 /// What a recall keeps from call to call besides the drivers' scratch.
 #[derive(Debug, Clone)]
@@ -60,6 +61,9 @@ pub(crate) struct Alike {
     pub beta: f64,
 }
 
+/// Recalls that are remembered, so that several memories or heads may take turns.
+const RECENT: usize = 8;
+
 /// Scratch for the choice of strategies, and its result.
 #[derive(Debug, Clone)]
 pub(crate) struct Choice<T> {
@@ -76,8 +80,8 @@ pub(crate) struct Choice<T> {
     pub done: Vec<bool>,
     /// Whether peaked probes are streamed if their highest scores ask for that.
     pub is_open: bool,
-    /// The last recall with probes that might be peaked, and whether most of them were streamed.
-    pub last: Option<(Alike, bool)>,
+    /// The last recalls with probes that might be peaked, and whether most of these were streamed.
+    recent: [Option<(Alike, bool)>; RECENT],
 }
 
 impl<T> Default for Choice<T> {
@@ -90,7 +94,7 @@ impl<T> Default for Choice<T> {
             strategies: Vec::new(),
             done: Vec::new(),
             is_open: false,
-            last: None,
+            recent: [None; RECENT],
         }
     }
 }
@@ -108,6 +112,20 @@ impl<T> Choice<T> {
     pub fn of(&self, strategy: Strategy) -> impl Iterator<Item = usize> {
         let all = self.strategies.iter().zip(&self.done).enumerate();
         all.filter(move |(_, (one, done))| **one == strategy && !**done).map(|(b, _)| b)
+    }
+
+    /// Whether most probes that might be peaked were streamed in the last recall that was alike.
+    pub fn recent(&self, alike: Alike) -> Option<bool> {
+        let found = self.recent.iter().flatten().find(|(other, _)| *other == alike);
+        found.map(|(_, streamed)| *streamed)
+    }
+
+    /// Remembers a recall in place of the oldest one, or of the one that was alike.
+    pub fn remember(&mut self, alike: Alike, streamed: bool) {
+        let known = |one: &Option<(Alike, bool)>| one.is_some_and(|(other, _)| other == alike);
+        let at = self.recent.iter().position(known).unwrap_or(RECENT - 1);
+        self.recent[..=at].rotate_right(1);
+        self.recent[0] = Some((alike, streamed));
     }
 
     /// The scores of probe `b` with a few patterns of the sample.
@@ -131,11 +149,14 @@ pub(crate) struct StatisticsScratch<T> {
     pub means: Vec<T>,
     pub usage: Vec<f64>,
     pub parts: Parts,
+    /// The softmax states of the recall.
+    pub states: Vec<State<T>>,
 }
 
 impl<T> Default for StatisticsScratch<T> {
     fn default() -> Self {
         let (weights, similarities, means) = (Vec::new(), Vec::new(), Vec::new());
-        Self { weights, similarities, means, usage: Vec::new(), parts: Parts::default() }
+        let (usage, parts, states) = (Vec::new(), Parts::default(), Vec::new());
+        Self { weights, similarities, means, usage, parts, states }
     }
 }

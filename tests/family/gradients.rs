@@ -432,3 +432,31 @@ fn gradients_of_several_steps_are_those_of_differences() {
         close("beta", room.beta, at_beta(step), at_beta(-step));
     }
 }
+
+/// The gradient of β is a sum over the patterns in one chain, wherever blocks are cut: with many
+/// probes they are shorter, and on machines with a large L2 longer.
+#[test]
+fn the_gradient_of_beta_does_not_depend_on_the_blocks() {
+    const B: usize = 600;
+    let (d, n) = (64, 2000);
+    let mut random = Random::new(29);
+    let probes: Vec<f32> = random.numbers(B * d);
+    let (patterns, mut g): (Vec<f32>, Vec<f32>) = (random.numbers(n * d), random.numbers(B * d));
+    // The first probe alone has a gradient.
+    g[d..].fill(0.0);
+    let memory = Memory::from_slice(&patterns, d).unwrap();
+    let of_beta = |batch: usize| {
+        let (mut beta, mut context) = (0.0, Context::new());
+        let x = MatRef::new(&probes[..batch * d], batch, d).unwrap();
+        let upstream =
+            Upstream::new().with_retrieved(MatRef::new(&g[..batch * d], batch, d).unwrap());
+        let gradients = Gradients::new().with_beta(&mut beta);
+        Retrieval::new(0.3_f32).backward(x, &memory, upstream, gradients, &mut context).unwrap();
+        beta
+    };
+    let alone = of_beta(1);
+    assert!(alone != 0.0);
+    for batch in [2, 100, B] {
+        assert_eq!(of_beta(batch).to_bits(), alone.to_bits(), "{batch} probes");
+    }
+}

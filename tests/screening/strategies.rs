@@ -1,6 +1,8 @@
 //! Which probes are peaked.
 
-use hopfield_kernels::{Borrowed, Codes, Context, MatRef, Retrieval, Screening};
+use hopfield_kernels::{
+    Borrowed, Codes, Context, MatRef, Outputs, Plasticity, Recall, Retrieval, Screening, Similarity,
+};
 use testkit::data::{Random, Real};
 
 use crate::problem::{Kind, Problem, told};
@@ -35,8 +37,8 @@ fn a_strategy_depends_on_the_probe_alone() {
     independent::<f64>();
 }
 
-/// Probes of which every second one is a pattern with noise, and the others resemble none: these
-/// have as long a norm, but no score near that of a pattern in their direction.
+/// Probes of which every second one is a pattern, and the others resemble none: these have as long
+/// a norm, but no score near that of a pattern in their direction.
 fn near_and_far<T: Real>() -> Problem<T> {
     let mut problem = Problem::<T>::new(Kind::Near, (26, 64, 2000), 11);
     let mut random = Random(12);
@@ -84,6 +86,72 @@ fn far_probes_are_streamed<T: Real>() {
                 let (screened, dense) = if memory.codes().is_some() { (13, 13) } else { (0, 26) };
                 assert_eq!((counters.probes, counters.dense), (screened, dense));
             }
+        }
+    }
+}
+
+/// What a context has recalled before changes nothing, whatever else a recall takes: masks, biases,
+/// cosines, values, and a pattern that is not finite.
+#[test]
+fn earlier_recalls_change_nothing() {
+    let mut problem = near_and_far::<f32>();
+    problem.patterns[64 * 1234 + 5] = f32::NAN;
+    let (view, mut random) = (problem.view(), Random(13));
+    let keep: Vec<bool> = (0..2000).map(|n| n != 1234 && n % 7 != 3).collect();
+    let masks: Vec<bool> = (0..26 * 2000).map(|at| at % 2000 != 1234 && at % 11 != 5).collect();
+    let bias: Vec<f32> = (0..2000).map(|_| random.between(-1.0, 1.0) as f32).collect();
+    let values: Vec<f32> = (0..2000 * 3).map(|_| random.between(-1.0, 1.0) as f32).collect();
+    let plain = problem.memory();
+    let with_values = plain.clone().with_values(MatRef::new(&values, 2000, 3).unwrap()).unwrap();
+    let dot = Retrieval::new(2.5).with_mask(&keep);
+    let cosine = Retrieval::new(60.0).with_similarity(Similarity::Cosine).with_mask(&keep);
+    let masks = MatRef::new(&masks, 26, 2000).unwrap();
+    let hows = [
+        dot,
+        dot.with_bias(&bias),
+        cosine,
+        Retrieval::new(2.5).with_masks(masks),
+        Retrieval::new(2.5),
+    ];
+    for memory in [&plain, &with_values] {
+        for how in &hows {
+            let expected = told(how, view, memory, &mut Context::new());
+            for before in [0..1, 1..2, 0..26] {
+                let mut context = Context::new();
+                // Per-probe masks need as many probes.
+                let some = Retrieval::new(2.5).with_mask(&keep);
+                told(&some, view.subrows(before.clone()), memory, &mut context);
+                for times in 0..2 {
+                    let found = told(how, view, memory, &mut context);
+                    assert!(found == expected, "{how:?} after {before:?}, {times}");
+                }
+            }
+        }
+    }
+}
+
+/// Nor does it change what is learned from a recall, and neither do other outputs of the recall.
+#[test]
+fn earlier_recalls_and_statistics_change_nothing_that_is_learned() {
+    let (problem, how) = (near_and_far::<f32>(), Retrieval::new(2.5));
+    for how in [how, how.with_gain(1.5)] {
+        let learned = |context: &mut Context<f32>, spread: Option<&mut [f32]>| {
+            let (mut memory, mut recall) = (problem.memory(), Recall::new());
+            let outputs = Outputs::new();
+            let outputs = match spread {
+                Some(spread) => outputs.with_spread(spread),
+                None => outputs,
+            };
+            how.recall(problem.view(), &memory, outputs, &mut recall, context).unwrap();
+            Plasticity::default().learn(&recall, &mut memory, None, context).unwrap();
+            memory.to_rows()
+        };
+        let mut context = Context::new();
+        let expected = learned(&mut context, None);
+        assert!(expected != problem.patterns);
+        for context in [&mut context, &mut Context::new()] {
+            assert!(learned(context, Some(&mut [0.0; 26])) == expected);
+            assert!(learned(context, None) == expected);
         }
     }
 }

@@ -37,7 +37,7 @@ impl<T: Element> StreamingSeparation<T> for Given {
                     rows.write(b, tile.first, &mut tile.scores.row_mut(b)[..count]);
                 }
             }
-            Input::Probes(_) => {}
+            Input::Probes(_) => unreachable!("the input is the weights"),
         }
         let mut active = ActiveColumns::NONE;
         for (b, bits) in active.of(0..tile.states.len()).iter_mut().enumerate() {

@@ -10,7 +10,7 @@
 //!
 //! All of it is done once for an entry, beside sums over d, in double precision.
 
-use crate::driver::supports::{Factors, Slopes};
+use crate::driver::supports::{EntryFactors, Slopes};
 use crate::separation::rows::{RowSeparation, incline, pull};
 use crate::simd::Element;
 use crate::similarity::accumulate::Sums;
@@ -90,7 +90,7 @@ impl Retrieved {
         &self,
         of: ProbeEntries<'_, T>,
         dp: &mut [f64],
-        factors: &mut [Factors<T>],
+        factors: &mut [EntryFactors<T>],
     ) {
         let along = |at: usize| of.along[at].to_f64();
         let weights = of.weights;
@@ -132,7 +132,11 @@ impl Retrieved {
 }
 
 /// y = Σ w m / Σ w with w = p / d, d = ‖x - m‖, whose gradient is (x - m) / d.
-fn pull_weiszfeld<T: Element>(of: ProbeEntries<'_, T>, dp: &mut [f64], factors: &mut [Factors<T>]) {
+fn pull_weiszfeld<T: Element>(
+    of: ProbeEntries<'_, T>,
+    dp: &mut [f64],
+    factors: &mut [EntryFactors<T>],
+) {
     let distance = |at: usize| of.sums[at].to_f64().sqrt();
     let pairs = || of.weights.iter().enumerate();
     let sum: f64 = pairs().map(|(at, p)| p / distance(at)).sum();
@@ -180,7 +184,7 @@ pub(super) struct Scratch {
 pub(super) fn pull_similarity<T: Element>(
     of: ProbeEntries<'_, T>,
     dt: &[f64],
-    factors: &mut [Factors<T>],
+    factors: &mut [EntryFactors<T>],
 ) -> Terms {
     let mut terms = Terms::default();
     for (at, &dt) in dt.iter().enumerate().filter(|(_, dt)| **dt != 0.0) {

@@ -1,6 +1,6 @@
 //! Gradients of the softmax recall of dot products by the fused kernel.
 
-use super::{Sums, Upstream};
+use super::{GradientSums, Upstream};
 use crate::driver::backward_run::{Given, GradientScratch, Wanted, run};
 use crate::driver::outputs::Outputs;
 use crate::driver::streaming::Streaming;
@@ -31,7 +31,7 @@ impl<T: Element> Call<'_, T> {
     pub(super) fn pull_fused(
         &self,
         upstream: Upstream<'_, T>,
-        sums: &mut Sums<'_, T>,
+        sums: &mut GradientSums<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -101,7 +101,7 @@ impl<T: Element> Call<'_, T> {
     /// Where the kernel adds gradients, for some of the probes.
     fn wanted<'s>(
         &self,
-        sums: &'s mut Sums<'_, T>,
+        sums: &'s mut GradientSums<'_, T>,
         bias: &'s mut [T],
         rows: std::ops::Range<usize>,
     ) -> Wanted<'s, T> {
@@ -121,7 +121,7 @@ impl<T: Element> Call<'_, T> {
         &self,
         scratch: &GradientScratch<T>,
         stride: usize,
-        sums: &mut Sums<'_, T>,
+        sums: &mut GradientSums<'_, T>,
         rows: std::ops::Range<usize>,
     ) {
         let dim = self.memory.dim();

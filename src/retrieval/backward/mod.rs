@@ -127,7 +127,7 @@ impl<'a, T: Element> Gradients<'a, T> {
 
 /// Gradients while they are added up. Gradients of patterns, values and biases are added in place,
 /// the others in double precision.
-pub(crate) struct Sums<'g, T> {
+pub(crate) struct GradientSums<'g, T> {
     pub probes: Vec<f64>,
     pub patterns: Option<MatMut<'g, T>>,
     pub values: Option<MatMut<'g, T>>,
@@ -198,7 +198,7 @@ impl<T: Element> Retrieval<'_, T> {
         if upstream.steps != 1 {
             return self.backward_steps(probes, memory, upstream, gradients, context);
         }
-        let mut sums = Sums::new(gradients, probes.rows(), memory);
+        let mut sums = GradientSums::new(gradients, probes.rows(), memory);
         let mut work = context.work.take().unwrap_or_default();
         let call = Call { retrieval: self, probes, memory };
         let result = call.pull(upstream, &mut sums, &mut work, context);
@@ -248,7 +248,7 @@ impl<T: Element> Retrieval<'_, T> {
     }
 }
 
-impl<'g, T: Element> Sums<'g, T> {
+impl<'g, T: Element> GradientSums<'g, T> {
     pub fn new(wanted: Gradients<'g, T>, batch: usize, memory: &Memory<T>) -> Self {
         let Gradients { probes, patterns, values, bias, biases, beta } = wanted;
         let zeros = |matrix: Option<MatMut<'g, T>>| {
@@ -292,7 +292,7 @@ impl<T: Element> Call<'_, T> {
     pub(crate) fn pull(
         &self,
         upstream: Upstream<'_, T>,
-        sums: &mut Sums<'_, T>,
+        sums: &mut GradientSums<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -310,7 +310,7 @@ impl<T: Element> Call<'_, T> {
         energy: f64,
         potential: f64,
         dx: &mut [f64],
-        sums: &mut Sums<'_, T>,
+        sums: &mut GradientSums<'_, T>,
     ) {
         let (retrieval, memory) = (self.retrieval, self.memory);
         let beta = retrieval.beta.to_f64();
@@ -335,7 +335,7 @@ impl<T: Element> Call<'_, T> {
     }
 
     /// The gradients of a probe that is not finite: NaN in all that it contributes to.
-    fn poison(&self, b: usize, sums: &mut Sums<'_, T>) {
+    fn poison(&self, b: usize, sums: &mut GradientSums<'_, T>) {
         let (patterns, dim) = (self.memory.patterns(), self.memory.dim());
         sums.probes[b * dim..][..dim].fill(f64::NAN);
         sums.beta = f64::NAN;

@@ -1,6 +1,6 @@
 //! What gradients over supports keep from call to call.
 
-use crate::driver::supports::Factors;
+use crate::driver::supports::EntryFactors;
 use crate::driver::supports_run::PatternEntryStore;
 use crate::memory::Aligned;
 use crate::retrieval::backward::factors::Terms;
@@ -14,12 +14,12 @@ pub(crate) struct SupportScratch<T> {
     /// Sums over d of every entry: those of the similarity, and z · m.
     pub sums: Vec<T>,
     pub along: Vec<T>,
-    pub factors: Vec<Factors<T>>,
+    pub factors: Vec<EntryFactors<T>>,
     /// dL/dt of every entry.
     pub dt: Vec<f64>,
     /// dX, padded.
     pub d_probes: Vec<T>,
-    pub facts: Vec<Fact>,
+    pub facts: Vec<ProbeFact>,
     pub columns: PatternEntryStore,
     pub rows: Aligned<T>,
 }
@@ -43,7 +43,7 @@ impl<T> Default for SupportScratch<T> {
 
 /// What is known of one probe besides its entries.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Fact {
+pub(crate) struct ProbeFact {
     pub terms: Terms,
     /// Whether the update leaves the probe where it is.
     pub stays: bool,

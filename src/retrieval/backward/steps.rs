@@ -7,7 +7,7 @@
 //! the energy, and u is found by conjugate gradients, each of which is one vector-Jacobian product.
 //! Otherwise u = g + Jᵀ u is iterated.
 
-use super::{Gradients, Sums, Upstream};
+use super::{GradientSums, Gradients, Upstream};
 use crate::error::{Error, Result};
 use crate::matrix::MatRef;
 use crate::memory::Memory;
@@ -39,7 +39,7 @@ impl<T: Element> Retrieval<'_, T> {
             self.apply_with(memory, &mut next, context)?;
             states.extend_from_slice(&next);
         }
-        let mut sums = Sums::new(gradients, batch, memory);
+        let mut sums = GradientSums::new(gradients, batch, memory);
         let mut work = context.work.take().unwrap_or_default();
         let mut result = Ok(());
         let mut g = Vec::new();
@@ -106,7 +106,7 @@ impl<T: Element> Retrieval<'_, T> {
             return Err(Error::Count { name, expected, found: upstream.steps });
         }
         let (batch, dim) = (probes.rows(), memory.dim());
-        let mut sums = Sums::new(gradients, batch, memory);
+        let mut sums = GradientSums::new(gradients, batch, memory);
         let mut work = context.work.take().unwrap_or_default();
         let result = (|| {
             // The last recall, at the fixed point, and then all updates before it.
@@ -144,7 +144,7 @@ impl<T: Element> Call<'_, T> {
             let rows: Vec<T> = v.iter().map(|v| T::from_f64(*v)).collect();
             let retrieved = Some(MatRef::new(&rows, batch, dim)?);
             let upstream = Upstream { retrieved, ..Upstream::default() };
-            let mut sums = Sums::new(Gradients::default(), batch, self.memory);
+            let mut sums = GradientSums::new(Gradients::default(), batch, self.memory);
             self.pull(upstream, &mut sums, work, context)?;
             Ok(sums.probes)
         };

@@ -12,15 +12,15 @@
 use super::factors::{
     ProbeEntries, Retrieved, Scratch, pull_separation, pull_similarity, slopes_of, sphere,
 };
-use super::scratch::{Fact, SupportScratch};
-use super::{Sums, Upstream};
+use super::scratch::{ProbeFact, SupportScratch};
+use super::{GradientSums, Upstream};
 use crate::driver::blocking::Plan;
 use crate::driver::divide::{for_each_task, ranges};
 use crate::driver::scratch::{grow, pad};
 use crate::driver::sparse::{Kind, Supports};
-use crate::driver::supports::{Entries, Factors, Slopes};
+use crate::driver::supports::{Entries, EntryFactors, Slopes};
 use crate::driver::supports_run::{
-    How, Operands, PatternTerms, ProbeTerms, entry_sums, pattern_slopes, probe_slopes,
+    How, Operands, PatternRows, PatternTerms, ProbeTerms, entry_sums, pattern_slopes, probe_slopes,
 };
 use crate::error::Result;
 use crate::matrix::ranges::product;
@@ -61,7 +61,7 @@ impl<T: Element> Call<'_, T> {
     pub(super) fn pull_supports(
         &self,
         upstream: Upstream<'_, T>,
-        sums: &mut Sums<'_, T>,
+        sums: &mut GradientSums<'_, T>,
         work: &mut Work<T>,
         context: &mut Context<T>,
     ) -> Result<()> {
@@ -101,9 +101,9 @@ impl<T: Element> Call<'_, T> {
 
 /// What is filled for one probe: the factors and dL/dt of its entries, and what is known of it.
 struct Filled<'a, T> {
-    factors: &'a mut [Factors<T>],
+    factors: &'a mut [EntryFactors<T>],
     dt: &'a mut [f64],
-    fact: &'a mut Fact,
+    fact: &'a mut ProbeFact,
 }
 
 /// The call that some probes are a part of, and the index of the first.
@@ -123,7 +123,7 @@ impl<T: Element> Chunk<'_, T> {
     fn pull(
         &self,
         whole: Batch<'_, T>,
-        sums: &mut Sums<'_, T>,
+        sums: &mut GradientSums<'_, T>,
         scratch: &mut SupportScratch<T>,
     ) -> Result<()> {
         self.prepare(scratch)?;
@@ -149,9 +149,9 @@ impl<T: Element> Chunk<'_, T> {
         grow!(scratch.along, count, T::ZERO);
         grow!(scratch.dt, count, 0.0);
         scratch.factors.clear();
-        grow!(scratch.factors, count, Factors::default());
+        grow!(scratch.factors, count, EntryFactors::default());
         scratch.facts.clear();
-        grow!(scratch.facts, batch, Fact::default());
+        grow!(scratch.facts, batch, ProbeFact::default());
         pad(self.call.probes, &mut scratch.probes, cols);
         let probes = MatRef::new(&scratch.probes, batch as usize, cols)?;
         let of_probes = Operands { probes, rows: memory.rows(), entries };
@@ -205,7 +205,7 @@ impl<T: Element> Chunk<'_, T> {
         for (b, (sum, g)) in rows.enumerate() {
             scratch.facts[b].stays = !sphere(sum, g);
         }
-        scratch.factors.fill(Factors::default());
+        scratch.factors.fill(EntryFactors::default());
         Ok(())
     }
 
@@ -285,7 +285,7 @@ impl<T: Element> Chunk<'_, T> {
 
     /// Under medians, every feature of x̂ is an element of one pattern or of the probe, and weights
     /// have no gradient. Overwrites dX.
-    fn pull_medians(&self, first: usize, sums: &mut Sums<'_, T>) {
+    fn pull_medians(&self, first: usize, sums: &mut GradientSums<'_, T>) {
         let (memory, dim) = (self.call.memory, self.call.memory.dim());
         let mut scratch = MedianScratch::default();
         for (b, probe) in self.call.probes.iter().enumerate() {
@@ -326,7 +326,11 @@ impl<T: Element> Chunk<'_, T> {
     }
 
     /// dM and dV.
-    fn pull_rows(&self, scratch: &mut SupportScratch<T>, sums: &mut Sums<'_, T>) -> Result<()> {
+    fn pull_rows(
+        &self,
+        scratch: &mut SupportScratch<T>,
+        sums: &mut GradientSums<'_, T>,
+    ) -> Result<()> {
         if sums.patterns.is_none() && sums.values.is_none() {
             return Ok(());
         }
@@ -345,7 +349,7 @@ impl<T: Element> Chunk<'_, T> {
         if let Some(to) = &mut sums.patterns {
             let own = self.call.retrieval.similarity.definition().pulls_norms();
             let upstream = upstream.filter(|_| self.values.is_none());
-            let patterns = Some((memory.rows(), own));
+            let patterns = Some(PatternRows { rows: memory.rows(), own });
             let terms = PatternTerms { patterns, slopes, probes, upstream, factors };
             pattern_slopes(self.how, columns, terms, to.reborrow(), &mut scratch.rows);
         }
@@ -360,7 +364,12 @@ impl<T: Element> Chunk<'_, T> {
     }
 
     /// The gradients of biases: dL/dt.
-    fn add_biases(&self, first: usize, scratch: &SupportScratch<T>, sums: &mut Sums<'_, T>) {
+    fn add_biases(
+        &self,
+        first: usize,
+        scratch: &SupportScratch<T>,
+        sums: &mut GradientSums<'_, T>,
+    ) {
         if sums.bias.is_empty() && sums.biases.is_none() {
             return;
         }
@@ -383,7 +392,7 @@ impl<T: Element> Chunk<'_, T> {
         &self,
         Batch { call: whole, first }: Batch<'_, T>,
         scratch: &SupportScratch<T>,
-        sums: &mut Sums<'_, T>,
+        sums: &mut GradientSums<'_, T>,
     ) {
         let dim = self.call.memory.dim();
         let cols = padded_cols::<T>(dim);
