@@ -11,13 +11,14 @@
 //!
 //! ```text
 //! few or short patterns, or a probe that is bounded             streaming
-//! more than 1/4 of the 16 score within the width below the      streaming
-//!   score of a pattern of usual norm in the probe's direction
-//! more than 1/4 of the 16, or one of them and more than 1/16    streaming
-//!   of the sample (1/64 of short patterns), score within the
-//!   width below the highest score
+//! many of the sample score within the width below the score     streaming
+//!   of a pattern of usual norm in the probe's direction
+//! many score within the width below the highest score           streaming
 //! otherwise                                                     peaked
 //! ```
+//!
+//! Many are more than 1/4 of the 16; or one of them, and more than 1/16 of the sample (1/32 of
+//! short patterns).
 //!
 //! Either strategy finds the highest score, so that a probe that passes the first two tests may be
 //! recalled by both: which of them is tried first changes only the time (see `peaked`).
@@ -44,7 +45,7 @@ const FEW: usize = 16;
 /// A probe is streamed if more than one pattern of the sample in this many is within the window.
 /// The shorter the patterns are, the more their lists cost beside their products.
 const fn dense_share(dim: usize) -> usize {
-    if dim < 256 { 64 } else { 16 }
+    if dim < 256 { 32 } else { 16 }
 }
 
 impl<T: Element> Call<'_, T> {
@@ -95,7 +96,7 @@ impl<T: Element> Call<'_, T> {
         for b in 0..batch {
             let streams = self.reach(b, params, usual).is_none_or(|reach| {
                 sample.score_few(b, choice);
-                few_tell(choice.few(b), reach) == Some(true)
+                sample.is_dense(b, reach, choice)
             });
             if streams {
                 choice.strategies[b] = Strategy::Streaming;
@@ -141,9 +142,13 @@ impl<T: Element> Sample<'_, T> {
     /// highest of all its scores.
     pub fn streams(&self, b: usize, row_max: T, choice: &mut Choice<T>) -> bool {
         let depth = self.call.retrieval.params(self.call.memory.patterns()).depth;
-        let reach = row_max.to_f64() - depth.to_f64();
-        if let Some(streams) = few_tell(choice.few(b), reach) {
-            return streams;
+        self.is_dense(b, row_max.to_f64() - depth.to_f64(), choice)
+    }
+
+    /// Whether many of the scores of probe `b` are not below `reach`, as far as the sample tells.
+    fn is_dense(&self, b: usize, reach: f64, choice: &mut Choice<T>) -> bool {
+        if let Some(is_dense) = few_tell(choice.few(b), reach) {
+            return is_dense;
         }
         let list = std::mem::take(&mut choice.list);
         self.score(b, &list, choice);
@@ -185,8 +190,7 @@ impl<T: Element> Sample<'_, T> {
     }
 }
 
-/// Whether the probe is streamed, as so many of a few scores are not below `reach`, or is not, as
-/// all are below; `None` if they do not tell.
+/// Whether many of a few scores are not below `reach`, or none; `None` if they do not tell.
 fn few_tell<T: Element>(few: &[T], reach: f64) -> Option<bool> {
     match reaching(few, reach) {
         (found, of) if of == 0 || found * 4 > of => Some(true),
