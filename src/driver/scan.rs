@@ -92,6 +92,8 @@ pub(crate) struct Scan<'a, T> {
     pub candidates: Candidates<'a, T>,
     pub per_pattern: PerPattern<'a, T>,
     pub parallelism: Parallelism,
+    /// Makes room for as many probes, if that is more.
+    pub whole: usize,
 }
 
 /// How a scan is divided into tasks.
@@ -113,10 +115,14 @@ impl<'a, T: Element> Scan<'a, T> {
     /// Writes the lists, and tells which scores have been computed.
     pub fn run(self, lists: &mut ListStore<T>, scratch: &mut ScanScratch<T>) -> Result<Scanned> {
         let splits = self.shared.plan.splits::<T>().len();
-        let (division, screens) = (self.division(), self.codes().is_some());
+        let (division, screens) = (self.division(self.probes.rows()), self.codes().is_some());
         let Candidates { threshold, room, .. } = self.candidates;
+        if self.whole > self.probes.rows() {
+            lists.begin(self.whole, splits, room, threshold)?;
+            self.reserve(self.whole, self.division(self.whole), scratch)?;
+        }
         let lists = lists.begin(self.probes.rows(), splits, room, threshold)?;
-        self.reserve(division, scratch)?;
+        self.reserve(self.probes.rows(), division, scratch)?;
         self.run_tasks(division, lists, scratch);
         let all = scratch.screens[..division.screens].iter();
         Ok(match screens {
@@ -126,9 +132,14 @@ impl<'a, T: Element> Scan<'a, T> {
     }
 
     /// Makes room for the padded probes, and for all tasks.
-    fn reserve(&self, division: Division, scratch: &mut ScanScratch<T>) -> Result<()> {
+    fn reserve(
+        &self,
+        batch: usize,
+        division: Division,
+        scratch: &mut ScanScratch<T>,
+    ) -> Result<()> {
         let Division { tasks, most, share, screens, .. } = division;
-        let padded = product([self.probes.rows(), self.shared.plan.stride]);
+        let padded = product([batch, self.shared.plan.stride]);
         grow!(scratch.elements, padded.saturating_add(product([tasks, share])), T::ZERO);
         grow!(scratch.states, product([tasks, most]), State::EMPTY);
         let screens = screens.max(scratch.screens.len());
@@ -183,8 +194,8 @@ impl<'a, T: Element> Scan<'a, T> {
         self.shared.codes.filter(|_| !every)
     }
 
-    fn division(&self) -> Division {
-        let (plan, batch) = (self.shared.plan, self.probes.rows());
+    fn division(&self, batch: usize) -> Division {
+        let plan = self.shared.plan;
         let splits = plan.splits::<T>().len();
         let threads = plan.threads::<T>(batch, self.parallelism);
         let by_probes = threads > splits;

@@ -238,7 +238,9 @@ impl<T: Element> Softmax<'_, '_, T> {
         gathered.which.reserve(batch);
         gathered.which.extend(self.work.choice.of(strategy));
         self.call.gather(&mut gathered, &self.outputs);
+        self.work.sparse.whole = batch;
         let result = self.recall_gathered(strategy, &mut gathered);
+        self.work.sparse.whole = 0;
         if result.is_ok() {
             gathered.scatter(&mut self.outputs);
             for (&b, state) in gathered.which.iter().zip(&self.context.memory.states) {

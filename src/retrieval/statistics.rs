@@ -316,6 +316,7 @@ fn seconds<T: Element>(
             candidates: two,
             per_pattern: PerPattern::none(),
             parallelism: context.parallelism(),
+            whole: 0,
         };
         scan.run(&mut *lists, scratch)?;
         for b in probes {

@@ -95,6 +95,9 @@ pub(crate) struct SparseScratch<T> {
     weights: Vec<f64>,
     /// The weights of a softmax, relative to the highest.
     exponentials: Vec<T>,
+    /// The size of the batch that the probes are a part of, if they are a part: the room of their
+    /// lists is as for the whole.
+    pub whole: usize,
     /// Whether each probe of a chunk is left out.
     left_out: Vec<bool>,
     pub supports: Supports<T>,
@@ -110,6 +113,7 @@ impl<T> Default for SparseScratch<T> {
             row: Row { scores: Vec::new(), indices: Vec::new(), theta: Vec::new() },
             weights: Vec::new(),
             exponentials: Vec::new(),
+            whole: 0,
             left_out: Vec::new(),
             supports: Supports::default(),
             screened: Screened::default(),
@@ -204,8 +208,9 @@ impl<T: Element> Sparse<'_, T> {
     ) -> Result<()> {
         work.supports.clear();
         work.screened = Screened::default();
+        let whole = probes.rows().max(work.whole);
         if let Some(candidates) = self.candidates() {
-            work.supports.reserve(probes.rows(), candidates);
+            work.supports.reserve(whole, candidates);
             work.exponentials.clear();
             work.exponentials.reserve(candidates);
         }
@@ -213,7 +218,7 @@ impl<T: Element> Sparse<'_, T> {
         let raise = |scores: &[T], row_max: T| self.raise(scores, row_max);
         let full = Candidates { raise: Some(&raise), ..Candidates::all(self.shared, threshold) };
         let batch = probes.rows();
-        let at_once = batch.min(self.shared.plan.batch::<T>());
+        let at_once = whole.min(self.shared.plan.batch::<T>());
         let narrow = match self.candidates() {
             Some(candidates) if self.chunk(&full) < at_once => {
                 let some = Candidates::with_room(self.shared, threshold, candidates);
@@ -232,6 +237,7 @@ impl<T: Element> Sparse<'_, T> {
                 candidates: narrow,
                 per_pattern: now,
                 parallelism: self.parallelism,
+                whole: whole.min(self.chunk(&narrow)),
             };
             let scanned = scan.run(&mut work.narrow, &mut work.scan)?;
             work.screened.count(chunk.len(), scanned);
@@ -279,6 +285,7 @@ impl<T: Element> Sparse<'_, T> {
             candidates: full,
             per_pattern: PerPattern::none(),
             parallelism: self.parallelism,
+            whole: 0,
         };
         scan.run(&mut work.full, &mut work.scan)?;
         if work.screened.probes > 0 {
