@@ -179,10 +179,13 @@ impl<T: Element> Recalled<'_, T> {
             *sum_p2 = of.if_finite(b, of.sum(b, |_, p| p * p));
         }
         let similarities = similarities.as_ref().map(MatMut::as_ref).filter(|_| keeps.similarities);
-        match (second, similarities) {
-            (Some(second), Some(similarities)) => seconds_of(call, similarities, second),
-            (Some(second), None) => seconds(call, second, scoring, work, context)?,
-            (None, _) => {}
+        if let Some(second) = second {
+            match similarities {
+                Some(similarities) => seconds_of(call, similarities, second),
+                None => seconds(call, second, scoring, work, context)?,
+            }
+            // Of two zeros, either may have been found first.
+            second.iter_mut().for_each(|s| *s = *s + T::ZERO);
         }
         context.memory.states[..scratch.states.len()].copy_from_slice(&scratch.states);
         Ok(())

@@ -124,6 +124,23 @@ fn masks_biases_values_and_hints_change_nothing_about_that() {
     }
 }
 
+/// A bias that is finite, but not when it is divided by β.
+#[test]
+fn codes_hide_no_score_that_is_not_finite() {
+    let problem = Problem::<f32>::new(Kind::Near, (4, 48, 700), 4);
+    let plain = problem.memory();
+    let coded = plain.clone().with_codes(Codes::Eight).unwrap();
+    for extreme in [f32::MIN, f32::MAX] {
+        let mut bias = vec![0.0; 700];
+        bias[123] = extreme;
+        let how = Retrieval::new(0.01).with_screening(Screening::Always).with_bias(&bias);
+        let expected = told(&how, problem.view(), &plain, &mut Context::new());
+        assert!(f32::from_bits(expected[0][0] as u32).is_nan(), "{extreme}");
+        let found = told(&how, problem.view(), &coded, &mut Context::new());
+        assert!(found == expected, "{extreme}");
+    }
+}
+
 /// What is masked may hold anything.
 #[test]
 fn a_broken_pattern_that_is_masked_has_no_effect() {

@@ -137,7 +137,12 @@ impl<T: Element> CodeScan<'_, T> {
         for (bound, score) in bounds.iter_mut().zip(row).filter(|(b, _)| **b > f32::NEG_INFINITY) {
             let score = score.to_f64();
             let near = score as f32;
-            *bound = if f64::from(near) < score { near.next_up() } else { near };
+            *bound = match f64::from(near) < score {
+                // The score itself may not be finite either, which makes the probe so.
+                _ if !score.is_finite() => f32::INFINITY,
+                true => near.next_up(),
+                false => near,
+            };
         }
     }
 }
