@@ -185,7 +185,7 @@ impl<T: Element> Recalled<'_, T> {
                 None => seconds(call, second, scoring, work, context)?,
             }
             // Of two zeros, either may have been found first.
-            second.iter_mut().for_each(|s| *s = *s + T::ZERO);
+            second.iter_mut().for_each(|s| *s += T::ZERO);
         }
         context.memory.states[..scratch.states.len()].copy_from_slice(&scratch.states);
         Ok(())
